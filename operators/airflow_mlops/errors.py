@@ -1,0 +1,136 @@
+"""Every error raised on purpose.
+
+Two families decide what Airflow does next: `Permanent` fails the task at once, because a retry would meet the same
+input; `Transient` is retried, because the input may be fine and only a service was not.
+
+Each class keeps its facts as attributes and builds its own sentence: what happened, the numbers, what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+class MLOpsError(Exception):
+    """Root of all errors of this package."""
+
+
+class Permanent(MLOpsError):
+    """The same input will fail again: do not retry."""
+
+
+class Transient(MLOpsError):
+    """A service was away or slow: a retry may succeed."""
+
+
+class MissingExtra(Permanent):
+    """A stage needs a library that is not installed.
+
+    Parameters
+    ----------
+    library : str
+        What could not be imported, as people call it.
+    extra : str
+        The extra of this distribution that brings it.
+    needed_by : str
+        The stage or command that asked.
+    """
+
+    def __init__(self, library: str, *, extra: str, needed_by: str) -> None:
+        self.library, self.extra, self.needed_by = library, extra, needed_by
+        super().__init__(
+            f"{needed_by} needs {library}, which is not installed; install airflow-provider-mlops[{extra}]."
+        )
+
+
+class SpecError(Permanent):
+    """A spec file cannot be used; the sentence lists every fault with file, line, key and value."""
+
+
+class SourceUnavailable(Transient):
+    """The data source did not answer."""
+
+
+class SourceUnreadable(Permanent):
+    """The data source answered with something that is not the table the spec describes."""
+
+
+class MissingColumns(Permanent):
+    """Columns the spec names are not in the data."""
+
+    def __init__(self, missing: Sequence[str], *, present: Sequence[str], where: str) -> None:
+        self.missing, self.present, self.where = tuple(missing), tuple(present), where
+        super().__init__(
+            f"{where} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present))}. "
+            "Rename the column in the source, or mend the name in the spec."
+        )
+
+
+class EmptyWindow(Permanent):
+    """No row lies in the window."""
+
+    def __init__(self, *, start: datetime, end: datetime, rows_read: int, span: tuple[str, str] | None = None) -> None:
+        self.start, self.end, self.rows_read, self.span = start, end, rows_read, span
+        seen = f"; the source's times run from {span[0]} to {span[1]}" if span else ""
+        super().__init__(
+            f"no row between {start.isoformat()} and {end.isoformat()} ({rows_read} rows read{seen}). "
+            "Check the DAG parameter 'now' and ingest.window, or wait until the data has landed."
+        )
+
+
+class ArtifactMissing(Permanent):
+    """Nothing complete is stored at a URI."""
+
+
+class ArtifactCorrupt(Permanent):
+    """Stored bytes do not match their digest or cannot be read."""
+
+
+class ArtifactsUnavailable(Transient):
+    """The artifact store did not answer."""
+
+
+class DataCheckFailed(Permanent):
+    """A critical expectation or check of a snapshot failed; nothing downstream may use it."""
+
+
+class EmptyTrainingSet(Permanent):
+    """No labelled row is left to train on."""
+
+    def __init__(self, *, rows_in: int, rows_dropped: int, target: str) -> None:
+        self.rows_in, self.rows_dropped, self.target = rows_in, rows_dropped, target
+        super().__init__(
+            f"nothing to train on: {rows_in} rows came in and {rows_dropped} had no usable {target!r}. Check that the "
+            "labels of this window have arrived, or mend data.target or train.window."
+        )
+
+
+class ModelUnusable(Permanent):
+    """A stored model cannot be loaded, or does not predict what it predicted when it was trained."""
+
+
+class TrackingUnavailable(Transient):
+    """MLflow did not answer."""
+
+
+class LedgerUnavailable(Transient):
+    """The ledger's database did not answer."""
+
+
+class LedgerCorrupt(Permanent):
+    """The chain of events of a model is cut or changed."""
+
+
+class PromotionConflict(Permanent):
+    """The champion moved between evaluation and promotion."""
+
+    def __init__(self, *, model: str, version: str, expected_epoch: int, epoch: int) -> None:
+        self.model, self.version, self.expected_epoch, self.epoch = model, version, expected_epoch, epoch
+        super().__init__(
+            f"version {version} of {model} was judged against epoch {expected_epoch}, but the ledger is at epoch "
+            f"{epoch}: somebody promoted in between. The champion stays; run retrain again to judge it afresh."
+        )

@@ -1,0 +1,1 @@
+"""Connections become clients; the only place that sees a password."""

@@ -1,0 +1,1 @@
+"""Effects in order: track, register, deploy, promote. Clients are passed in."""

@@ -1,0 +1,1 @@
+"""Thin Airflow operators, one module per stage."""

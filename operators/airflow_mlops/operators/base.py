@@ -1,0 +1,127 @@
+"""What all eight operators share: the spec, the store, the ledger, and who retries what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+
+from airflow_mlops.spec import ModelSpec, load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_mlops.artifacts import ArtifactStore
+    from airflow_mlops.ledger import Ledger
+    from airflow_mlops.refs import Ref
+
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception="airflow_mlops.errors.Permanent",
+            action=RetryAction.FAIL,
+            reason="the same input would fail again",
+        )
+    ],
+    default=RetryAction.DEFAULT,
+)
+
+
+class StageOperator(BaseOperator):
+    """Run one stage of a model's life and record it in the ledger.
+
+    Parameters
+    ----------
+    spec : ModelSpec or str
+        What the model is. A path is read when the task runs.
+    now : str, templated
+        The moment this run stands at, ISO 8601, in event time. Default: the DAG parameter ``now``, else the time the
+        run was asked for.
+    artifacts_conn_id : str or None
+        Connection of the artifact store; none for a local folder.
+    artifacts_uri : str or None, templated
+        Folder of the artifact store; default ``[mlops] artifacts_uri``.
+    ledger_conn_id : str
+        Connection of the ledger; where it does not exist, SQLite beside the artifacts.
+    """
+
+    stage: ClassVar[str]
+    template_fields: Sequence[str] = ("now", "artifacts_uri")
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec | str,
+        now: str = "{{ params.get('now') or dag_run.run_after.isoformat() }}",
+        artifacts_uri: str | None = None,
+        artifacts_conn_id: str | None = None,
+        ledger_conn_id: str = "mlops_ledger",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retries", 2)
+        kwargs.setdefault("retry_delay", timedelta(seconds=10))
+        kwargs.setdefault("retry_policy", RETRY_POLICY)
+        super().__init__(**kwargs)
+        self.spec = spec
+        self.now = now
+        self.artifacts_uri = artifacts_uri
+        self.artifacts_conn_id = artifacts_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self.report_uri: str | None = None
+        self.mlflow_run_url: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the stage and return its reference as JSON."""
+        return self.run_stage(context).to_dict()
+
+    def run_stage(self, context: Context) -> Ref:
+        """Open inputs, call the stage, store and record what it returns; each operator has its own."""
+        raise NotImplementedError
+
+    # What run_stage uses
+
+    def record(self, context: Context, key: str, payload: dict[str, Any]) -> None:
+        """Append this stage's event; the same key twice leaves one event.
+
+        Parameters
+        ----------
+        context : Context
+            Of the running task.
+        key : str
+            A function of what the stage worked on (a digest), never of the try or the run.
+        payload : dict
+            JSON facts.
+        """
+        self.ledger.append(
+            self.model_spec.name, self.stage, key, payload, at=self.moment, run=context["run_id"]
+        )
+
+    @cached_property
+    def model_spec(self) -> ModelSpec:
+        """The spec, read from its file where a path was given."""
+        return self.spec if isinstance(self.spec, ModelSpec) else load_spec(self.spec)
+
+    @property
+    def moment(self) -> datetime:
+        """``now`` as a time with a zone; UTC where it has none."""
+        moment = datetime.fromisoformat(self.now)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        """The artifact store, with the credentials of its connection."""
+        from airflow_mlops.hooks.artifacts import ArtifactsHook
+
+        return ArtifactsHook(self.artifacts_conn_id, uri=self.artifacts_uri).store
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, with the credentials of its connection."""
+        from airflow_mlops.hooks.ledger import LedgerHook
+
+        return LedgerHook(self.ledger_conn_id, artifacts_uri=self.artifacts_uri).ledger

@@ -1,0 +1,122 @@
+"""What travels between tasks: small frozen references that turn into JSON, never frames or models."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Base of all references.
+
+    Every field is JSON by itself. `to_dict` is what an operator returns; `from_dict` is what the next one reads, and
+    it ignores keys it does not know, so that a newer producer can talk to an older consumer.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into a plain dict for XCom."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any] | Self) -> Self:
+        """Read back what `to_dict` wrote; a reference passes through unchanged."""
+        if isinstance(value, cls):
+            return value
+        known = {f.name for f in fields(cls)}
+        return cls(**{key: item for key, item in dict(value).items() if key in known})
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRef(Ref):
+    """An immutable Parquet snapshot with its manifest."""
+
+    id: str
+    uri: str
+    digest: str
+    rows: int
+    columns: int
+    start: str
+    end: str
+    source_version: str | None = None
+    same_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRef(Ref):
+    """A stored report of a stage: JSON always, HTML where there is something to look at."""
+
+    id: str
+    uri: str
+    stage: str
+    verdict: str
+    html_uri: str | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesRef(Ref):
+    """A feature matrix, the transformer fitted on it, and the rows held out for the gate.
+
+    ``snapshots`` and ``label_snapshots`` are `SnapshotRef` as dicts, in order; ``training_set`` is the digest of both with
+    the split.
+    """
+
+    id: str
+    uri: str
+    transformer_uri: str
+    training_set: str
+    snapshots: list[dict[str, Any]]
+    rows: int
+    holdout_rows: int
+    feature_names: list[str]
+    holdout_start: str
+    now: str
+    window: str = "all"
+    label_snapshots: list[dict[str, Any]] = field(default_factory=list)
+    same_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef(Ref):
+    """A fitted model in the artifact store; ``version`` once it is registered."""
+
+    id: str
+    uri: str
+    digest: str
+    serialization: str
+    estimator: str
+    rows: int
+    features: dict[str, Any]
+    registered_name: str | None = None
+    version: str | None = None
+    mlflow_run_id: str | None = None
+    same_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRef(Ref):
+    """The verdict on a challenger, with the epoch it was judged against."""
+
+    id: str
+    uri: str
+    verdict: str
+    reasons: list[str]
+    metrics: dict[str, float]
+    epoch: int
+    champion_version: str | None = None
+    html_uri: str | None = None
+    mlflow_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRef(Ref):
+    """What serves after a deploy, and at which epoch."""
+
+    model: str
+    version: str
+    epoch: int
+    promoted: bool
+    previous_version: str | None = None
+    latency_ms: float | None = None
+    memory_mb: float | None = None

@@ -1,0 +1,267 @@
+"""One frozen model per section of a spec; the section's name is the stage's name."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from airflow_mlops.spec.durations import Duration
+
+Window = Literal["all", "recent", "mix"]
+Task = Literal["binary", "multiclass", "regression"]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are refused, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# Where rows come from
+
+
+class FileSource(Section):
+    """Parquet, CSV or JSON lines at any path that Airflow's object storage reaches."""
+
+    kind: Literal["file"]
+    uri: str = Field(description="File, folder or glob: /data/flights/*.parquet, s3://bucket/flights/.")
+    format: Literal["parquet", "csv", "json"] = Field(description="JSON means one object a line.")
+    conn_id: str | None = Field(None, description="Airflow connection of the storage; none for local files.")
+    options: dict[str, Any] = Field(default_factory=dict, description="For the CSV reader: delimiter, encoding.")
+
+
+class SqlSource(Section):
+    """A query on any Airflow SQL connection."""
+
+    kind: Literal["sql"]
+    conn_id: str = Field(description="Airflow connection of the database.")
+    query: str = Field(description="SELECT with :start and :end for the window's bounds; start is included, end is not.")
+
+
+class CallableSource(Section):
+    """A Python function ``read(start, end)`` that returns an Arrow table or a pandas frame."""
+
+    kind: Literal["callable"]
+    path: str = Field(description="Import path of the function: package.module.function.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Further keyword arguments.")
+
+
+Source = Annotated[FileSource | SqlSource | CallableSource, Field(discriminator="kind")]
+
+
+class LabelsSpec(Section):
+    """Labels with a source of their own; each joins the row with the same key, as of the run's ``now``."""
+
+    source: Source = Field(description="Where labels come from.")
+    key: list[str] = Field(min_length=1, description="Columns that identify the row a label belongs to.")
+    arrived: str = Field(description="Column with the time the label became known.")
+
+
+class DataSpec(Section):
+    """What the rows are."""
+
+    source: Source = Field(description="Where rows come from.")
+    time: str = Field(description="Column with the event time, UTC unless it carries a zone.")
+    key: list[str] = Field(default_factory=list, description="Columns that identify a row.")
+    target: str = Field(description="Column to predict.")
+    labels: LabelsSpec | None = Field(None, description="Set where labels come from another source than the rows.")
+    label_delay: Duration = Field(timedelta(0), description="Time after the event until its label is known.")
+    sensitive: list[str] = Field(
+        default_factory=list,
+        description="Columns never written to quarantine, golden rows, input examples, Data Docs or reports.",
+    )
+
+
+class IngestSpec(Section):
+    """Which rows a run reads."""
+
+    window: Duration = Field(description="Rows from now minus this length up to now.")
+
+
+class ValidateSpec(Section):
+    """What a snapshot must meet before anything uses it."""
+
+    suite: str | None = Field(None, description="Great Expectations suite beside the spec, YAML or JSON.")
+    quarantine_rows: int = Field(1000, ge=0, description="Most failing rows kept as evidence.")
+    min_rows: int = Field(50, ge=1, description="Fewer rows block the run.")
+    max_row_ratio: float = Field(
+        4.0, gt=1, description="Rows per day against the champion's training snapshot: warn beyond this ratio, either way."
+    )
+    max_null_increase: float = Field(
+        0.3, gt=0, le=1, description="A column whose share of nulls grew by more than this blocks the run."
+    )
+    range_margin: float = Field(
+        1.0, ge=0, description="How far beyond the reference's range, in widths of it, a numeric value is still believed."
+    )
+    max_out_of_range: float = Field(0.01, ge=0, le=1, description="Share of values beyond that margin that blocks.")
+
+
+class FeaturesSpec(Section):
+    """From raw columns to what the estimator sees; all of it is packed inside the model."""
+
+    columns: list[str] = Field(min_length=1, description="Raw columns the model takes; they are its signature.")
+    derive: dict[str, str] = Field(
+        default_factory=dict,
+        description="New columns as pandas expressions over raw columns: {hour: 'sched_dep_time // 100'}. Stateless.",
+    )
+    transformer: str = Field(
+        "airflow_mlops.stages.features.tabular",
+        description="Import path of a scikit-learn transformer, or of a function that makes one. Fitted on training rows only.",
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the transformer.")
+
+
+class TrainSpec(Section):
+    """What to fit, and on which rows."""
+
+    estimator: str = Field(description="Short name (hist_gradient_boosting, linear, random_forest) or import path.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the estimator.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    window: Window = Field("all", description="all history, recent rows, or a mix: half of the weight on recent rows.")
+    recent: Duration = Field(timedelta(days=28), description="What counts as recent, back from the holdout's start.")
+
+
+class GateSpec(Section):
+    """When a challenger may replace the champion."""
+
+    metric: str | None = Field(None, description="Loss that decides; default log_loss, or mean_absolute_error.")
+    margin: float = Field(
+        0.01, ge=0, description="Relative loss increase over the champion that is still 'not worse' (non-inferiority)."
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided confidence of each bound.")
+    resamples: int = Field(1000, ge=200, description="Bootstrap resamples of the holdout's rows.")
+    min_rows: int = Field(200, ge=20, description="Fewer holdout rows refuse the challenger.")
+
+
+class EvaluateSpec(Section):
+    """How a challenger is judged."""
+
+    holdout: Duration = Field(timedelta(days=7), description="Last part of the window, never trained on.")
+    metrics: list[str] = Field(default_factory=list, description="Further metrics by scikit-learn name; default by task.")
+    slices: list[str] = Field(default_factory=list, description="Raw columns whose values get metrics of their own.")
+    min_slice_rows: int = Field(50, ge=10, description="Smaller slices are not reported.")
+    gate: GateSpec = Field(default_factory=GateSpec, description="When a challenger may replace the champion.")
+
+
+class RegisterSpec(Section):
+    """Where the model goes in MLflow."""
+
+    experiment: str | None = Field(None, description="Default: the spec's name.")
+    model: str | None = Field(None, description="Registered model name; default: the spec's name.")
+    input_example_rows: int = Field(3, ge=0, le=100, description="Rows of the input example, sensitive columns left out.")
+
+
+class DeploySpec(Section):
+    """What a version must show before it serves."""
+
+    golden_rows: int = Field(50, ge=1, le=1000, description="Rows replayed and compared with training-time predictions.")
+    tolerance: float = Field(1e-6, ge=0, description="Largest absolute difference of a replayed prediction.")
+    max_latency_ms: float = Field(500.0, gt=0, description="Median latency of one row.")
+    max_memory_mb: float = Field(2048.0, gt=0, description="Memory that loading and predicting may add.")
+    timeout: Duration = Field(timedelta(minutes=5), description="Time to load and replay before the version is refused.")
+
+
+class DriftSpec(Section):
+    """How far data may move before it is called drift."""
+
+    columns: list[str] = Field(default_factory=list, description="Default: all feature columns.")
+    threshold: float | None = Field(None, gt=0, description="Score per column; default: Evidently's for its method.")
+    share: float = Field(0.5, gt=0, le=1, description="Share of drifted columns that makes the set drifted.")
+    report_rows: int = Field(2000, ge=100, description="Most rows of each side that Evidently renders.")
+
+
+class MonitorSpec(Section):
+    """When new data is looked at."""
+
+    schedule: str | None = Field(None, description="Cron of the monitor DAG; none: by hand.")
+    window: Duration | None = Field(None, description="Rows looked at, back from now; default: ingest.window.")
+
+
+class SchedulePolicy(Section):
+    """Retrain by the schedule alone."""
+
+    kind: Literal["schedule"] = "schedule"
+
+
+class RetrainSpec(Section):
+    """When the model is trained again."""
+
+    schedule: str | None = Field(None, description="Cron of the retrain DAG; none: by hand.")
+    now: datetime | None = Field(
+        None, description="Default of the DAG parameter 'now', for data whose time stands still. Leave out in production."
+    )
+    policy: SchedulePolicy = Field(default_factory=SchedulePolicy, description="What decides between schedules.")
+
+
+class StageResources(Section):
+    """Where a stage runs, and how long it may."""
+
+    executor: str | None = Field(None, description="Name of one of Airflow's configured executors.")
+    queue: str | None = Field(None, description="Queue of a Celery or Kubernetes worker.")
+    pool: str | None = Field(None, description="Airflow pool.")
+    timeout: Duration | None = Field(None, description="The task fails after this long.")
+    retries: int | None = Field(None, ge=0, description="Retries after transient errors; default 2.")
+
+
+class ResourcesSpec(Section):
+    """Resources per stage; a stage left out uses Airflow's defaults."""
+
+    ingest: StageResources = StageResources()
+    validate_: StageResources = Field(StageResources(), alias="validate")
+    features: StageResources = StageResources()
+    train: StageResources = StageResources()
+    evaluate: StageResources = StageResources()
+    register_: StageResources = Field(StageResources(), alias="register")
+    deploy: StageResources = StageResources()
+    drift: StageResources = StageResources()
+
+    def of(self, stage: str) -> StageResources:
+        """Return the resources of one stage by its word."""
+        return getattr(self, {"validate": "validate_", "register": "register_"}.get(stage, stage))
+
+
+class ModelSpec(Section):
+    """Everything specific to one model."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,62}$", description="Lower-case identifier; names DAGs, assets and versions.")
+    owner: str = Field(min_length=1, description="Team or person who answers for the model.")
+    description: str = Field("", description="One sentence for the people who watch the model.")
+    tags: list[str] = Field(default_factory=list, description="Tags of the DAGs.")
+    task: Task = Field(description="What kind of target.")
+    data: DataSpec
+    ingest: IngestSpec
+    validate_: ValidateSpec = Field(default_factory=ValidateSpec, alias="validate")
+    features: FeaturesSpec
+    train: TrainSpec
+    evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
+    register_: RegisterSpec = Field(default_factory=RegisterSpec, alias="register")
+    deploy: DeploySpec = Field(default_factory=DeploySpec)
+    drift: DriftSpec = Field(default_factory=DriftSpec)
+    monitor: MonitorSpec = Field(default_factory=MonitorSpec)
+    retrain: RetrainSpec = Field(default_factory=RetrainSpec)
+    resources: ResourcesSpec = Field(default_factory=ResourcesSpec)
+    _base_dir: Path = PrivateAttr(default_factory=Path)
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> ModelSpec:
+        if self.data.target in self.features.columns:
+            raise ValueError(f"features.columns holds the target {self.data.target!r}: the model would see its answer")
+        return self
+
+    @property
+    def base_dir(self) -> Path:
+        """Folder of the spec file; a suite's path is relative to it."""
+        return self._base_dir
+
+    @property
+    def registered_model(self) -> str:
+        """Name in the model registry."""
+        return self.register_.model or self.name
+
+    @property
+    def experiment(self) -> str:
+        """Name of the MLflow experiment."""
+        return self.register_.experiment or self.name

@@ -1,0 +1,68 @@
+"""Shared by all tests: an Airflow home of their own, set before anything imports Airflow, and real flights."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+_HOME = Path(os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="mlops-tests-")))
+os.environ.update(
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "dags"),
+    AIRFLOW__CORE__UNIT_TEST_MODE="True",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_HOME / 'airflow.db'}",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    DO_NOT_TRACK="true",
+    MPLBACKEND="Agg",
+)
+
+ROOT = Path(__file__).parents[1]
+
+
+def utc(text: str) -> datetime:
+    """Read an ISO time as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """Migrate the metadata database once a session."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture(scope="session")
+def january():
+    """Flights of the first ten days of January 2013, as an Arrow table of about 8,800 rows."""
+    from airflow_mlops.demo.flights import read_flights
+
+    return read_flights(utc("2013-01-01T05:00:00"), utc("2013-01-11T05:00:00"))
+
+
+@pytest.fixture(scope="session")
+def july():
+    """Flights of the first five days of July 2013: another season."""
+    from airflow_mlops.demo.flights import read_flights
+
+    return read_flights(utc("2013-07-01T04:00:00"), utc("2013-07-06T04:00:00"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty artifact store on local disk."""
+    from airflow_mlops.artifacts import ArtifactStore
+
+    return ArtifactStore.local(tmp_path / "artifacts")
+
+
+@pytest.fixture
+def flights_spec():
+    """The shipped spec of the flights."""
+    from airflow_mlops.spec import load_spec
+
+    return load_spec(ROOT / "dags" / "specs" / "flights.yaml")

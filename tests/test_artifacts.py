@@ -1,0 +1,82 @@
+"""Bytes at a URI: whole or not at all, checked when read, never outside the store."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from airflow_mlops.artifacts import ArtifactStore, digest_json, encode_table
+from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
+
+
+def test_the_same_rows_give_the_same_bytes_whatever_metadata_they_carry(january):
+    labelled = january.replace_schema_metadata({"pandas": "made by another version"})
+
+    assert encode_table(labelled) == encode_table(january)
+
+
+def test_a_table_comes_back_as_it_was_written(store, january):
+    uri = store.uri("flights", "table.parquet")
+    digest = store.write_table(uri, january)
+
+    assert store.read_table(uri, digest=digest).equals(january.replace_schema_metadata(None))
+
+
+def test_a_changed_file_is_refused_with_both_digests(store, january):
+    uri = store.uri("flights", "table.parquet")
+    digest = store.write_table(uri, january)
+    store.write_bytes(uri, b"cut")
+
+    with pytest.raises(ArtifactCorrupt, match=rf"holds 3 bytes .* but {digest[:12]} was written"):
+        store.read_table(uri, digest=digest)
+
+
+def test_bytes_that_are_not_parquet_are_named(store):
+    uri = store.uri("table.parquet")
+    store.write_bytes(uri, b"<html>not found</html>")
+
+    with pytest.raises(ArtifactCorrupt, match=r"is not a Parquet file"):
+        store.read_table(uri)
+
+
+def test_a_folder_without_a_manifest_is_not_there(store):
+    folder = store.uri("flights", "snapshots", "abc")
+    store.write_bytes(f"{folder}/data.parquet", b"half of it")
+    assert store.manifest(folder) is None
+
+    store.complete(folder, {"rows": 3})
+    assert store.manifest(folder) == {"rows": 3}
+
+
+def test_writing_leaves_no_temporary_file_behind(store):
+    uri = store.uri("a", "b.json")
+    store.write_json(uri, {"x": 1})
+    store.write_json(uri, {"x": 2})
+
+    assert store.read_json(uri) == {"x": 2}
+    assert [path.split("/")[-1] for path in store.fs.ls(store.path(store.uri("a")), detail=False)] == ["b.json"]
+
+
+def test_what_was_never_written_is_said_to_be_missing(store):
+    with pytest.raises(ArtifactMissing, match=r"nothing is stored at .*gone\.json"):
+        store.read_json(store.uri("gone.json"))
+
+
+@pytest.mark.parametrize("uri", ["file:///etc/passwd", "{root}/../outside", "{root}-beside/x"])
+def test_a_place_outside_the_store_is_refused(store, uri):
+    with pytest.raises(ArtifactMissing, match="is not in the artifact store"):
+        store.read_bytes(uri.format(root=store.uri()))
+
+
+def test_key_order_does_not_change_a_digest():
+    assert digest_json({"a": 1, "b": [1, 2]}) == digest_json({"b": [1, 2], "a": 1})
+    assert digest_json({"a": 1}) != digest_json({"a": 2})
+
+
+def test_the_store_works_on_any_fsspec_filesystem():
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    store = ArtifactStore(MemoryFileSystem(), "/bucket/mlops", "memory")
+    store.write_table(store.uri("t.parquet"), pa.table({"x": [1, 2]}))
+
+    assert store.read_table(store.uri("t.parquet"))["x"].to_pylist() == [1, 2]

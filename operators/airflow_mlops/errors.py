@@ -48,7 +48,19 @@ class MissingExtra(Permanent):
 
 
 class SpecError(Permanent):
-    """A spec file cannot be used; the sentence lists every fault with file, line, key and value."""
+    """A spec file cannot be used; the sentence lists every fault with file, line, key and value.
+
+    Parameters
+    ----------
+    message : str
+        All faults as text.
+    faults : sequence of Finding
+        The same, for code: path, line, column, key, message.
+    """
+
+    def __init__(self, message: str, *, faults: Sequence[object] = ()) -> None:
+        self.faults = tuple(faults)
+        super().__init__(message)
 
 
 class SourceUnavailable(Transient):

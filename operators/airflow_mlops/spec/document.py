@@ -46,6 +46,7 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
+        """Write ``file:line:column: severity: key: message``, which editors and CI turn into a link."""
         key = f" {self.key}:" if self.key else ""
         return f"{self.path}:{self.line}:{self.column}: {self.severity}:{key} {self.message}"
 

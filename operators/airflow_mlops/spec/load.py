@@ -46,8 +46,8 @@ def examine(path: str | Path) -> tuple[Document | None, ModelSpec | None, list[F
     except Unreadable as error:
         return None, None, [Finding("error", str(path), error.place.line, error.place.column, "", str(error))]
     faults = [
-        Finding("error", str(path), place.line, place.column, dotted(location), f"given twice, first on line {first.line}")
-        for location, place, first in document.duplicates()
+        Finding("error", str(path), place.line, place.column, dotted(key), f"given twice, first on line {first.line}")
+        for key, place, first in document.duplicates()
     ]
     try:
         spec = ModelSpec.model_validate(document.value)

@@ -38,7 +38,7 @@ class SqlSource(Section):
 
     kind: Literal["sql"]
     conn_id: str = Field(description="Airflow connection of the database.")
-    query: str = Field(description="SELECT with :start and :end for the window's bounds; start is included, end is not.")
+    query: str = Field(description="SELECT with :start (included) and :end (left out) for the window's bounds.")
 
 
 class CallableSource(Section):
@@ -88,13 +88,13 @@ class ValidateSpec(Section):
     quarantine_rows: int = Field(1000, ge=0, description="Most failing rows kept as evidence.")
     min_rows: int = Field(50, ge=1, description="Fewer rows block the run.")
     max_row_ratio: float = Field(
-        4.0, gt=1, description="Rows per day against the champion's training snapshot: warn beyond this ratio, either way."
+        4.0, gt=1, description="Rows per day against the champion's training snapshot: warn beyond, either way."
     )
     max_null_increase: float = Field(
         0.3, gt=0, le=1, description="A column whose share of nulls grew by more than this blocks the run."
     )
     range_margin: float = Field(
-        1.0, ge=0, description="How far beyond the reference's range, in widths of it, a numeric value is still believed."
+        1.0, ge=0, description="How far beyond the reference's range, in widths of it, a number is still believed."
     )
     max_out_of_range: float = Field(0.01, ge=0, le=1, description="Share of values beyond that margin that blocks.")
 
@@ -109,7 +109,7 @@ class FeaturesSpec(Section):
     )
     transformer: str = Field(
         "airflow_mlops.stages.features.tabular",
-        description="Import path of a scikit-learn transformer, or of a function that makes one. Fitted on training rows only.",
+        description="Import path of a scikit-learn transformer or of a function that makes one; sees training rows only.",
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the transformer.")
 
@@ -140,7 +140,7 @@ class EvaluateSpec(Section):
     """How a challenger is judged."""
 
     holdout: Duration = Field(timedelta(days=7), description="Last part of the window, never trained on.")
-    metrics: list[str] = Field(default_factory=list, description="Further metrics by scikit-learn name; default by task.")
+    metrics: list[str] = Field(default_factory=list, description="Further metrics by scikit-learn name.")
     slices: list[str] = Field(default_factory=list, description="Raw columns whose values get metrics of their own.")
     min_slice_rows: int = Field(50, ge=10, description="Smaller slices are not reported.")
     gate: GateSpec = Field(default_factory=GateSpec, description="When a challenger may replace the champion.")
@@ -151,17 +151,17 @@ class RegisterSpec(Section):
 
     experiment: str | None = Field(None, description="Default: the spec's name.")
     model: str | None = Field(None, description="Registered model name; default: the spec's name.")
-    input_example_rows: int = Field(3, ge=0, le=100, description="Rows of the input example, sensitive columns left out.")
+    input_example_rows: int = Field(3, ge=0, le=100, description="Rows of the input example; never sensitive columns.")
 
 
 class DeploySpec(Section):
     """What a version must show before it serves."""
 
-    golden_rows: int = Field(50, ge=1, le=1000, description="Rows replayed and compared with training-time predictions.")
+    golden_rows: int = Field(50, ge=1, le=1000, description="Rows replayed and compared with predictions from training.")
     tolerance: float = Field(1e-6, ge=0, description="Largest absolute difference of a replayed prediction.")
     max_latency_ms: float = Field(500.0, gt=0, description="Median latency of one row.")
     max_memory_mb: float = Field(2048.0, gt=0, description="Memory that loading and predicting may add.")
-    timeout: Duration = Field(timedelta(minutes=5), description="Time to load and replay before the version is refused.")
+    timeout: Duration = Field(timedelta(minutes=5), description="Longest time to load and replay.")
 
 
 class DriftSpec(Section):
@@ -191,7 +191,7 @@ class RetrainSpec(Section):
 
     schedule: str | None = Field(None, description="Cron of the retrain DAG; none: by hand.")
     now: datetime | None = Field(
-        None, description="Default of the DAG parameter 'now', for data whose time stands still. Leave out in production."
+        None, description="Default of the DAG parameter 'now', for data whose time stands still; not in production."
     )
     policy: SchedulePolicy = Field(default_factory=SchedulePolicy, description="What decides between schedules.")
 
@@ -226,7 +226,7 @@ class ResourcesSpec(Section):
 class ModelSpec(Section):
     """Everything specific to one model."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,62}$", description="Lower-case identifier; names DAGs, assets and versions.")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,62}$", description="Lower-case identifier of DAGs, assets and versions.")
     owner: str = Field(min_length=1, description="Team or person who answers for the model.")
     description: str = Field("", description="One sentence for the people who watch the model.")
     tags: list[str] = Field(default_factory=list, description="Tags of the DAGs.")

@@ -146,3 +146,23 @@ class PromotionConflict(Permanent):
             f"version {version} of {model} was judged against epoch {expected_epoch}, but the ledger is at epoch "
             f"{epoch}: somebody promoted in between. The champion stays; run retrain again to judge it afresh."
         )
+
+
+class DemoFailed(MLOpsError):
+    """The demonstration did not do what it shows.
+
+    Parameters
+    ----------
+    what : str
+        What did not happen, in one sentence.
+    log : Path or None
+        Where to read more.
+    """
+
+    def __init__(self, what: str, *, log: object = None) -> None:
+        self.what, self.log = what.rstrip(". \n"), log
+        super().__init__(f"{self.what}. The log is in {log}." if log else f"{self.what}.")
+
+
+class LedgerMisuse(Permanent):
+    """The ledger was asked for something it cannot do, or its connection cannot be used."""

@@ -2,3 +2,211 @@
 
 Kinds, one a stage and one a decision: ``ingest validate features train evaluate register deploy drift promotion``.
 """
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_mlops.errors import LedgerMisuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REGISTER = "register"
+PROMOTION = "promotion"
+
+# What the first event of a model names as the hash before it.
+GENESIS = "0" * 64
+
+Role = Literal["candidate", "champion", "retired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact of a model's life, as the ledger holds it.
+
+    ``at`` is event time (the moment the run stood at), ``recorded_at`` the clock's time of writing; both are UTC. ``run``
+    names the first run that recorded the fact. ``epoch`` is set on promotions only: how often the champion has moved,
+    this time included. ``hash`` covers every other field, ``previous_hash`` is the hash of the model's event before.
+    """
+
+    model: str
+    seq: int
+    kind: str
+    key: str
+    at: datetime
+    recorded_at: datetime
+    run: str | None
+    epoch: int | None
+    payload: dict[str, Any]
+    previous_hash: str
+    hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into a JSON object; times are ISO 8601 in UTC."""
+        return {
+            "model": self.model,
+            "seq": self.seq,
+            "kind": self.kind,
+            "key": self.key,
+            "at": utc_text(self.at),
+            "recorded_at": utc_text(self.recorded_at),
+            "run": self.run,
+            "epoch": self.epoch,
+            "payload": self.payload,
+            "previous_hash": self.previous_hash,
+            "hash": self.hash,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The version that serves, since when, and what its promotion was based on."""
+
+    version: str
+    epoch: int
+    since: datetime
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a model: what it is, when it was registered, and its role now."""
+
+    version: str
+    role: Role
+    payload: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """Where a model stands after a list of events; ``epoch`` 0 means that nothing was ever promoted."""
+
+    model: str
+    epoch: int = 0
+    champion: Champion | None = None
+    versions: dict[str, Version] = field(default_factory=dict)
+    last: dict[str, Event] = field(default_factory=dict)
+    seq: int = 0
+
+
+def fold(events: Iterable[Event], *, model: str) -> ModelState:
+    """Give the state of one model after ``events``.
+
+    The order in which events are passed does not matter, and an event passed twice counts once: they are taken in the
+    order of their sequence numbers.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        Of this model; a part of its history gives the state that this part describes.
+    model : str
+        Whose state it is.
+    """
+    state = ModelState(model)
+    for _, event in sorted({event.seq: event for event in events}.items()):
+        state = advance(state, event)
+    return state
+
+
+def advance(state: ModelState, event: Event) -> ModelState:
+    """Give the state after one more event; ``state`` is not changed."""
+    after = replace(state, last={**state.last, event.kind: event}, seq=event.seq)
+    if event.kind == REGISTER:
+        return _registered(after, event)
+    if event.kind == PROMOTION:
+        return _promoted(after, event)
+    return after
+
+
+def _registered(state: ModelState, event: Event) -> ModelState:
+    version = version_of(event.payload)
+    if version is None or version in state.versions:
+        return state
+    return replace(state, versions={**state.versions, version: Version(version, "candidate", event.payload, event.at)})
+
+
+def _promoted(state: ModelState, event: Event) -> ModelState:
+    version = version_of(event.payload)
+    if version is None or event.epoch is None:
+        return state
+    versions = dict(state.versions)
+    if state.champion is not None:
+        versions[state.champion.version] = replace(versions[state.champion.version], role="retired")
+    # A version may be promoted that this ledger never saw registered, such as an adopted one.
+    known = versions.get(version) or Version(version, "candidate", event.payload.get("model") or {}, event.at)
+    versions[version] = replace(known, role="champion")
+    champion = Champion(version, event.epoch, event.at, event.payload)
+    return replace(state, epoch=event.epoch, champion=champion, versions=versions)
+
+
+def version_of(payload: Mapping[str, Any]) -> str | None:
+    """Return the version a payload is about: its own ``version``, or the one of its ``model``."""
+    found = payload.get("version") or (payload.get("model") or {}).get("version")
+    return None if found is None else str(found)
+
+
+# Encoding and hash chain
+
+
+def encode_payload(payload: Mapping[str, Any]) -> str:
+    """Write a payload as JSON that depends on its content only.
+
+    Keys are sorted. Times become ISO text, numbers of numeric libraries plain numbers. JSON knows no NaN or infinity:
+    they become null.
+
+    Raises
+    ------
+    LedgerMisuse
+        A value cannot be written as JSON.
+    """
+    try:
+        return json.dumps(_finite(payload), sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise LedgerMisuse(f"a payload of the ledger must be JSON, but {error}; record its facts as plain values.") from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return _finite(value.item())
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def chain_hash(
+    *, model: str, seq: int, kind: str, key: str, at: str, recorded_at: str, run: str | None, epoch: int | None,
+    payload: str, previous_hash: str,
+) -> str:
+    """Return the SHA-256 of an event's fields as they are stored, the hash of the event before among them."""
+    fields = [model, seq, kind, key, at, recorded_at, run, epoch, payload, previous_hash]
+    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+
+
+def utc_text(moment: datetime) -> str:
+    """Write a time as ISO 8601 in UTC, always with microseconds, so that texts sort as times do.
+
+    Raises
+    ------
+    LedgerMisuse
+        The time has no zone.
+    """
+    if moment.tzinfo is None:
+        raise LedgerMisuse(f"{moment.isoformat()} has no time zone; the ledger takes aware times only, such as UTC.")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

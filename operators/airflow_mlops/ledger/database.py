@@ -1,0 +1,189 @@
+"""Connections, transactions and the schema of the ledger's database: SQLite or Postgres."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse, LedgerUnavailable
+from airflow_mlops.ledger.tables import SCHEMA_VERSION, metadata, schema_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# How long a writer waits for another one. Transactions take milliseconds, so a longer wait means a stuck process.
+BUSY_S = 30
+
+# Any number will do, as long as every ledger takes the same one: it keeps two processes from creating the tables at once.
+_CREATE_LOCK = 7_305_081_913
+
+
+class Database:
+    """The ledger's database, opened anew for each transaction.
+
+    No connection is kept between transactions: a ledger may be carried into a forked task, and a connection shared by
+    two processes breaks both.
+
+    Parameters
+    ----------
+    url : str or URL
+        ``sqlite:////path/ledger.db`` or ``postgresql+psycopg://...``.
+
+    Raises
+    ------
+    LedgerMisuse
+        The URL is not one of a SQLite file or of Postgres, or the database's driver is not installed.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        self.url = _checked(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._engine()
+        self._is_ready = False
+
+    @property
+    def place(self) -> str:
+        """The URL without password and options, for messages."""
+        return self.url.set(query={}, password=None).render_as_string()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the ledger."""
+        with self._translated():
+            self._ensure_schema()
+            engine = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+            with engine.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that commits at the end; on SQLite it holds the write lock from its start."""
+        with self._translated():
+            self._ensure_schema()
+            with self._writing() as connection:
+                yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.engine.execution_options(begin="BEGIN IMMEDIATE").connect() as connection, connection.begin():
+            yield connection
+
+    def _engine(self) -> Engine:
+        try:
+            if not self.is_sqlite:
+                return create_engine(
+                    self.url, poolclass=NullPool, hide_parameters=True, isolation_level="READ COMMITTED"
+                )
+            engine = create_engine(
+                self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": BUSY_S}
+            )
+        except ModuleNotFoundError as error:
+            raise LedgerMisuse(f"the ledger at {self.place} needs the driver {error.name}; install it.") from error
+        event.listen(engine, "connect", _leave_transactions_to_us)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    # Schema
+
+    def _ensure_schema(self) -> None:
+        if self._is_ready:
+            return
+        if self.is_sqlite:
+            self._make_folder()
+        with self.engine.connect() as connection:
+            version = _schema_version(connection)
+        if version is None:
+            version = self._create()
+        if version > SCHEMA_VERSION:
+            raise LedgerMisuse(
+                f"the ledger at {self.place} has schema version {version}, this package knows {SCHEMA_VERSION}: it was "
+                "written by a newer release. Upgrade airflow-provider-mlops here too."
+            )
+        self._is_ready = True
+
+    def _make_folder(self) -> None:
+        folder = Path(str(self.url.database)).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerUnavailable(f"the folder of the ledger at {self.place} cannot be made: {error}.") from error
+
+    def _create(self) -> int:
+        if self.is_sqlite:
+            self._set_write_ahead_log()
+        with self._writing() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATE_LOCK})
+            version = _schema_version(connection)
+            if version is not None:
+                return version
+            metadata.create_all(connection)
+            connection.execute(schema_table.insert().values(id=1, schema_version=SCHEMA_VERSION))
+        return SCHEMA_VERSION
+
+    def _set_write_ahead_log(self) -> None:
+        """Let readers go on while somebody writes; the mode stays with the file."""
+        with closing(sqlite3.connect(str(self.url.database), timeout=BUSY_S)) as connection:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                # Another process is at it: SQLite does not wait for this one statement.
+                if "locked" not in str(error):
+                    raise
+
+    # Errors
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise LedgerUnavailable(
+                f"the ledger at {self.place} did not answer: {self._cause(error)}. The event was not recorded; check that "
+                "the database is up and reachable, then retry."
+            ) from error
+        except DatabaseError as error:
+            if "not a database" in str(error) or "malformed" in str(error):
+                raise LedgerCorrupt(f"{self.place} is not a readable ledger: {self._cause(error)}. Restore a backup.") from error
+            raise LedgerUnavailable(f"the ledger at {self.place} refused: {self._cause(error)}.") from error
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise LedgerUnavailable(f"the ledger at {self.place} cannot be opened: {self._cause(error)}.") from error
+
+    def _cause(self, error: Exception) -> str:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
+        return cause.replace(self.url.password, "***") if self.url.password else cause
+
+
+def _checked(url: str | URL) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError) as error:
+        # The text itself is not shown: it may hold a password.
+        raise LedgerMisuse("the ledger's address is not a database URL; write sqlite:////path/ledger.db.") from error
+    if backend not in ("sqlite", "postgresql"):
+        raise LedgerMisuse(f"the ledger lives in SQLite or Postgres, not in {backend}; mend its connection.")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise LedgerMisuse("a ledger in memory would be lost with its process; give it a file: sqlite:////path/ledger.db.")
+    return parsed
+
+
+def _schema_version(connection: Connection) -> int | None:
+    if not inspect(connection).has_table(schema_table.name):
+        return None
+    return connection.execute(select(schema_table.c.schema_version)).scalar()
+
+
+def _leave_transactions_to_us(dbapi_connection: object, _record: object) -> None:
+    # sqlite3 would otherwise begin a transaction of its own, too late: at the first write, after we have read.
+    dbapi_connection.isolation_level = None  # type: ignore[attr-defined]
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -1,0 +1,78 @@
+"""Tables of the ledger, and their rows as events.
+
+Times are ISO text in UTC and payloads are JSON text, so that both databases give back the very characters that were
+hashed.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+from airflow_mlops.errors import LedgerCorrupt
+from airflow_mlops.events import Event, chain_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+schema_table = Table(
+    "mlops_ledger_schema",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("schema_version", Integer, nullable=False),
+)
+
+events_table = Table(
+    "mlops_ledger_events",
+    metadata,
+    Column("model", String(200), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("at", String(40), nullable=False),
+    Column("recorded_at", String(40), nullable=False),
+    Column("run", Text),
+    Column("epoch", BigInteger),
+    Column("payload", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("model", "kind", "key", name="uq_mlops_ledger_fact"),
+    UniqueConstraint("model", "epoch", name="uq_mlops_ledger_epoch"),
+    Index("ix_mlops_ledger_kind_seq", "model", "kind", "seq"),
+)
+
+# One row a model: where its chain ends and which version serves. Written with each event, rebuildable from the events.
+state_table = Table(
+    "mlops_ledger_state",
+    metadata,
+    Column("model", String(200), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("champion", Text),
+    Column("hash", String(64), nullable=False),
+)
+
+
+def to_event(row: Mapping[str, Any]) -> Event:
+    """Read a row as an event.
+
+    Raises
+    ------
+    LedgerCorrupt
+        The row is not what was hashed when it was written.
+    """
+    stored = {name: row[name] for name in Event.__dataclass_fields__ if name != "hash"}
+    if chain_hash(**stored) != row["hash"]:
+        raise LedgerCorrupt(
+            f"event {row['seq']} of {row['model']} ({row['kind']} {row['key']}) was changed after it was written: its "
+            f"hash does not match. Last good event: at most {row['seq'] - 1}. Restore a backup of the ledger."
+        )
+    times = {name: datetime.fromisoformat(row[name]) for name in ("at", "recorded_at")}
+    return Event(**{**stored, **times, "payload": json.loads(row["payload"])}, hash=row["hash"])

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-_HOME = Path(os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="mlops-tests-")))
+# Always new: a worker of pytest-xdist inherits the environment of the process that started it, and would share its
+# database; and nobody's own Airflow is to be migrated by a test.
+_HOME = Path(tempfile.mkdtemp(prefix="mlops-tests-"))
 os.environ.update(
+    AIRFLOW_HOME=str(_HOME),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "dags"),
     AIRFLOW__CORE__UNIT_TEST_MODE="True",

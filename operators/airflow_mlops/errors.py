@@ -8,7 +8,7 @@ Each class keeps its facts as attributes and builds its own sentence: what happe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 class MLOpsError(Exception):
     """Root of all errors of this package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes with facts and sentence, though the constructors take facts by keyword."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class Permanent(MLOpsError):

@@ -113,7 +113,9 @@ def connection_url(connection: Connection) -> URL:
 
     extra = connection.extra_dejson
     host = connection.host or ""
-    if path := extra.get("path") or (host if host.startswith("/") or host.endswith(".db") else ""):
+    # A host that begins with a slash is a Unix socket where there is a database, else a file.
+    is_file = not connection.schema and (host.startswith("/") or host.endswith(".db"))
+    if path := extra.get("path") or (host if is_file else ""):
         return _sqlite_url(path)
     if not host:
         raise LedgerMisuse(
@@ -123,9 +125,10 @@ def connection_url(connection: Connection) -> URL:
         extra.get("driver") or _postgres_driver(),
         username=connection.login or None,
         password=connection.password or None,
-        host=host,
+        host=None if host.startswith("/") else host,
         port=connection.port,
         database=connection.schema or None,
+        query={"host": host} if host.startswith("/") else {},
     )
 
 

@@ -50,7 +50,7 @@ class Database:
     @property
     def place(self) -> str:
         """The URL without password and options, for messages."""
-        return self.url.set(query={}, password=None).render_as_string()
+        return self.url.set(query={}).render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -145,8 +145,8 @@ class Database:
             yield
         except OperationalError as error:
             raise LedgerUnavailable(
-                f"the ledger at {self.place} did not answer: {self._cause(error)}. The event was not recorded; check that "
-                "the database is up and reachable, then retry."
+                f"the ledger at {self.place} did not answer: {self._cause(error)}. Nothing was recorded; check that the "
+                "database is up and reachable, then retry."
             ) from error
         except DatabaseError as error:
             if "not a database" in str(error) or "malformed" in str(error):

@@ -1,0 +1,299 @@
+"""Airflow and MLflow on this machine with nothing but files: settings, environment, start, health."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from airflow_mlops.demo.processes import Processes, last_lines, run, wait_until
+from airflow_mlops.errors import DemoFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WARM = "airflow_mlops.executors.warm_local.WarmLocalExecutor"
+USER = "admin"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything is; kept in ``settings.json``, readable by its owner only.
+
+    Parameters
+    ----------
+    folder : str
+        All state: databases, artifacts, logs.
+    dags : str
+        Airflow's dags folder.
+    airflow_port, mlflow_port, log_port, health_port : int
+        On the loopback interface.
+    password : str
+        Of the user ``admin``.
+    secret : str
+        Signs tokens between Airflow's processes.
+    executor : str
+        Import path of Airflow's executor.
+    parallelism : int
+        Tasks at once.
+    extra : dict of str to str
+        Environment variables that win over the others.
+    """
+
+    folder: str
+    dags: str
+    airflow_port: int
+    mlflow_port: int
+    log_port: int
+    health_port: int
+    password: str = field(repr=False)
+    secret: str = field(repr=False)
+    executor: str = WARM
+    parallelism: int = 2
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, folder: Path, dags: Path, *, preferred: tuple[int, int] = (8080, 5000), **others: object) -> Settings:
+        """Choose ports that are free now, and fresh secrets."""
+        chosen = [port if _is_free(port) else 0 for port in preferred]
+        airflow_port, mlflow_port, log_port, health_port = _free_ports([*chosen, 0, 0])
+        return cls(
+            folder=str(folder.absolute()),
+            dags=str(dags.absolute()),
+            airflow_port=airflow_port,
+            mlflow_port=mlflow_port,
+            log_port=log_port,
+            health_port=health_port,
+            password=secrets.token_urlsafe(9),
+            secret=secrets.token_hex(32),
+            **others,
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Settings | None:
+        """Read what `write` left, or nothing."""
+        file = folder / "settings.json"
+        return cls(**json.loads(file.read_text())) if file.exists() else None
+
+    def write(self) -> None:
+        """Keep the settings for the next call."""
+        file = Path(self.folder, "settings.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(asdict(self), indent=2))
+
+    @property
+    def airflow_url(self) -> str:
+        """Address of Airflow's UI and API."""
+        return f"http://127.0.0.1:{self.airflow_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Address of MLflow's UI and API."""
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of snapshots, models, reports and the ledger."""
+        return Path(self.folder, "artifacts")
+
+    @property
+    def passwords(self) -> Path:
+        """The file Airflow's simple auth manager reads."""
+        return Path(self.folder, "airflow", "passwords.json")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of all processes: nothing of the caller's own Airflow gets in."""
+    home = Path(settings.folder, "airflow")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "MLFLOW_"))}
+    return {
+        **inherited,
+        **_airflow_options(settings, home),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": settings.mlflow_url}),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+        "MPLBACKEND": "Agg",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "DO_NOT_TRACK": "true",
+        **settings.extra,
+    }
+
+
+def _airflow_options(settings: Settings, home: Path) -> dict[str, str]:
+    options = {
+        "CORE__EXECUTOR": settings.executor,
+        "CORE__PARALLELISM": str(settings.parallelism),
+        "CORE__DAGS_FOLDER": settings.dags,
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__EXECUTION_API_SERVER_URL": f"{settings.airflow_url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(settings.passwords),
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(settings.airflow_port),
+        "API__BASE_URL": settings.airflow_url,
+        "API__WORKERS": "1",
+        "API__SECRET_KEY": settings.secret,
+        "API_AUTH__JWT_SECRET": settings.secret,
+        "LOGGING__WORKER_LOG_SERVER_PORT": str(settings.log_port),
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(settings.health_port),
+        # Airflow waits a second between looks at an idle scheduler; nine short tasks would wait longer than they work.
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+        "MLOPS__ARTIFACTS_URI": settings.artifacts.as_uri(),
+    }
+    return {f"AIRFLOW__{key}": value for key, value in options.items()}
+
+
+class Stack:
+    """Airflow's and MLflow's processes under one folder.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where, and on which ports.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.processes = Processes(Path(settings.folder))
+
+    def is_running(self) -> bool:
+        """Tell whether every process lives and answers."""
+        leaders = self.processes.leaders()
+        return len(leaders) == len(self._commands()) and all(leader.is_alive() for leader in leaders) and self._healthy()
+
+    def start(self, progress: Callable[[str], None], *, timeout_s: float = 240) -> None:
+        """Start everything and wait until it answers.
+
+        Parameters
+        ----------
+        progress : callable
+            Told in a few words what is waited for.
+        timeout_s : float
+            Seconds until giving up.
+
+        Raises
+        ------
+        DemoFailed
+            A process ended, or did not answer in time; the sentence names its log.
+        """
+        self._prepare()
+        commands, env = self._commands(), environment(self.settings)
+        progress("starting MLflow and migrating Airflow's database")
+        self.processes.start("mlflow", commands.pop("mlflow"), env)
+        self._migrate(env)
+        for name, argv in commands.items():
+            self.processes.start(name, argv, env)
+        waited: set[str] = set()
+        for what, is_ready in self._conditions().items():
+            progress(f"waiting for {what}")
+            waited.add(what)
+            self._wait(what, is_ready, timeout_s)
+
+    def stop(self) -> list[str]:
+        """Stop everything; return the names that were still running."""
+        return self.processes.stop()
+
+    def _prepare(self) -> None:
+        self.settings.write()
+        for folder in (self.settings.passwords.parent, self.settings.artifacts, Path(self.settings.folder, "mlflow")):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.settings.passwords.touch(mode=0o600)
+        self.settings.passwords.write_text(json.dumps({USER: self.settings.password}))
+
+    def _migrate(self, env: dict[str, str]) -> None:
+        log = self.processes.log("migrate")
+        if run([sys.executable, "-m", "airflow", "db", "migrate"], env, log) != 0:
+            raise DemoFailed(f"Airflow could not prepare its database: {last_lines(log, 1)}", log=log)
+
+    def _commands(self) -> dict[str, list[str]]:
+        airflow = [sys.executable, "-m", "airflow"]
+        mlflow = Path(self.settings.folder, "mlflow")
+        server = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+        return {
+            "mlflow": [
+                *server,
+                *("--port", str(self.settings.mlflow_port)),
+                *("--backend-store-uri", f"sqlite:///{mlflow / 'mlflow.db'}"),
+                *("--artifacts-destination", (mlflow / "artifacts").as_uri()),
+            ],
+            "scheduler": [*airflow, "scheduler"],
+            "api-server": [*airflow, "api-server"],
+            "dag-processor": [*airflow, "dag-processor"],
+        }
+
+    def _conditions(self) -> dict[str, Callable[[], bool]]:
+        return {
+            "MLflow": self._mlflow_answers,
+            "Airflow's API server": lambda: self._health() is not None,
+            "Airflow's scheduler and DAG processor": self._airflow_healthy,
+        }
+
+    def _wait(self, what: str, is_ready: Callable[[], bool], timeout_s: float) -> None:
+        if wait_until(lambda: is_ready() or bool(self._dead()), timeout_s=timeout_s) and not self._dead():
+            return
+        name = next(iter(self._dead()), None)
+        log = self.processes.log(name or "scheduler")
+        happened = f"{name} ended while it started" if name else f"{what} did not answer within {timeout_s:.0f} s"
+        raise DemoFailed(f"{happened}: {last_lines(log, 1)}", log=log)
+
+    def _dead(self) -> list[str]:
+        return [leader.name for leader in self.processes.leaders() if not leader.is_alive()]
+
+    def _healthy(self) -> bool:
+        return self._mlflow_answers() and self._airflow_healthy()
+
+    def _mlflow_answers(self) -> bool:
+        return _get(f"{self.settings.mlflow_url}/health") is not None
+
+    def _airflow_healthy(self) -> bool:
+        health = self._health() or {}
+        return all(health.get(part, {}).get("status") == "healthy" for part in ("scheduler", "dag_processor"))
+
+    def _health(self) -> dict[str, dict[str, str]] | None:
+        answer = _get(f"{self.settings.airflow_url}/api/v2/monitor/health")
+        return answer.json() if answer is not None else None
+
+
+def _get(url: str) -> httpx.Response | None:
+    try:
+        answer = httpx.get(url, timeout=5, trust_env=False)
+    except httpx.TransportError:
+        return None
+    return answer if answer.is_success else None
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_ports(wanted: list[int]) -> list[int]:
+    """Turn each zero into a free port; all are held open meanwhile, so that they differ."""
+    held = [socket.socket() for _ in wanted]
+    try:
+        for probe, port in zip(held, wanted, strict=True):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+        return [probe.getsockname()[1] for probe in held]
+    finally:
+        for probe in held:
+            probe.close()

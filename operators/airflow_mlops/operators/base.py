@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 
+from airflow_mlops.errors import MLOpsError
+from airflow_mlops.report_access import admit
 from airflow_mlops.spec import ModelSpec, load_spec
 
 if TYPE_CHECKING:
@@ -76,8 +78,25 @@ class StageOperator(BaseOperator):
         self.mlflow_run_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the stage and return its reference as JSON."""
-        return self.run_stage(context).to_dict()
+        """Run the stage and return its reference as JSON.
+
+        Raises
+        ------
+        Permanent
+            The same input would fail again; `RETRY_POLICY` fails the task at once.
+        Transient
+            A service was away; Airflow retries.
+        """
+        try:
+            self.log.info("%s of %s as of %s", self.stage, self.model_spec.name, self.now)
+            return self.run_stage(context).to_dict()
+        except MLOpsError as error:
+            # Airflow logs the traceback next; this sentence above it is what a person needs.
+            self.log.error("%s failed: %s", self.stage, error)
+            raise
+        finally:
+            if self.report_uri:
+                admit(self.store, self.model_spec.name, self.dag_id)
 
     def run_stage(self, context: Context) -> Ref:
         """Open inputs, call the stage, store and record what it returns; each operator has its own."""
@@ -97,9 +116,7 @@ class StageOperator(BaseOperator):
         payload : dict
             JSON facts.
         """
-        self.ledger.append(
-            self.model_spec.name, self.stage, key, payload, at=self.moment, run=context["run_id"]
-        )
+        self.ledger.append(self.model_spec.name, self.stage, key, payload, at=self.moment, run=context["run_id"])
 
     @cached_property
     def model_spec(self) -> ModelSpec:

@@ -1,0 +1,63 @@
+"""Buttons on the page of a task: its report, and its MLflow run.
+
+Airflow calls `get_link` in the task's process when the task has ended, in any state, and keeps the address as an XCom.
+So a link reads what ``run_stage`` left on the operator, and an empty address means that there is nothing to open.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseOperatorLink, conf
+
+from airflow_mlops.hooks.artifacts import configured_uri
+from airflow_mlops.report_access import report_url
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+
+class _ReportLink(BaseOperatorLink):
+    """Open the report at ``operator.report_uri`` through the plugin's route."""
+
+    def get_link(self, operator: BaseOperator, *, ti_key: object) -> str:
+        """Return the report's address in Airflow, or nothing."""
+        uri = getattr(operator, "report_uri", None)
+        # The API server knows only the configured store; a link into another one would lead nowhere.
+        if not uri or operator.artifacts_uri not in (None, "", configured_uri()):
+            return ""
+        store = operator.store
+        path = store.path(uri)[len(store.root.rstrip("/")) + 1 :]
+        return report_url(conf.get("api", "base_url", fallback="") or "", operator.dag_id, path)
+
+
+class DataDocsLink(_ReportLink):
+    """What Great Expectations found in a snapshot."""
+
+    name = "Data Docs"
+    xcom_key = "_link_mlops_data_docs"
+
+
+class EvaluationReportLink(_ReportLink):
+    """Metrics, plots and the gate's verdict."""
+
+    name = "Evaluation report"
+    xcom_key = "_link_mlops_evaluation_report"
+
+
+class DriftReportLink(_ReportLink):
+    """Evidently's report on two snapshots."""
+
+    name = "Drift report"
+    xcom_key = "_link_mlops_drift_report"
+
+
+class MlflowRunLink(BaseOperatorLink):
+    """The run in MLflow, where the tracking server has pages."""
+
+    name = "MLflow run"
+    xcom_key = "_link_mlops_mlflow_run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: object) -> str:
+        """Return the run's address in MLflow, or nothing."""
+        return getattr(operator, "mlflow_run_url", None) or ""

@@ -83,7 +83,12 @@ def test_an_event_is_read_back_as_it_was_appended(ledger):
 
     assert ledger.find("flights", "ingest", "ab12") == appended
     assert ledger.events("flights") == [appended]
-    assert (appended.seq, appended.epoch, appended.run, appended.payload) == (1, None, "manual__1", {"rows": 3, "é": [1.5, None]})
+    assert (appended.seq, appended.epoch, appended.run, appended.payload) == (
+        1,
+        None,
+        "manual__1",
+        {"rows": 3, "é": [1.5, None]},
+    )
 
 
 def test_the_same_fact_twice_is_one_event_that_names_the_first_run(ledger):
@@ -208,7 +213,9 @@ def test_a_promotion_moves_the_champion_and_retires_the_one_before(ledger):
     state = ledger.state("flights")
 
     assert {version.version: version.role for version in state.versions.values()} == {
-        "1": "retired", "2": "champion", "3": "candidate",
+        "1": "retired",
+        "2": "champion",
+        "3": "candidate",
     }
     assert (state.epoch, state.champion.version, state.champion.since) == (2, "2", MARCH + timedelta(days=7))
     assert state.champion.payload == {"version": "2", "evaluation": {"epoch": 1}}
@@ -315,11 +322,12 @@ def whole(ledger):
         ("DELETE FROM mlops_ledger_events", r"names event 5, .* is 0\. Last good event: 0"),
         ("UPDATE mlops_ledger_events SET previous_hash = hash WHERE seq = 4",
          r"event 4 \(ingest key3\) does not follow the event before it\. Last good event: 3"),
-        ("UPDATE mlops_ledger_state SET champion = '7'", r"names version 7 at epoch 1, but its events say version 1 at epoch 1"),
+        ("UPDATE mlops_ledger_state SET champion = '7'",
+         r"names version 7 at epoch 1, but its events say version 1 at epoch 1"),
         ("DELETE FROM mlops_ledger_state", r"flights has 5 good events but no state row; run Ledger\.rebuild"),
     ],
-    ids=["payload changed", "time changed", "middle deleted", "tail cut", "all deleted", "chain relinked", "state changed",
-         "state deleted"],
+    ids=["payload changed", "time changed", "middle deleted", "tail cut", "all deleted", "chain relinked",
+         "state changed", "state deleted"],
 )  # fmt: skip
 def test_tampering_is_noticed_and_the_last_good_event_named(whole, statement, words):
     tamper(whole, statement)
@@ -345,6 +353,13 @@ def test_a_changed_event_is_not_handed_out(whole):
         whole.state("flights")
 
 
+def test_nothing_is_written_behind_a_changed_event(whole):
+    tamper(whole, """UPDATE mlops_ledger_events SET payload = '{}' WHERE kind = 'promotion'""")
+
+    with pytest.raises(LedgerCorrupt, match=r"event 5 of flights \(promotion 1@0\) was changed"):
+        whole.append("flights", "ingest", "new", {}, at=MARCH)
+
+
 def test_a_lost_state_row_is_rebuilt_from_the_events(whole):
     before = whole.state("flights")
     tamper(whole, "DELETE FROM mlops_ledger_state")
@@ -367,7 +382,9 @@ def test_a_broken_chain_is_not_rebuilt(whole):
 def test_a_ledger_of_a_newer_release_is_refused(whole, url):
     tamper(whole, "UPDATE mlops_ledger_schema SET schema_version = 99")
 
-    with pytest.raises(LedgerMisuse, match="has schema version 99, this package knows 1: it was written by a newer release"):
+    with pytest.raises(
+        LedgerMisuse, match="has schema version 99, this package knows 1: it was written by a newer release"
+    ):
         Ledger(url).events("flights")
 
 
@@ -390,7 +407,9 @@ def test_a_locked_database_is_worth_a_retry(tmp_path, monkeypatch):
     other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(LedgerUnavailable, match=r"ledger\.db did not answer: database is locked\. Nothing was recorded"):
+    with pytest.raises(
+        LedgerUnavailable, match=r"ledger\.db did not answer: database is locked\. Nothing was recorded"
+    ):
         ledger.append("flights", "ingest", "b", {}, at=MARCH)
 
     other.execute("ROLLBACK")
@@ -411,7 +430,9 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path):
 def test_a_server_that_is_away_is_named_without_its_password():
     ledger = Ledger("postgresql+psycopg://mlops:hunter2@127.0.0.1:1/mlops?connect_timeout=2")
 
-    with pytest.raises(LedgerUnavailable, match=r"postgresql\+psycopg://mlops:\*\*\*@127\.0\.0\.1:1/mlops did not answer") as caught:
+    with pytest.raises(
+        LedgerUnavailable, match=r"postgresql\+psycopg://mlops:\*\*\*@127\.0\.0\.1:1/mlops did not answer"
+    ) as caught:
         ledger.events("flights")
 
     assert "hunter2" not in str(caught.value)

@@ -17,7 +17,9 @@ START = datetime(2013, 1, 1, tzinfo=UTC)
 
 # A history is a list of (kind, version, hours since the action before).
 actions = st.lists(
-    st.tuples(st.sampled_from(["ingest", "evaluate", "register", "promotion"]), st.sampled_from("1234"), st.integers(0, 48)),
+    st.tuples(
+        st.sampled_from(["ingest", "evaluate", "register", "promotion"]), st.sampled_from("1234"), st.integers(0, 48)
+    ),
     max_size=25,
 )
 
@@ -30,8 +32,8 @@ def history(steps):
         epoch += kind == "promotion"
         events.append(
             Event(
-                model="m", seq=len(events) + 1, kind=kind, key=str(len(events)), at=moment, recorded_at=moment, run=None,
-                epoch=epoch if kind == "promotion" else None, payload={"version": version}, previous_hash="", hash="",
+                model="m", seq=len(events) + 1, kind=kind, key=str(len(events)), at=moment, recorded_at=moment,
+                run=None, epoch=epoch if kind == "promotion" else None, payload={"version": version}, previous_hash="", hash="",
             )
         )  # fmt: skip
     return events

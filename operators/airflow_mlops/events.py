@@ -30,8 +30,8 @@ Role = Literal["candidate", "champion", "retired"]
 class Event:
     """One fact of a model's life, as the ledger holds it.
 
-    ``at`` is event time (the moment the run stood at), ``recorded_at`` the clock's time of writing; both are UTC. ``run``
-    names the first run that recorded the fact. ``epoch`` is set on promotions only: how often the champion has moved,
+    ``at`` is event time (the moment the run stood at), ``recorded_at`` the clock's time of writing; both are UTC.
+    ``run`` names the first run that recorded the fact. ``epoch`` is set on promotions only: how often the champion has moved,
     this time included. ``hash`` covers every other field, ``previous_hash`` is the hash of the model's event before.
     """
 
@@ -169,7 +169,9 @@ def encode_payload(payload: Mapping[str, Any]) -> str:
     try:
         return json.dumps(_finite(payload), sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:
-        raise LedgerMisuse(f"a payload of the ledger must be JSON, but {error}; record its facts as plain values.") from error
+        raise LedgerMisuse(
+            f"a payload of the ledger must be JSON, but {error}; record its facts as plain values."
+        ) from error
 
 
 def _finite(value: Any) -> Any:
@@ -191,8 +193,17 @@ def _plain(value: Any) -> Any:
 
 
 def chain_hash(
-    *, model: str, seq: int, kind: str, key: str, at: str, recorded_at: str, run: str | None, epoch: int | None,
-    payload: str, previous_hash: str,
+    *,
+    model: str,
+    seq: int,
+    kind: str,
+    key: str,
+    at: str,
+    recorded_at: str,
+    run: str | None,
+    epoch: int | None,
+    payload: str,
+    previous_hash: str,
 ) -> str:
     """Return the SHA-256 of an event's fields as they are stored, the hash of the event before among them."""
     fields = [model, seq, kind, key, at, recorded_at, run, epoch, payload, previous_hash]

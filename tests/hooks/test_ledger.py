@@ -33,7 +33,9 @@ def test_a_file_uri_is_the_same_folder(tmp_path, airflow_db):
 
 
 def test_no_embedded_ledger_for_artifacts_in_a_bucket(airflow_db):
-    with pytest.raises(LedgerMisuse, match="s3://bucket/mlops, where no SQLite ledger can live; add a connection 'mlops_ledger'"):
+    with pytest.raises(
+        LedgerMisuse, match="s3://bucket/mlops, where no SQLite ledger can live; add a connection 'mlops_ledger'"
+    ):
         _ = LedgerHook(artifacts_uri="s3://bucket/mlops").ledger
 
 
@@ -80,7 +82,10 @@ def test_a_connection_that_names_nothing_is_refused(monkeypatch):
 def test_the_button_says_that_the_ledger_answers(monkeypatch, tmp_path):
     connection(monkeypatch, host=str(tmp_path / "ledger.db"))
 
-    assert LedgerHook().test_connection() == (True, f"Ledger('sqlite:///{tmp_path}/ledger.db') answers; it knows 0 models.")
+    assert LedgerHook().test_connection() == (
+        True,
+        f"Ledger('sqlite:///{tmp_path}/ledger.db') answers; it knows 0 models.",
+    )
 
 
 def test_the_button_says_what_is_wrong_without_the_password(monkeypatch):

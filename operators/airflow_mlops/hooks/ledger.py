@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class LedgerHook(BaseHook):
     """Hand out the `Ledger`; its password never leaves this class.
 
-    A connection names Postgres by host, port, login, password and database (the field *Schema*), or a SQLite file by its
-    path in *Host* or in the extra ``path``. Where the connection of the default name does not exist, the ledger is
+    A connection names Postgres by host, port, login, password and database (the field *Schema*), or a SQLite file by
+    its path in *Host* or in the extra ``path``. Where the connection of the default name does not exist, the ledger is
     ``ledger.db`` in the folder of the artifacts.
 
     Parameters
@@ -82,7 +82,7 @@ class LedgerHook(BaseHook):
         """Open the ledger and count its models, for the button in the UI."""
         try:
             models = self.ledger.models()
-        except Exception as error:  # noqa: BLE001 the button shows whatever is wrong
+        except Exception as error:
             return False, str(error)
         return True, f"{self.ledger!r} answers; it knows {len(models)} models."
 
@@ -119,7 +119,8 @@ def connection_url(connection: Connection) -> URL:
         return _sqlite_url(path)
     if not host:
         raise LedgerMisuse(
-            f"connection {connection.conn_id!r} names no ledger; set its host and database for Postgres, or a file as host."
+            f"connection {connection.conn_id!r} names no ledger; set its host and database for Postgres, or a "
+            "file as host."
         )
     return URL.create(
         extra.get("driver") or _postgres_driver(),
@@ -142,4 +143,6 @@ def _postgres_driver() -> str:
     for module in ("psycopg", "psycopg2"):
         if find_spec(module):
             return f"postgresql+{module}"
-    raise LedgerMisuse("a ledger in Postgres needs psycopg or psycopg2, and neither is installed; pip install psycopg[binary].")
+    raise LedgerMisuse(
+        "a ledger in Postgres needs psycopg or psycopg2, and neither is installed; pip install psycopg[binary]."
+    )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # How long a writer waits for another one. Transactions take milliseconds, so a longer wait means a stuck process.
 BUSY_S = 30
 
-# Any number will do, as long as every ledger takes the same one: it keeps two processes from creating the tables at once.
+# Any number will do if every ledger takes the same one: it keeps two processes from creating the tables at once.
 _CREATE_LOCK = 7_305_081_913
 
 
@@ -80,9 +80,7 @@ class Database:
                 return create_engine(
                     self.url, poolclass=NullPool, hide_parameters=True, isolation_level="READ COMMITTED"
                 )
-            engine = create_engine(
-                self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": BUSY_S}
-            )
+            engine = create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": BUSY_S})
         except ModuleNotFoundError as error:
             raise LedgerMisuse(f"the ledger at {self.place} needs the driver {error.name}; install it.") from error
         event.listen(engine, "connect", _leave_transactions_to_us)
@@ -145,12 +143,14 @@ class Database:
             yield
         except OperationalError as error:
             raise LedgerUnavailable(
-                f"the ledger at {self.place} did not answer: {self._cause(error)}. Nothing was recorded; check that the "
-                "database is up and reachable, then retry."
+                f"the ledger at {self.place} did not answer: {self._cause(error)}. Nothing was recorded; check that "
+                "the database is up and reachable, then retry."
             ) from error
         except DatabaseError as error:
             if "not a database" in str(error) or "malformed" in str(error):
-                raise LedgerCorrupt(f"{self.place} is not a readable ledger: {self._cause(error)}. Restore a backup.") from error
+                raise LedgerCorrupt(
+                    f"{self.place} is not a readable ledger: {self._cause(error)}. Restore a backup."
+                ) from error
             raise LedgerUnavailable(f"the ledger at {self.place} refused: {self._cause(error)}.") from error
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise LedgerUnavailable(f"the ledger at {self.place} cannot be opened: {self._cause(error)}.") from error
@@ -170,7 +170,9 @@ def _checked(url: str | URL) -> URL:
     if backend not in ("sqlite", "postgresql"):
         raise LedgerMisuse(f"the ledger lives in SQLite or Postgres, not in {backend}; mend its connection.")
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise LedgerMisuse("a ledger in memory would be lost with its process; give it a file: sqlite:////path/ledger.db.")
+        raise LedgerMisuse(
+            "a ledger in memory would be lost with its process; give it a file: sqlite:////path/ledger.db."
+        )
     return parsed
 
 

@@ -136,8 +136,15 @@ class Ledger:
                     model=model, version=version, expected_epoch=expected_epoch, epoch=tail["epoch"]
                 )
             return self._insert(
-                connection, tail, model=model, kind=PROMOTION, key=key, payload={**payload, "version": version},
-                at=at, run=run, epoch=expected_epoch + 1,
+                connection,
+                tail,
+                model=model,
+                kind=PROMOTION,
+                key=key,
+                payload={**payload, "version": version},
+                at=at,
+                run=run,
+                epoch=expected_epoch + 1,
             )
 
     def _insert(
@@ -194,8 +201,10 @@ class Ledger:
         Only the events that matter are read: registrations, promotions, and the last one of each kind.
         """
         wanted = [events_table.c.model == model, *_not_after(as_of)]
-        last = select(events_table.c.model, func.max(events_table.c.seq)).where(*wanted).group_by(
-            events_table.c.model, events_table.c.kind
+        last = (
+            select(events_table.c.model, func.max(events_table.c.seq))
+            .where(*wanted)
+            .group_by(events_table.c.model, events_table.c.kind)
         )
         matters = or_(
             events_table.c.kind.in_((REGISTER, PROMOTION)), tuple_(events_table.c.model, events_table.c.seq).in_(last)

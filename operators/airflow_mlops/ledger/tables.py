@@ -60,7 +60,7 @@ state_table = Table(
 )
 
 
-def to_event(row: Mapping[str, Any]) -> Event:
+def to_event(row: Mapping[Any, Any]) -> Event:
     """Read a row as an event.
 
     Raises

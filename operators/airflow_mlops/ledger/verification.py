@@ -1,4 +1,4 @@
-"""Is the chain of a model whole, and does the state row agree with its end?"""
+"""Check that the chain of a model is whole, and that the state row agrees with its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.events import GENESIS, chain_hash
-from airflow_mlops.ledger.tables import events_table, state_table
+from airflow_mlops.ledger.tables import events_table, state_table, to_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,21 +40,19 @@ def _insert_if_absent(connection: Connection, values: Mapping[str, Any]) -> Any:
 
 
 def _end_of_chain(connection: Connection, model: str) -> dict[str, Any]:
-    import json
-
     table = events_table.c
     of_model = select(events_table).where(table.model == model).order_by(table.seq.desc()).limit(1)
     last = connection.execute(of_model).mappings().first()
     promotion = connection.execute(of_model.where(table.epoch.is_not(None))).mappings().first()
     return {
-        "seq": last["seq"] if last else 0,
+        "seq": to_event(last).seq if last else 0,
         "hash": last["hash"] if last else GENESIS,
         "epoch": promotion["epoch"] if promotion else 0,
-        "champion": json.loads(promotion["payload"])["version"] if promotion else None,
+        "champion": to_event(promotion).payload["version"] if promotion else None,
     }
 
 
-def check_tail(connection: Connection, model: str, state: Mapping[str, Any]) -> None:
+def check_tail(connection: Connection, model: str, state: Mapping[Any, Any]) -> None:
     """Check that the last event is the one the state row names.
 
     Raises
@@ -106,7 +104,7 @@ def _walk(connection: Connection, model: str) -> int:
     return good
 
 
-def _fault(row: Mapping[str, Any], expected_seq: int, previous: str) -> str | None:
+def _fault(row: Mapping[Any, Any], expected_seq: int, previous: str) -> str | None:
     if row["seq"] != expected_seq:
         return f"event {expected_seq} is missing, {row['seq']} follows"
     if row["previous_hash"] != previous:

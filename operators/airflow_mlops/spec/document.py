@@ -97,7 +97,7 @@ class Document:
             raise Unreadable(f"is not UTF-8 (byte {error.start}); save it as UTF-8") from error
         except yaml.YAMLError as error:
             raise Unreadable(*_yaml_problem(error)) from error
-        if not isinstance(value, dict):
+        if root is None or not isinstance(value, dict):
             found = "nothing" if value is None else f"a {type(value).__name__}"
             raise Unreadable(f"holds {found}, but a mapping of keys was expected, such as 'name: flights'")
         return cls(path, value, root)

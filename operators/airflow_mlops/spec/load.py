@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +9,12 @@ from pydantic import ValidationError
 
 from airflow_mlops.errors import SpecError
 from airflow_mlops.spec.document import Document, Finding, Unreadable, dotted
+from airflow_mlops.spec.rules import broken_rules, close_match
 from airflow_mlops.spec.schema import choices_at, homes_of, keys_at
 from airflow_mlops.spec.sections import ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -54,6 +54,7 @@ def examine(path: str | Path) -> tuple[Document | None, ModelSpec | None, list[F
     except ValidationError as error:
         faults += [_fault(document, detail) for detail in error.errors(include_url=False)]
         return document, None, _sorted(faults)
+    faults += [document.finding("error", location, message) for location, message in broken_rules(spec)]
     if faults:
         return document, None, _sorted(faults)
     spec._base_dir = document.path.parent
@@ -65,14 +66,6 @@ def report(findings: Sequence[Finding]) -> str:
     if len(findings) == 1:
         return str(findings[0])
     return "\n".join([f"{findings[0].path} has {len(findings)} faults:", *(f"  {finding}" for finding in findings)])
-
-
-def close_match(word: str, known: Iterable[str]) -> str:
-    """Write ``; did you mean 'x'?``, or nothing when no known word is near."""
-    # Case is forgiven first: "Recent" is nearer to "recent" than a ratio of letters says.
-    lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=0.6)
-    return f"; did you mean {lower[near[0]]!r}?" if near else ""
 
 
 def shown(value: Any) -> str:

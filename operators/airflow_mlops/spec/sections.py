@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from airflow_mlops.spec.cron import Cron
 from airflow_mlops.spec.durations import Duration
 
 Window = Literal["all", "recent", "mix"]
@@ -109,7 +110,7 @@ class FeaturesSpec(Section):
     )
     transformer: str = Field(
         "airflow_mlops.stages.features.tabular",
-        description="Import path of a scikit-learn transformer or of a function that makes one; sees training rows only.",
+        description="Import path of a transformer, or of a function that makes one. Fitted on training rows only.",
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the transformer.")
 
@@ -157,7 +158,7 @@ class RegisterSpec(Section):
 class DeploySpec(Section):
     """What a version must show before it serves."""
 
-    golden_rows: int = Field(50, ge=1, le=1000, description="Rows replayed and compared with predictions from training.")
+    golden_rows: int = Field(50, ge=1, le=1000, description="Rows replayed and compared with training's predictions.")
     tolerance: float = Field(1e-6, ge=0, description="Largest absolute difference of a replayed prediction.")
     max_latency_ms: float = Field(500.0, gt=0, description="Median latency of one row.")
     max_memory_mb: float = Field(2048.0, gt=0, description="Memory that loading and predicting may add.")
@@ -176,7 +177,7 @@ class DriftSpec(Section):
 class MonitorSpec(Section):
     """When new data is looked at."""
 
-    schedule: str | None = Field(None, description="Cron of the monitor DAG; none: by hand.")
+    schedule: Cron | None = Field(None, description="Cron of the monitor DAG; none: by hand.")
     window: Duration | None = Field(None, description="Rows looked at, back from now; default: ingest.window.")
 
 
@@ -189,7 +190,7 @@ class SchedulePolicy(Section):
 class RetrainSpec(Section):
     """When the model is trained again."""
 
-    schedule: str | None = Field(None, description="Cron of the retrain DAG; none: by hand.")
+    schedule: Cron | None = Field(None, description="Cron of the retrain DAG; none: by hand.")
     now: datetime | None = Field(
         None, description="Default of the DAG parameter 'now', for data whose time stands still; not in production."
     )
@@ -226,10 +227,10 @@ class ResourcesSpec(Section):
 class ModelSpec(Section):
     """Everything specific to one model."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,62}$", description="Lower-case identifier of DAGs, assets and versions.")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,62}$", description="Lower-case identifier of DAGs and versions.")
     owner: str = Field(min_length=1, description="Team or person who answers for the model.")
     description: str = Field("", description="One sentence for the people who watch the model.")
-    tags: list[str] = Field(default_factory=list, description="Tags of the DAGs.")
+    tags: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list, description="Tags of the DAGs.")
     task: Task = Field(description="What kind of target.")
     data: DataSpec
     ingest: IngestSpec

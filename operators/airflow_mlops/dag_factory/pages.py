@@ -1,0 +1,185 @@
+"""What the people who watch Airflow read: the page of each DAG and of each task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_mlops.spec.durations import format_duration
+
+if TYPE_CHECKING:
+    from airflow_mlops.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Four answers for somebody who was woken up by a red task."""
+
+    title: str
+    does: str
+    leaves: str
+    failure: str
+    action: str
+
+
+_PAGES = {
+    "ingest": Page(
+        title="Ingest rows",
+        does="Reads the rows of the last {window} before *now* from the source and freezes them as a snapshot.",
+        leaves="`{name}/snapshots/<id>/` in the artifact store: the rows as Parquet and a manifest with digest, "
+        "schema, number of rows and time range. The same rows give the same snapshot, and nothing is written twice.",
+        failure="No row in the window, a column missing, a source that is away, or a file that cannot be read. "
+        "Nothing was trained, and the champion serves on.",
+        action="Look at the sentence at the end of the log. When the data was late, clear this task after it has "
+        "landed. When it says that a column is missing, ask the source's owner before you change the spec.",
+    ),
+    "ingest_labels": Page(
+        title="Ingest labels",
+        does="Reads the labels that were known at *now* from their own source and freezes them as a snapshot.",
+        leaves="`{name}/snapshots/<id>/` in the artifact store, as for rows.",
+        failure="The label source is away, or has none for this window. The champion serves on.",
+        action="Clear this task when the labels have arrived.",
+    ),
+    "validate": Page(
+        title="Check the data",
+        does="Checks the snapshot against the expectations of the spec, and against what the champion was trained on.",
+        leaves="`{name}/reports/validate/<id>/`: a short JSON verdict and a page to read; failing rows in "
+        "`{name}/quarantine/`.",
+        failure="Red means that the data broke a critical rule. Nothing after this task has run, and the champion "
+        "serves on.",
+        action="Open the report by the button above. Wrong data: have it mended at its source and clear the run "
+        "from *Ingest rows*. Right data and a rule that no longer holds: change the suite beside the spec, in a "
+        "review.",
+    ),
+    "features": Page(
+        title="Build features",
+        does="Joins rows with their labels, holds back the last {holdout} for the exam, and fits the transformer "
+        "on the rest.",
+        leaves="`{name}/features/<id>/`: the feature matrix, the fitted transformer and the held-out rows.",
+        failure="No labelled row is left, or a derived column cannot be computed. The champion serves on.",
+        action="Check that labels of this window have arrived; then clear this task.",
+    ),
+    "train": Page(
+        title="Train the challenger",
+        does="Fits `{estimator}` with seed {seed} on everything before the held-out rows.",
+        leaves="`{name}/models/<id>/`: the model with its features inside, and the golden rows that *Deploy* replays.",
+        failure="The estimator refused its parameters, or ran out of memory or time. The champion serves on.",
+        action="Memory or time: raise `resources.train` in the spec. Parameters: mend `train.params`.",
+    ),
+    "evaluate": Page(
+        title="Judge it against the champion",
+        does="Puts challenger and champion before the same held-out rows and decides whether the challenger may serve.",
+        leaves="`{name}/reports/evaluate/<id>/`: metrics, slices, plots and the verdict; the same in the MLflow run.",
+        failure="A refused challenger is **not** a failure: this task stays green and the next two are skipped. "
+        "Red means that judging itself broke; the champion serves on.",
+        action="Open the report for the reasons of a refusal. If MLflow was away, clear this task.",
+    ),
+    "register": Page(
+        title="Register the version",
+        does="Gives the challenger a version number in MLflow, with its data, its code and its metrics.",
+        leaves="A version of the registered model `{registered}`. The same model gets the same version again.",
+        failure="*Skipped* means refused: read the reasons in the log or in the report of *Judge*. Red mostly "
+        "means that MLflow is away.",
+        action="Bring MLflow back and clear this task; no second version will appear.",
+    ),
+    "deploy": Page(
+        title="Deploy the version",
+        does="Loads the version afresh from MLflow, replays {golden} golden rows, checks latency and memory, and "
+        "only then makes it the champion.",
+        leaves="One promotion in the ledger, and the alias `champion` in MLflow, which follows it.",
+        failure="The version could not be loaded, predicts something else than in training, or is too slow; or "
+        "somebody promoted another version meanwhile. The old champion serves on.",
+        action="Promoted meanwhile: start the DAG again, which judges it afresh. Else read the log and mend the "
+        "spec or the environment; a cleared task never promotes twice.",
+    ),
+    "drift": Page(
+        title="Compare with the training data",
+        does="Compares the fresh snapshot, column by column, with the one the champion was trained on.",
+        leaves="`{name}/reports/drift/<id>/`: scores and verdict as JSON, and a page with the distributions.",
+        failure="A *drifted* verdict is **not** a failure. Red mostly means that there is no champion yet.",
+        action="No champion: run `{name}_retrain` first. Drifted: open the report, and decide whether the world "
+        "changed or the source did.",
+    ),
+}
+
+
+def task_title(task_id: str) -> str:
+    """Return the display name of a task."""
+    return _PAGES[task_id].title
+
+
+def task_page(task_id: str, spec: ModelSpec) -> str:
+    """Return the page of a task in Markdown."""
+    page = _PAGES[task_id]
+    sections = (
+        ("What it does", page.does),
+        ("What it leaves behind", page.leaves),
+        ("What a failure means", page.failure),
+        ("What to do", page.action),
+    )
+    facts = {
+        "name": spec.name,
+        "window": format_duration(spec.ingest.window),
+        "holdout": format_duration(spec.evaluate.holdout),
+        "estimator": spec.train.estimator,
+        "seed": spec.train.seed,
+        "registered": spec.registered_model,
+        "golden": spec.deploy.golden_rows,
+    }
+    return "\n\n".join(f"**{heading}.** {text.format(**facts)}" for heading, text in sections)
+
+
+def retrain_page(spec: ModelSpec) -> str:
+    """Return the page of a retrain DAG in Markdown."""
+    return f"""# Retrain {spec.name}
+
+{spec.description or "No description in the spec."}
+
+Reads the last {format_duration(spec.ingest.window)} of rows, checks them, trains a challenger, and lets it replace the
+champion **only if** it is not worse on rows that neither has seen. Owner: **{spec.owner}**.
+
+| when | what happens |
+| --- | --- |
+| {_cron(spec.retrain.schedule)} | the schedule starts it |
+| another DAG asks for it | the asset `{spec.name}/retrain` starts it |
+| *Trigger* above | you start it; every field of the form may stay as it is |
+
+**Whatever turns red here, the champion goes on serving.** Each task has a page that says what to do.
+Clearing a task, or the whole run, is always safe: what is done already is found again and not done twice.
+
+Green run, *register* and *deploy* skipped: the challenger was refused. The report of *evaluate* says why.
+"""
+
+
+def monitor_page(spec: ModelSpec) -> str:
+    """Return the page of a monitor DAG in Markdown."""
+    window = spec.monitor.window or spec.ingest.window
+    return f"""# Monitor {spec.name}
+
+{spec.description or "No description in the spec."}
+
+Looks at the last {format_duration(window)} of rows: are they sound, and do they still look like those the champion was
+trained on? Owner: **{spec.owner}**. Runs: {_cron(spec.monitor.schedule)}.
+
+It changes nothing that serves. A red *validate* means that the data is broken; a verdict *drifted* is a finding, not a
+failure: open the report of *drift*.
+"""
+
+
+def broken_page(faults: str) -> str:
+    """Return the page of the DAG that stands in for a spec with faults."""
+    return f"""# This spec cannot be used
+
+Its DAGs come back by themselves, with their history, at the next parse after the file is mended. Check it with
+`airflow-mlops lint FILE`.
+
+```
+{faults}
+```
+
+Models already deployed are not touched: they go on serving, but are neither retrained nor monitored until then.
+"""
+
+
+def _cron(schedule: str | None) -> str:
+    return f"`{schedule}` (UTC)" if schedule else "by hand"

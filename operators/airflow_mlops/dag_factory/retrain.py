@@ -1,0 +1,90 @@
+"""The DAG that trains a challenger and lets it replace the champion if it is not worse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TaskGroup
+
+from airflow_mlops.assets import retrain_asset, snapshot_asset
+from airflow_mlops.dag_factory.pages import retrain_page
+from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, reason_param, task_settings
+from airflow_mlops.operators.deploy import DeployOperator
+from airflow_mlops.operators.evaluate import EvaluateOperator
+from airflow_mlops.operators.features import FeaturesOperator
+from airflow_mlops.operators.ingest import IngestOperator
+from airflow_mlops.operators.register import RegisterOperator
+from airflow_mlops.operators.train import TrainOperator
+from airflow_mlops.operators.validate import ValidateOperator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.sdk import Asset
+
+    from airflow_mlops.spec import ModelSpec
+
+
+def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
+    """Make the retrain DAG of a spec: ``{name}_retrain``.
+
+    Parameters
+    ----------
+    spec : ModelSpec, str or Path
+        The spec, or its file.
+
+    Raises
+    ------
+    SpecError
+        The file has faults.
+    """
+    spec = loaded(spec)
+    with DAG(
+        **dag_settings(spec, "retrain"),
+        schedule=_schedule(spec),
+        description=f"Train, judge and deploy {spec.name}",
+        doc_md=retrain_page(spec),
+        params={"now": now_param(spec), "window": _window_param(spec), "reason": reason_param()},
+    ) as dag:
+        with TaskGroup("data", prefix_group_id=False, tooltip="Rows come in and are checked"):
+            ingest = IngestOperator(**task_settings(spec, "ingest"))
+            labels = []
+            if spec.data.labels:
+                labels.append(IngestOperator(part="labels", **task_settings(spec, "ingest", "ingest_labels")))
+            validate = ValidateOperator(
+                snapshot=ingest.output, outlets=[snapshot_asset(spec.name)], **task_settings(spec, "validate")
+            )
+        with TaskGroup("model", prefix_group_id=False, tooltip="A challenger is trained and judged"):
+            features = FeaturesOperator(
+                snapshots=[ingest.output],
+                label_snapshots=[label.output for label in labels],
+                window=f"{{{{ params.window or {spec.train.window!r} }}}}",
+                **task_settings(spec, "features"),
+            )
+            train = TrainOperator(features=features.output, **task_settings(spec, "train"))
+            evaluate = EvaluateOperator(model=train.output, **task_settings(spec, "evaluate"))
+        with TaskGroup("release", prefix_group_id=False, tooltip="It is registered, and serves"):
+            register = RegisterOperator(
+                model=train.output, evaluation=evaluate.output, **task_settings(spec, "register")
+            )
+            DeployOperator(model=register.output, evaluation=evaluate.output, **task_settings(spec, "deploy"))
+        validate >> features
+    return dag
+
+
+def _schedule(spec: ModelSpec) -> AssetOrTimeSchedule | list[Asset]:
+    """Start by the clock where the spec has one, and always when the retrain asset asks."""
+    asked = [retrain_asset(spec.name)]
+    if spec.retrain.schedule is None:
+        return asked
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(spec.retrain.schedule, timezone="UTC"), assets=asked)
+
+
+def _window_param(spec: ModelSpec) -> Param:
+    return Param(
+        None,
+        type=["string", "null"],
+        enum=["all", "recent", "mix", None],
+        title="Training window",
+        description=f"Empty: as the spec says, which is '{spec.train.window}'.",
+    )

@@ -1,0 +1,140 @@
+"""Rules over several keys of a spec: cheap, without I/O, and applied each time a spec is loaded."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from airflow_mlops.spec.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_mlops.spec.sections import ModelSpec
+
+Location = tuple[str | int, ...]
+Broken = tuple[Location, str]
+"""Where, and what is wrong there."""
+
+_SECRET = re.compile(r"passw|secret|token|credential|signature|api.?key|access.?key|^sig$|^pwd$", re.IGNORECASE)
+
+# What `DataFrame.eval` knows besides columns.
+_EVAL_FUNCTIONS = {
+    *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
+    *("exp", "expm1", "log", "log1p", "log10", "sqrt", "abs", "arctan2", "floor", "ceil", "True", "False", "None"),
+}
+
+
+def broken_rules(spec: ModelSpec) -> Iterator[Broken]:
+    """Yield every rule that a spec breaks, each with its place."""
+    yield from _derivations(spec)
+    yield from _columns(spec)
+    yield from _lengths(spec)
+    yield from _secrets(spec)
+
+
+def close_match(word: str, known: Iterable[str]) -> str:
+    """Write ``; did you mean 'x'?``, or nothing when no known word is near."""
+    # Case is forgiven first: "Recent" is nearer to "recent" than a ratio of letters says.
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=0.6)
+    return f"; did you mean {lower[near[0]]!r}?" if near else ""
+
+
+def _derivations(spec: ModelSpec) -> Iterator[Broken]:
+    columns = spec.features.columns
+    for name, expression in spec.features.derive.items():
+        at = ("features", "derive", name)
+        if name in columns:
+            yield at, f"{name!r} is a raw column too; give the derived column a name of its own"
+        try:
+            used = _names(expression)
+        except SyntaxError as error:
+            yield at, f"{expression!r} is not an expression ({error.msg}); write one over columns, such as 'a // 100'"
+            continue
+        for unknown in sorted(used - set(columns)):
+            yield (
+                at,
+                f"{expression!r} uses {unknown!r}, which is not in features.columns{close_match(unknown, columns)}",
+            )
+
+
+def _names(expression: str) -> set[str]:
+    """Return the columns an expression reads; a column in backticks counts as its name."""
+    quoted = re.findall(r"`([^`]+)`", expression)
+    if "@" in expression:
+        raise SyntaxError("'@' names a Python variable, and there is none")
+    # At a fixed width, so that places in a syntax error stay right.
+    tree = ast.parse(re.sub(r"`[^`]+`", lambda match: "_" * len(match[0]), expression), mode="eval")
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id.strip("_")}
+    return (names - _EVAL_FUNCTIONS) | set(quoted)
+
+
+def _columns(spec: ModelSpec) -> Iterator[Broken]:
+    columns, sensitive = spec.features.columns, set(spec.data.sensitive)
+    for index, name in enumerate(columns):
+        if name in columns[:index]:
+            yield ("features", "columns", index), f"{name!r} stands in the list twice"
+    for index, name in enumerate(spec.evaluate.slices):
+        at = ("evaluate", "slices", index)
+        if name not in columns:
+            yield at, f"{name!r} is not in features.columns{close_match(name, columns)}"
+        if name in sensitive:
+            yield (
+                at,
+                f"{name!r} is in data.sensitive: its values would be named in reports; take it out of one of the two",
+            )
+    for index, name in enumerate(spec.drift.columns):
+        if name in sensitive:
+            at = ("drift", "columns", index)
+            yield (
+                at,
+                f"{name!r} is in data.sensitive: its values would be named in reports; take it out of one of the two",
+            )
+
+
+def _lengths(spec: ModelSpec) -> Iterator[Broken]:
+    window = spec.ingest.window
+    if window <= timedelta(0):
+        yield ("ingest", "window"), "a window of no length holds no rows"
+        return
+    if spec.evaluate.holdout >= window:
+        yield (
+            ("evaluate", "holdout"),
+            f"{format_duration(spec.evaluate.holdout)} held out of a window of {format_duration(window)} "
+            "(ingest.window) leaves nothing to train on",
+        )
+    if spec.evaluate.holdout <= timedelta(0):
+        yield ("evaluate", "holdout"), "nothing held out leaves nothing to judge on"
+    if spec.data.label_delay >= window:
+        yield (
+            ("data", "label_delay"),
+            f"labels {format_duration(spec.data.label_delay)} late are never known within a window of "
+            f"{format_duration(window)} (ingest.window)",
+        )
+
+
+def _secrets(spec: ModelSpec) -> Iterator[Broken]:
+    yield from _secrets_of(spec.data.source, ("data", "source"))
+    if spec.data.labels:
+        yield from _secrets_of(spec.data.labels.source, ("data", "labels", "source"))
+
+
+def _secrets_of(source: Any, at: Location) -> Iterator[Broken]:
+    advice = "keep it in an Airflow connection and name that in conn_id"
+    if source.kind == "file":
+        parts = urlsplit(source.uri)
+        # s3://conn_id@bucket names a connection; only a password, or a signed address, is a secret.
+        if parts.password:
+            yield (*at, "uri"), f"the address holds a password; {advice}"
+        for name, _ in parse_qsl(parts.query):
+            if _SECRET.search(name):
+                yield (*at, "uri"), f"the address holds a secret in its parameter {name!r}; {advice}"
+    for section in ("options", "params"):
+        for name in getattr(source, section, ()):
+            if _SECRET.search(name):
+                yield (*at, section, name), f"{name!r} looks like a secret; {advice}"

@@ -170,3 +170,34 @@ class DemoFailed(MLOpsError):
 
 class LedgerMisuse(Permanent):
     """The ledger was asked for something it cannot do, or its connection cannot be used."""
+
+
+class TrackingRefused(Permanent):
+    """MLflow answered, but refuses: wrong credentials, missing rights, or a deleted experiment."""
+
+
+class EmptyHoldout(Permanent):
+    """No labelled row is left to judge a model on."""
+
+    def __init__(self, *, start: datetime, end: datetime, rows_in: int, target: str) -> None:
+        self.start, self.end, self.rows_in, self.target = start, end, rows_in, target
+        super().__init__(
+            f"nothing to judge on: {rows_in} rows lie between {start.isoformat()} and {end.isoformat()} and none has a "
+            f"known {target!r}. Wait for the labels, move 'now', or lengthen evaluate.holdout beyond data.label_delay."
+        )
+
+
+class TrainingSetUnusable(Permanent):
+    """Rows, labels or target are there, but cannot be put together or trained on."""
+
+
+class TransformerUnusable(Permanent):
+    """Derivations or transformer fail on the training rows, or give something no estimator takes."""
+
+
+class EstimatorUnusable(Permanent):
+    """The estimator of a spec cannot be made, or refuses the data."""
+
+
+class GateMisuse(Permanent):
+    """The gate was asked for a loss it does not know, or for rows that do not belong together."""

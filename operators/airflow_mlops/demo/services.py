@@ -43,6 +43,8 @@ class Settings:
         Import path of Airflow's executor.
     parallelism : int
         Tasks at once.
+    tracking_uri : str or None
+        An MLflow that is already there; none starts a server.
     extra : dict of str to str
         Environment variables that win over the others.
     """
@@ -57,6 +59,7 @@ class Settings:
     secret: str = field(repr=False)
     executor: str = WARM
     parallelism: int = 2
+    tracking_uri: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -100,6 +103,11 @@ class Settings:
         return f"http://127.0.0.1:{self.mlflow_port}"
 
     @property
+    def tracking(self) -> str:
+        """What tasks are told to log to."""
+        return self.tracking_uri or self.mlflow_url
+
+    @property
     def artifacts(self) -> Path:
         """Folder of snapshots, models, reports and the ledger."""
         return Path(self.folder, "artifacts")
@@ -118,7 +126,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **inherited,
         **_airflow_options(settings, home),
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": settings.mlflow_url}),
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": settings.tracking}),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
         "MPLBACKEND": "Agg",
@@ -192,8 +200,9 @@ class Stack:
         """
         self._prepare()
         commands, env = self._commands(), environment(self.settings)
-        progress("starting MLflow and migrating Airflow's database")
-        self.processes.start("mlflow", commands.pop("mlflow"), env)
+        progress("migrating Airflow's database, and starting MLflow beside it")
+        if "mlflow" in commands:
+            self.processes.start("mlflow", commands.pop("mlflow"), env)
         self._migrate(env)
         for name, argv in commands.items():
             self.processes.start(name, argv, env)
@@ -221,19 +230,17 @@ class Stack:
 
     def _commands(self) -> dict[str, list[str]]:
         airflow = [sys.executable, "-m", "airflow"]
-        mlflow = Path(self.settings.folder, "mlflow")
-        server = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-        return {
-            "mlflow": [
-                *server,
-                *("--port", str(self.settings.mlflow_port)),
-                *("--backend-store-uri", f"sqlite:///{mlflow / 'mlflow.db'}"),
-                *("--artifacts-destination", (mlflow / "artifacts").as_uri()),
-            ],
-            "scheduler": [*airflow, "scheduler"],
-            "api-server": [*airflow, "api-server"],
-            "dag-processor": [*airflow, "dag-processor"],
-        }
+        own = {} if self.settings.tracking_uri else {"mlflow": self._mlflow_server()}
+        return own | {part: [*airflow, part] for part in ("scheduler", "api-server", "dag-processor")}
+
+    def _mlflow_server(self) -> list[str]:
+        folder = Path(self.settings.folder, "mlflow")
+        return [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"),
+            *("--port", str(self.settings.mlflow_port)),
+            *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+            *("--artifacts-destination", (folder / "artifacts").as_uri()),
+        ]
 
     def _conditions(self) -> dict[str, Callable[[], bool]]:
         return {
@@ -257,7 +264,7 @@ class Stack:
         return self._mlflow_answers() and self._airflow_healthy()
 
     def _mlflow_answers(self) -> bool:
-        return _get(f"{self.settings.mlflow_url}/health") is not None
+        return bool(self.settings.tracking_uri) or _get(f"{self.settings.mlflow_url}/health") is not None
 
     def _airflow_healthy(self) -> bool:
         health = self._health() or {}

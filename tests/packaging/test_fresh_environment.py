@@ -90,8 +90,8 @@ def test_airflow_lists_the_provider(fresh):
 def test_airflow_lists_both_connection_types(fresh):
     hooks = {each["connection_type"]: each for each in fresh.json("airflow", "providers", "hooks")}
 
-    assert hooks["mlflow"]["class"] == "MlflowHook"
-    assert hooks["mlops_ledger"]["class"] == "LedgerHook"
+    assert hooks["mlflow"]["class"] == "airflow_mlops.hooks.mlflow.MlflowHook"
+    assert hooks["mlops_ledger"]["class"] == "airflow_mlops.hooks.ledger.LedgerHook"
 
 
 def test_airflow_loads_the_plugin_from_its_entry_point(fresh):

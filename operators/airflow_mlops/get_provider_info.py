@@ -58,6 +58,7 @@ def _mlflow_connection() -> dict[str, Any]:
             "ui_url": _text(
                 "Address for people", "Root of MLflow's pages, for links. Empty: the tracking URI, where it is http."
             ),
+            "registry_uri": _text("Registry URI", "Where models are registered, if not on the tracking server."),
             "ca_cert": _text("CA certificate", "File with the certificate authority that signed the server's."),
             "verify_tls": {
                 "label": "Check the server's certificate",
@@ -77,13 +78,14 @@ def _ledger_connection() -> dict[str, Any]:
             "hidden-fields": [],
             "relabeling": {"schema": "Database"},
             "placeholders": {
-                "host": "Postgres server; leave it empty for an SQLite file",
-                "schema": "mlops, or for SQLite the path of the file",
+                "host": "database host, or /path/ledger.db for SQLite",
                 "port": "5432",
+                "schema": "mlops",
             },
         },
         "conn-fields": {
-            "driver": _text("SQLAlchemy driver", "Default: postgresql+psycopg2 with a host, sqlite without one."),
+            "driver": _text("SQLAlchemy driver", "Default: postgresql with the driver that is installed."),
+            "path": _text("SQLite file", "Instead of a host: path of the ledger's file, on a disk of this machine."),
         },
     }
 

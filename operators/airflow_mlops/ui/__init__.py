@@ -1,0 +1,1 @@
+"""What the plugin shows in Airflow's web interface."""

@@ -1,0 +1,95 @@
+"""Serve stored reports to people who may read a DAG of the model.
+
+Reports hold scripts of the libraries that drew them, and values of the data. The browser therefore runs them in an
+origin of their own, without network: a script in a report can neither act as the user in Airflow nor send anything
+away.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import requires_access_dag, requires_authenticated
+from fastapi import Depends, FastAPI, HTTPException, Path, Response
+
+from airflow_mlops.errors import ArtifactMissing
+from airflow_mlops.hooks.artifacts import ArtifactsHook
+from airflow_mlops.report_access import ROUTE, readable_uri
+
+PREFIX, _REPORTS = ROUTE.rsplit("/", 1)
+
+_MEDIA_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
+
+_HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "sandbox allow-scripts allow-downloads",
+            "default-src 'none'",
+            "script-src 'unsafe-inline' 'unsafe-eval'",
+            "style-src 'unsafe-inline'",
+            "img-src data: blob:",
+            "font-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'self'",
+        )
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # A permission that is taken away must count at once, so nothing is shown without asking again.
+    "Cache-Control": "private, no-cache",
+}
+
+
+def make_app() -> FastAPI:
+    """Make the application that the plugin mounts below ``/mlops``.
+
+    The whole application asks who is there, so a route that forgets to is not open to everybody.
+    """
+    app = FastAPI(
+        title="MLOps",
+        dependencies=[Depends(requires_authenticated())],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.add_api_route(
+        f"/{_REPORTS}/{{dag_id}}/{{path:path}}",
+        read_report,
+        methods=["GET", "HEAD"],
+        dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))],
+    )
+    return app
+
+
+def read_report(dag_id: str, path: Annotated[str, Path(max_length=1000)]) -> Response:
+    """Return a file of a report.
+
+    Synchronous on purpose: Starlette runs it in a thread, because reading the store blocks.
+
+    Raises
+    ------
+    HTTPException
+        404 where there is no such file, and where this DAG has nothing to do with it: the answer does not tell which.
+    """
+    media_type = _MEDIA_TYPES.get(path.rpartition(".")[2])
+    store = ArtifactsHook().store
+    uri = readable_uri(store, dag_id, path) if media_type else None
+    if uri is None:
+        raise _not_found(dag_id)
+    try:
+        return Response(store.read_bytes(uri), media_type=media_type, headers=_HEADERS)
+    except ArtifactMissing as error:
+        raise _not_found(dag_id) from error
+
+
+def _not_found(dag_id: str) -> HTTPException:
+    detail = f"No such report of DAG {dag_id}; it was deleted, or kept in another store than [mlops] artifacts_uri."
+    return HTTPException(404, detail)

@@ -1,0 +1,42 @@
+"""The plugin, loaded by its entry point in every process of Airflow; so it imports next to nothing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from fastapi import FastAPI
+
+    Message = MutableMapping[str, Any]
+
+
+class ReportsApp:
+    """ASGI application that is built by its first request, which only an API server ever gets."""
+
+    @cached_property
+    def app(self) -> FastAPI:
+        """The application itself."""
+        from airflow_mlops.ui.reports import make_app
+
+        return make_app()
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Answer one request."""
+        await self.app(scope, receive, send)
+
+
+class MLOpsPlugin(AirflowPlugin):
+    """Pages of airflow-provider-mlops."""
+
+    name = "mlops"
+    fastapi_apps: ClassVar[list[dict[str, Any]]] = [{"app": ReportsApp(), "url_prefix": "/mlops", "name": "mlops"}]

@@ -1,0 +1,127 @@
+"""The executor imports before it forks, and never stops the scheduler."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_mlops.executors.warm_local import PRELOAD, WarmLocalExecutor, preload, wanted
+
+OPERATORS = Path(__file__).parents[2] / "operators"
+
+
+@pytest.fixture
+def faulty(tmp_path, monkeypatch):
+    """Modules that cannot be imported, each in its own way, and one that can."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "raises_value_error.py").write_text("raise ValueError('no licence')")
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)")
+    (tmp_path / "is_fine.py").write_text("")
+    yield
+    sys.modules.pop("is_fine", None)
+
+
+@pytest.mark.parametrize(
+    ("option", "modules"),
+    [
+        ("", []),
+        ("a.b, c", ["a.b", "c"]),
+        ("a,\n b,\n", ["a", "b"]),
+        ("default", list(PRELOAD)),
+        ("default, my_company.features, pandas", [*PRELOAD, "my_company.features"]),
+    ],
+)
+def test_the_option_names_modules_and_the_default_list(option, modules):
+    assert wanted(option) == modules
+
+
+def test_the_modules_are_in_the_process_after_a_preload(faulty):
+    done = preload(["is_fine"])
+
+    assert "is_fine" in sys.modules
+    assert list(done.seconds) == ["is_fine"]
+    assert str(done) == "preloaded 1 modules in 0.0 s (all quick)"
+
+
+def test_a_module_that_fails_is_logged_and_the_next_one_is_imported(faulty, caplog):
+    with caplog.at_level(logging.WARNING):
+        done = preload(["raises_value_error", "exits", "is_fine"])
+
+    assert set(done.failed) == {"raises_value_error", "exits"}
+    assert "is_fine" in done.seconds
+    assert (
+        "preload of raises_value_error failed, its tasks import it themselves: ValueError('no licence')" in caplog.text
+    )
+
+
+def test_a_library_that_is_not_installed_is_named_and_no_fault():
+    done = preload(["no_such_library"])
+
+    assert (done.missing, done.failed) == (["no_such_library"], {})
+    assert str(done).endswith("; not installed: no_such_library")
+
+
+def test_workers_inherit_what_was_preloaded(faulty, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MLOPS__PRELOAD", "raises_value_error, is_fine")
+    executor = WarmLocalExecutor(parallelism=1)
+    inherited: list[bool] = []
+    monkeypatch.setattr(WarmLocalExecutor, "_spawn_worker", lambda self: inherited.append("is_fine" in sys.modules))
+
+    executor.start()
+
+    assert inherited == [True]
+
+
+def test_it_says_so_when_workers_are_not_forked(monkeypatch, caplog):
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
+    executor = WarmLocalExecutor(parallelism=1)
+
+    with caplog.at_level(logging.WARNING):
+        executor.start()
+
+    assert "nothing is preloaded: workers start by spawn" in caplog.text
+
+
+def test_airflow_loads_it_by_its_path():
+    from airflow.executors.executor_loader import ExecutorLoader
+    from airflow.executors.executor_utils import ExecutorName
+
+    path = "airflow_mlops.executors.warm_local.WarmLocalExecutor"
+
+    assert ExecutorLoader.import_executor_cls(ExecutorName(module_path=path))[0] is WarmLocalExecutor
+
+
+_FORK_AFTER_PRELOAD = """
+import os, sys, threading
+from airflow_mlops.executors.warm_local import PRELOAD, preload
+done = preload(PRELOAD)
+assert not done.failed, done.failed
+assert threading.active_count() == 1, threading.enumerate()
+pid = os.fork()
+if pid == 0:
+    import numpy as np
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    x = np.random.default_rng(0).normal(size=(400, 20))
+    HistGradientBoostingRegressor(max_iter=5).fit(x @ x.T, x[:, 0])
+    os._exit(0)
+print("child", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), "missing", *done.missing)
+"""
+
+
+def test_a_process_forked_after_the_whole_preload_computes():
+    """Native thread pools survive the fork, and no thread of Python's runs when it happens."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FORK_AFTER_PRELOAD],
+        env={**os.environ, "PYTHONPATH": str(OPERATORS)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.stdout.strip().splitlines()[-1:] == ["child 0 missing"], done.stdout + done.stderr

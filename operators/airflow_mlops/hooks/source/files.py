@@ -1,0 +1,134 @@
+"""Rows from Parquet, CSV or JSON lines, on local disk or in any object store."""
+
+from __future__ import annotations
+
+import posixpath
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.artifacts import digest_json
+from airflow_mlops.errors import SourceUnavailable, SourceUnreadable
+from airflow_mlops.hooks.source.tables import join_files, read_csv, read_json_lines, read_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from fsspec import AbstractFileSystem
+
+    from airflow_mlops.spec.sections import FileSource
+
+_MAGIC = "*?["
+
+
+class FileReader:
+    """One file, a folder, or a glob.
+
+    Parameters
+    ----------
+    source : FileSource
+        Its ``uri`` may be relative to ``base_dir``. In a folder, all files in it and below count, but those whose name
+        starts with ``_`` or ``.`` do not: writers keep their marks there.
+    base_dir : Path, optional
+        Where a relative local path starts.
+    """
+
+    def __init__(self, source: FileSource, *, base_dir: Path | None = None) -> None:
+        self.source = source
+        self.base_dir = base_dir
+
+    def version(self, start: datetime, end: datetime) -> str:
+        """Digest names, sizes and marks of change of all files; the window does not matter."""
+        with _storage_errors(self.source):
+            return digest_json([[path, facts["size"], _mark(facts)] for path, facts in self._files()])[:16]
+
+    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
+        """Read the files one by one, so that a fault has a file name, and join them."""
+        with _storage_errors(self.source):
+            payloads = [(path, self._fs.cat_file(path)) for path, _ in self._files()]
+        if self.source.format == "parquet":
+            return read_parquet(payloads, start=start, end=end, time=time)
+        read = read_csv if self.source.format == "csv" else read_json_lines
+        return join_files([(path, read(payload, path, self.source.options)) for path, payload in payloads])
+
+    def _files(self) -> list[tuple[str, dict[str, Any]]]:
+        self._fs.invalidate_cache()  # a listing from an earlier task of the same process may be stale
+        root = self._path
+        found = self._fs.glob(root, detail=True) if any(mark in root for mark in _MAGIC) else self._below(root)
+        files = sorted(
+            (path, facts) for path, facts in found.items() if facts["type"] == "file" and _counts(path, root)
+        )
+        if not files:
+            raise SourceUnreadable(
+                f"no file is at {self.source.uri}; check data.source.uri, or wait until the data has landed."
+            )
+        return files
+
+    def _below(self, root: str) -> dict[str, dict[str, Any]]:
+        try:
+            facts = self._fs.info(root)  # not exists(): that takes a store which is away for an empty one
+        except FileNotFoundError:
+            return {}
+        return {root: facts} if facts["type"] == "file" else self._fs.find(root, detail=True)
+
+    @cached_property
+    def _fs(self) -> AbstractFileSystem:
+        if self._is_local:
+            from fsspec.implementations.local import LocalFileSystem
+
+            return LocalFileSystem()
+        from airflow.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(self.source.uri, conn_id=self.source.conn_id).fs
+
+    @property
+    def _is_local(self) -> bool:
+        return "://" not in self.source.uri or self.source.uri.startswith("file://")
+
+    @cached_property
+    def _path(self) -> str:
+        if self._is_local:
+            return (self.base_dir or Path.cwd()).joinpath(self.source.uri.removeprefix("file://")).as_posix()
+        place = self.source.uri.split("://", 1)[1]
+        return place.rpartition("@")[2] if "@" in place.split("/", 1)[0] else place
+
+
+@contextmanager
+def _storage_errors(source: FileSource) -> Iterator[None]:
+    """Turn what a storage raises into: it refuses, or it is away."""
+    with_what = f"connection {source.conn_id!r}" if source.conn_id else "no connection"
+    try:
+        yield
+    except PermissionError as error:
+        raise SourceUnreadable(
+            f"{source.uri} may not be read with {with_what} ({error}); give it the right to list and to get."
+        ) from error
+    except FileNotFoundError as error:
+        raise SourceUnreadable(f"no file is at {source.uri} ({error}); check data.source.uri.") from error
+    except _outages() as error:
+        raise SourceUnavailable(f"{source.uri} did not answer with {with_what}: {error}.") from error
+
+
+def _outages() -> tuple[type[Exception], ...]:
+    """Name what object stores raise when they are away; Amazon's client has errors that are no `OSError`."""
+    try:
+        from botocore.exceptions import BotoCoreError
+    except ImportError:
+        return (OSError,)
+    return (OSError, BotoCoreError)
+
+
+def _counts(path: str, root: str) -> bool:
+    below = posixpath.relpath(path, root).split("/") if path != root else []
+    return not any(part.startswith(("_", ".")) and part != ".." for part in below)
+
+
+def _mark(facts: dict[str, Any]) -> str:
+    for name in ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated"):
+        if facts.get(name):
+            value = facts[name]
+            return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+    return ""

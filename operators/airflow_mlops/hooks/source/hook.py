@@ -1,0 +1,159 @@
+"""One door to every kind of source."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.sdk import BaseHook
+
+from airflow_mlops.errors import SourceUnreadable, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from airflow_mlops.spec.sections import CallableSource, FileSource, SqlSource
+
+    AnySource = FileSource | SqlSource | CallableSource
+
+
+class Reader(Protocol):
+    """What each kind of source can do."""
+
+    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
+        """Return at least the rows of the window."""
+
+    def version(self, start: datetime, end: datetime) -> str | None:
+        """Return what changes when the rows change, or None where the source does not say."""
+
+
+class SourceHook(BaseHook):
+    """Read the rows of a window from the source a spec names.
+
+    Parameters
+    ----------
+    source : FileSource or SqlSource or CallableSource
+        The section of the spec.
+    base_dir : Path, optional
+        Folder that a relative path of a local file starts from: that of the spec. Default: the working directory.
+    """
+
+    def __init__(self, source: AnySource, *, base_dir: Path | None = None) -> None:
+        super().__init__()
+        self.source = source
+        self.base_dir = base_dir
+
+    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
+        """Read at least the rows of a window; `stages.ingest` cuts it exactly.
+
+        Parameters
+        ----------
+        start, end : datetime
+            Bounds with a zone; ``start`` is included, ``end`` is not.
+        time : str
+            Column the bounds are about.
+
+        Raises
+        ------
+        SourceUnavailable
+            The storage or the database did not answer.
+        SourceUnreadable
+            What answered is not a table: a broken file, a query the database refuses, a function that returns
+            something else.
+        EmptyWindow
+            A Parquet source has no row in the window.
+        """
+        return self._reader.read(start, end, time)
+
+    def version(self, start: datetime, end: datetime) -> str | None:
+        """Return what changes when the source's rows change, without reading them; None where it cannot be known.
+
+        Raises
+        ------
+        SourceUnavailable
+            The storage did not answer.
+        SourceUnreadable
+            No file is there.
+        """
+        return self._reader.version(start, end)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        if self.source.kind == "file":
+            from airflow_mlops.hooks.source.files import FileReader
+
+            return FileReader(self.source, base_dir=self.base_dir)
+        if self.source.kind == "sql":
+            from airflow_mlops.hooks.source.sql import SqlReader
+
+            return SqlReader(self.source)
+        return CallableReader(self.source)
+
+
+class CallableReader:
+    """Rows from ``read(start, end, **params)``; its attribute ``version(start, end, **params)`` is optional."""
+
+    def __init__(self, source: CallableSource) -> None:
+        self.source = source
+
+    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
+        """Call the function."""
+        answer = self._function(start, end, **self.source.params)
+        return as_table(answer, where=f"the function {self.source.path}")
+
+    def version(self, start: datetime, end: datetime) -> str | None:
+        """Ask the function's own ``version``, where it has one."""
+        version = getattr(self._function, "version", None)
+        return None if version is None else str(version(start, end, **self.source.params))
+
+    @cached_property
+    def _function(self) -> Callable[..., Any]:
+        module, _, name = self.source.path.rpartition(".")
+        try:
+            function = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise SpecError(
+                f"data source {self.source.path!r} cannot be imported: {error}. Write package.module.function, and "
+                "check "
+                "that the package is installed where the task runs."
+            ) from error
+        if not callable(function):
+            raise SpecError(f"data source {self.source.path!r} is a {type(function).__name__}, not a function.")
+        return function
+
+
+def as_table(answer: object, *, where: str) -> pa.Table:
+    """Turn what a function returned into an Arrow table.
+
+    Raises
+    ------
+    SourceUnreadable
+        It is not a table, two columns share a name, or a column mixes types.
+    """
+    import pyarrow as pa
+
+    try:
+        if hasattr(answer, "iloc"):  # pandas: its index is no column
+            table = pa.Table.from_pandas(answer, preserve_index=False)
+        elif isinstance(answer, pa.Table):
+            table = answer
+        elif hasattr(answer, "__arrow_c_stream__"):
+            table = pa.table(answer)
+        else:
+            raise SourceUnreadable(
+                f"{where} returned a {type(answer).__name__}; an Arrow table or a pandas DataFrame was expected."
+            )
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError) as error:
+        what = str(error.args[-1] if len(error.args) > 1 else error).rstrip(".")
+        raise SourceUnreadable(
+            f"{where} returned a frame that has no one type per column: {what}. Give each column one type."
+        ) from error
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise SourceUnreadable(f"{where} returned the column {', '.join(map(repr, twice))} more than once.")
+    return table

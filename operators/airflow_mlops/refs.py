@@ -29,7 +29,11 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRef(Ref):
-    """An immutable Parquet snapshot with its manifest."""
+    """An immutable Parquet snapshot with its manifest.
+
+    ``uri`` is the folder, ``digest`` that of the file in it, `table_uri`; ``start`` and ``end`` are the first and last time
+    of its rows.
+    """
 
     id: str
     uri: str
@@ -40,6 +44,11 @@ class SnapshotRef(Ref):
     end: str
     source_version: str | None = None
     same_as: str | None = None
+
+    @property
+    def table_uri(self) -> str:
+        """Where the rows are: one Parquet file."""
+        return f"{self.uri}/data.parquet"
 
 
 @dataclass(frozen=True, slots=True)

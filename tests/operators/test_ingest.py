@@ -54,8 +54,8 @@ def files(tmp_path):
 def test_a_snapshot_is_parquet_with_a_manifest_that_describes_it(run, spec, artifacts, january):
     ref, _ = run(spec)
 
-    stored = artifacts.read_table(ref.uri, digest=ref.digest)
-    manifest = artifacts.manifest(ref.uri.rpartition("/")[0])
+    stored = artifacts.read_table(ref.table_uri, digest=ref.digest)
+    manifest = artifacts.manifest(ref.uri)
     assert stored.num_rows == ref.rows == january.num_rows
     assert (manifest["id"], manifest["digest"], manifest["rows"]) == (ref.id, ref.digest, ref.rows)
     assert manifest["schema"][0] == {"name": "scheduled", "type": "timestamp[us, tz=UTC]"}
@@ -104,14 +104,13 @@ def test_a_shorter_window_has_fewer_rows_and_another_id(run, spec):
 
 def test_a_process_killed_before_the_manifest_leaves_nothing_that_counts(run, spec, artifacts, tmp_path):
     first, _ = run(spec)
-    folder = first.uri.rpartition("/")[0]
-    artifacts.delete(f"{folder}/manifest.json")
-    artifacts.write_bytes(first.uri, b"half of a file")
+    artifacts.delete(f"{first.uri}/manifest.json")
+    artifacts.write_bytes(first.table_uri, b"half of a file")
 
     again, _ = run(spec)
 
     assert again.id == first.id
-    assert artifacts.read_table(again.uri, digest=again.digest).num_rows == first.rows
+    assert artifacts.read_table(again.table_uri, digest=again.digest).num_rows == first.rows
     assert len([name for name in files(tmp_path) if name.endswith("data.parquet")]) == 1
 
 

@@ -116,7 +116,7 @@ class IngestOperator(StageOperator):
     def _ref(self, manifest: dict[str, Any]) -> SnapshotRef:
         return SnapshotRef(
             id=manifest["id"],
-            uri=self._place(manifest["id"], "data.parquet"),
+            uri=self._place(manifest["id"]),
             digest=manifest["digest"],
             rows=manifest["rows"],
             columns=len(manifest["schema"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, BaseOperator, get_parsing_context
 
@@ -13,6 +13,10 @@ from airflow_mlops.dag_factory.pages import broken_page
 from airflow_mlops.dag_factory.retrain import retrain_dag
 from airflow_mlops.errors import SpecError
 from airflow_mlops.spec import ModelSpec, load_spec
+from airflow_mlops.spec.load import spec_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +48,6 @@ def dags_from(folder: str | Path) -> dict[str, DAG]:
         for dag in _dags_of(file, taken=dags, wanted=wanted):
             dags[dag.dag_id] = dag
     return dags
-
-
-def spec_files(folder: str | Path) -> list[Path]:
-    """Return the spec files of a folder by name."""
-    return sorted(
-        file for file in Path(folder).iterdir() if file.suffix in (".yaml", ".yml") and ".suite." not in file.name
-    )
 
 
 def _dags_of(file: Path, *, taken: dict[str, DAG], wanted: str | None) -> list[DAG]:

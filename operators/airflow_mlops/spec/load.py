@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -15,7 +16,6 @@ from airflow_mlops.spec.sections import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
@@ -37,6 +37,13 @@ def load_spec(path: str | Path) -> ModelSpec:
     if spec is None:
         raise SpecError(report(faults), faults=faults)
     return spec
+
+
+def spec_files(folder: str | Path) -> list[Path]:
+    """Return the spec files of a folder by name: ``*.yaml`` and ``*.yml``, without suites (``*.suite.yaml``)."""
+    return sorted(
+        file for file in Path(folder).iterdir() if file.suffix in (".yaml", ".yml") and ".suite." not in file.name
+    )
 
 
 def examine(path: str | Path) -> tuple[Document | None, ModelSpec | None, list[Finding]]:
@@ -86,8 +93,8 @@ def _fault(document: Document, detail: ErrorDetails) -> Finding:
     if kind == "missing":
         return document.finding("error", location, f"missing{_description(document, location)}", at_key=True)
     if kind == "union_tag_not_found":
-        tags = _quoted(detail["ctx"]["expected_tags"])
-        return document.finding("error", (*location, "kind"), f"missing; one of {', '.join(tags)} was expected")
+        kinds = choices_at(document.value, location)
+        return document.finding("error", (*location, "kind"), f"missing; one of {', '.join(kinds)} was expected")
     if kind in ("union_tag_invalid", "literal_error"):
         return _wrong_word(document, location, detail)
     message = detail["msg"].removeprefix("Value error, ")

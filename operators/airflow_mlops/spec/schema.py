@@ -39,9 +39,9 @@ def keys_at(value: Any, location: Sequence[str | int]) -> dict[str, str]:
 
 
 def choices_at(value: Any, location: Sequence[str | int]) -> list[str]:
-    """Return the words a key may have, or nothing when it is not a choice."""
+    """Return the words a key may have, or the kinds a section may be, or nothing where there is no choice."""
     node = _section_at(value, location)
-    return [str(word) for word in node.get("enum", [])]
+    return [str(word) for word in node.get("enum", node.get("discriminator", {}).get("mapping", []))]
 
 
 def homes_of(key: str) -> list[str]:

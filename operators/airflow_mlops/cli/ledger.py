@@ -1,0 +1,153 @@
+"""``airflow-mlops ledger``: check, copy and read the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace, _SubParsersAction
+
+    from airflow_mlops.events import ModelState
+    from airflow_mlops.ledger import Ledger
+
+
+def add_to(commands: _SubParsersAction) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("ledger", help="check, copy or read the ledger", description=__doc__)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    verify = actions.add_parser("verify", help="check that no event was changed or lost")
+    verify.add_argument("model", nargs="?", help="default: every model")
+    verify.set_defaults(run=run_verify)
+
+    backup = actions.add_parser("backup", help="copy the ledger while it is in use")
+    backup.add_argument("file", type=Path, metavar="FILE", help="where to; SQLite, or JSON lines of Postgres")
+    backup.set_defaults(run=run_backup)
+
+    state = actions.add_parser("state", help="show which version serves, and what happened last")
+    state.add_argument("model", nargs="?", help="default: every model")
+    state.add_argument("--as-of", type=iso_time, metavar="TIME", help="as it stood at this event time, ISO 8601")
+    state.add_argument("--json", action="store_true", help="print as a JSON list")
+    state.set_defaults(run=run_state)
+
+    for action in (verify, backup, state):
+        _add_place(action)
+
+
+def _add_place(parser: ArgumentParser) -> None:
+    # Never an address itself: its password would stand in the shell's history and in the list of processes.
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--url-env", metavar="VAR", help="environment variable that holds the database's address")
+    place.add_argument("--conn-id", default="mlops_ledger", help="Airflow connection; default %(default)s")
+
+
+def run_verify(options: Namespace) -> int:
+    """Check the chain of each model; 1 when one is broken."""
+    ledger, code = _ledger(options), 0
+    for model in _models(ledger, options.model):
+        try:
+            print(f"{model}: {ledger.verify(model)} events, all good")
+        except LedgerCorrupt as error:
+            print(f"{model}: {error}")
+            code = 1
+    return code
+
+
+def run_backup(options: Namespace) -> int:
+    """Copy the ledger."""
+    print(f"wrote {_ledger(options).backup(options.file)}")
+    return 0
+
+
+def run_state(options: Namespace) -> int:
+    """Show where each model stands."""
+    ledger = _ledger(options)
+    states = [ledger.state(model, as_of=options.as_of) for model in _models(ledger, options.model)]
+    if options.json:
+        print(json.dumps([_plain(state) for state in states], indent=2))
+        return 0
+    _show(states)
+    return 0
+
+
+def _ledger(options: Namespace) -> Ledger:
+    """Open the ledger that the options name.
+
+    Raises
+    ------
+    LedgerMisuse
+        The environment variable is not set, or there is no such connection.
+    """
+    if options.url_env:
+        from airflow_mlops.ledger import Ledger
+
+        url = os.environ.get(options.url_env)
+        if not url:
+            raise LedgerMisuse(f"the environment variable {options.url_env} is not set; it should hold the address.")
+        return Ledger(url)
+
+    # Tells Airflow's SDK that this is no task, so that connections kept in the metadata database are found as well.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from airflow_mlops.hooks.ledger import LedgerHook
+
+    try:
+        return LedgerHook(options.conn_id).ledger
+    except AirflowNotFoundException as error:
+        raise LedgerMisuse(f"Airflow has no connection {options.conn_id!r}; name another, or use --url-env.") from error
+
+
+def _models(ledger: Ledger, model: str | None) -> list[str]:
+    known = ledger.models()
+    if model is None:
+        if not known:
+            print(f"{ledger!r} holds no event yet", file=sys.stderr)
+        return known
+    if model not in known:
+        raise LedgerMisuse(f"the ledger knows no model {model!r}; it knows {', '.join(known) or 'none'}.")
+    return [model]
+
+
+def _plain(state: ModelState) -> dict[str, Any]:
+    champion = state.champion
+    return {
+        "model": state.model,
+        "epoch": state.epoch,
+        "champion": champion and {"version": champion.version, "since": champion.since.isoformat()},
+        "versions": {number: version.role for number, version in state.versions.items()},
+        "last": {kind: event.to_dict() for kind, event in state.last.items()},
+        "events": state.seq,
+    }
+
+
+def _show(states: list[ModelState]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "champion", "since", "epoch", "versions", "last event", box=None)
+    for state in states:
+        last = max(state.last.values(), key=lambda event: event.seq, default=None)
+        table.add_row(
+            state.model,
+            state.champion.version if state.champion else "none",
+            f"{state.champion.since:%Y-%m-%d %H:%M}" if state.champion else "",
+            str(state.epoch),
+            ", ".join(f"{number} {version.role}" for number, version in state.versions.items()),
+            f"{last.kind} at {last.at:%Y-%m-%d %H:%M}" if last else "",
+        )
+    if states:
+        Console().print(table)
+
+
+def iso_time(text: str) -> datetime:
+    """Read a time of the command line; UTC where it has no zone."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -31,8 +31,8 @@ class Ref:
 class SnapshotRef(Ref):
     """An immutable Parquet snapshot with its manifest.
 
-    ``uri`` is the folder, ``digest`` that of the file in it, `table_uri`; ``start`` and ``end`` are the first and last time
-    of its rows.
+    ``uri`` is the folder, ``digest`` that of the file in it, `table_uri`; ``start`` and ``end`` are the first and last
+    time of its rows.
     """
 
     id: str

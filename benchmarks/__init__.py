@@ -1,0 +1,1 @@
+"""What we claim about speed and statistics, each beside the peer it is compared with."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+SPEC = ROOT / "dags" / "specs" / "flights.yaml"
 TIMEOUT_S = 300
+OUR_TASKS = {"ingest", "validate", "features", "train", "evaluate", "register", "deploy", "ingest_june", "drift"}
 
 
 class NotAfresh(AssertionError):
@@ -58,7 +60,7 @@ class OnAirflow:
     def measure(self, folder: Path, runs: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
         """Start Airflow, run the DAG ``runs`` times, stop Airflow; return seconds and tasks of each run."""
         tracking_uri = fresh_tracking(folder)
-        environ = {**script_environment(), **self.options}
+        environ = {**script_environment(), **self.options, "BENCHMARK_RUNS": str(runs), "BENCHMARK_SPEC": str(SPEC)}
         settings = Settings.make(
             folder, HERE / self.dags, preferred=(0, 0), executor=self.executor, tracking_uri=tracking_uri, extra=environ
         )
@@ -162,3 +164,26 @@ def _peer(name: str, options: dict[str, str]) -> OnAirflow:
 
 HANDWRITTEN = _peer("handwritten", {})
 HANDWRITTEN_DEFAULTS = _peer("handwritten_defaults", {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1"})
+
+
+def _ours_worked(api: AirflowApi, run: RunState) -> None:
+    refs = {task.task_id: api.result(run.dag_id, run.run_id, task.task_id) or {} for task in run.tasks}
+    skipped = [name for name, ref in refs.items() if ref.get("same_as")]
+    tries = [task.tries for task in run.tasks]
+    deployed, version = refs["deploy"], refs["register"]["version"]
+    if skipped or set(refs) != OUR_TASKS or max(tries) != 1 or not deployed["promoted"] or str(version) != "1":
+        raise NotAfresh(f"{run.run_id}: same as before: {skipped}, tries {tries}, version {version}, deploy {deployed}")
+    for stage in ("validate", "evaluate", "drift"):
+        report = Path(str(refs[stage]["html_uri"]).removeprefix("file://"))
+        if not report.is_file():
+            raise NotAfresh(f"{run.run_id}: {stage} left no report")
+
+
+OURS = OnAirflow(
+    name="ours",
+    dags="dags_ours",
+    executor=WARM,
+    dag_id=lambda number: f"provider_lifecycle_{number}",
+    conf=lambda folder, uri, number: {},
+    check=_ours_worked,
+)

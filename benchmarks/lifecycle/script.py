@@ -1,7 +1,7 @@
 """The plain script: ``python -m benchmarks.lifecycle.script FOLDER TRACKING_URI NAME PASSES``.
 
-The first pass is cold: it pays for every import. A second pass in the same process is warm. Each pass works afresh, in a
-folder and under a model name of its own. The last line of the output is JSON: seconds of each pass, and of each step.
+The first pass is cold: it pays for every import. A second pass in the same process is warm. Each pass works afresh, in
+a folder and under a model name of its own. The last line of the output is JSON: seconds of each pass, and of each step.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.lifecycle import work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def one_pass(folder: str, tracking_uri: str, name: str) -> dict[str, float]:
     """Run the eight steps; return the seconds each took."""
     seconds: dict[str, float] = {}
 
-    def step(function, *arguments):
+    def step(function: Callable[..., Any], *arguments: Any) -> Any:
         begun = time.perf_counter()
         result = function(folder, *arguments)
         seconds[function.__name__] = time.perf_counter() - begun

@@ -86,9 +86,9 @@ def features(folder: str, snapshot: str) -> dict[str, str]:
     rows = pd.read_parquet(snapshot).dropna(subset=["late"]).astype({"late": "int64"})
     is_held_out = rows["scheduled"] >= pd.Timestamp(HOLDOUT_START)
     training = rows[~is_held_out]
-    encoder = ColumnTransformer(
-        [("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), CATEGORIES)], remainder="passthrough"
-    ).set_output(transform="pandas")
+    categories = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    encoder = ColumnTransformer([("categories", categories, CATEGORIES)], remainder="passthrough")
+    encoder.set_output(transform="pandas")
     matrix = encoder.fit_transform(_derive(training[COLUMNS]))
     paths = {name: str(Path(folder, name)) for name in ("features.parquet", "holdout.parquet", "encoder.joblib")}
     matrix.assign(late=training["late"]).to_parquet(paths["features.parquet"])
@@ -124,7 +124,8 @@ def evaluate(folder: str, made: dict[str, str], model_path: str) -> dict[str, fl
     import cloudpickle
     import numpy as np
     import pandas as pd
-    from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, f1_score, log_loss, roc_auc_score
+    from sklearn import metrics as of
+    from sklearn.metrics import log_loss
 
     stored = cloudpickle.loads(Path(model_path).read_bytes())
     holdout = pd.read_parquet(made["holdout.parquet"])
@@ -134,11 +135,11 @@ def evaluate(folder: str, made: dict[str, str], model_path: str) -> dict[str, fl
     metrics = {
         "log_loss": log_loss(truth, scores),
         "baseline_log_loss": log_loss(truth, simple),
-        "roc_auc": roc_auc_score(truth, scores),
-        "average_precision": average_precision_score(truth, scores),
-        "brier": brier_score_loss(truth, scores),
-        "accuracy": accuracy_score(truth, scores > 0.5),
-        "f1": f1_score(truth, scores > 0.5),
+        "roc_auc": of.roc_auc_score(truth, scores),
+        "average_precision": of.average_precision_score(truth, scores),
+        "brier": of.brier_score_loss(truth, scores),
+        "accuracy": of.accuracy_score(truth, scores > 0.5),
+        "f1": of.f1_score(truth, scores > 0.5),
     }
     for column in ("carrier", "origin"):
         for value, place in holdout.groupby(column).indices.items():
@@ -155,7 +156,9 @@ def evaluate(folder: str, made: dict[str, str], model_path: str) -> dict[str, fl
     return {name: float(value) for name, value in metrics.items()}
 
 
-def register(folder: str, name: str, tracking_uri: str, model_path: str, snapshot: str, metrics: dict[str, float]) -> str:
+def register(
+    folder: str, name: str, tracking_uri: str, model_path: str, snapshot: str, metrics: dict[str, float]
+) -> str:
     """Log the run with dataset, metrics and report, and register the model with a signature."""
     import cloudpickle
     import mlflow
@@ -251,7 +254,9 @@ def _report(path: Path, model: Any, holdout: Any, truth: Any, scores: Any, metri
     left.plot(said, seen, marker="o")
     left.plot([0, 1], [0, 1], linestyle="--")
     some = holdout.head(1000)
-    found = permutation_importance(model, some[COLUMNS], some["late"], scoring="neg_log_loss", n_repeats=2, random_state=1)
+    found = permutation_importance(
+        model, some[COLUMNS], some["late"], scoring="neg_log_loss", n_repeats=2, random_state=1
+    )
     right.barh(COLUMNS, found.importances_mean)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")

@@ -87,7 +87,8 @@ class AirflowApi:
             time.sleep(0.3)
         errors = self._request("GET", "/api/v2/importErrors").get("import_errors", [])
         said = [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
-        raise DemoFailed(f"Airflow did not find the DAG {dag_id} within {timeout_s:.0f} s; {'; '.join(said) or 'no import error'}")
+        why = "; ".join(said) or "no file had an import error"
+        raise DemoFailed(f"Airflow did not find the DAG {dag_id} within {timeout_s:.0f} s: {why}")
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run by hand; return its id."""
@@ -99,8 +100,9 @@ class AirflowApi:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
         run = self._request("GET", path)
         tasks = self._request("GET", f"{path}/taskInstances", params={"limit": 100})["task_instances"]
-        states = sorted((_task(task) for task in tasks), key=lambda task: (task.start is None, task.start or 0, task.task_id))
-        return RunState(dag_id, run_id, run["state"], _time(run["queued_at"]), _time(run["end_date"]), tuple(states))
+        states = sorted(map(_task, tasks), key=lambda task: (task.start is None, task.start or 0, task.task_id))
+        queued = datetime.fromisoformat(run["queued_at"])
+        return RunState(dag_id, run_id, run["state"], queued, _time(run["end_date"]), tuple(states))
 
     def follow(self, dag_id: str, run_id: str, *, timeout_s: float, every_s: float = 0.5) -> Iterator[RunState]:
         """Yield a run's state until it has ended; the last one yielded has ended.
@@ -134,8 +136,9 @@ class AirflowApi:
     def error_lines(self, dag_id: str, run_id: str, task_id: str, tries: int) -> list[str]:
         """Return the messages a failed task logged as errors."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{max(tries, 1)}"
-        content = self._request("GET", path, headers={"Accept": "application/json"}, missing_is_fine=True).get("content", [])
-        return [_said(line) for line in content if isinstance(line, dict) and line.get("level") in {"error", "critical"}]
+        log = self._request("GET", path, headers={"Accept": "application/json"}, missing_is_fine=True)
+        lines = [line for line in log.get("content", []) if isinstance(line, dict)]
+        return [_said(line) for line in lines if line.get("level") in {"error", "critical"}]
 
     def _request(self, method: str, path: str, *, missing_is_fine: bool = False, **options: Any) -> dict[str, Any]:
         if "Authorization" not in self._client.headers and path != "/auth/token":

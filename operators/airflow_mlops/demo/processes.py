@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 # A process's start time is known to a hundredth of a second, and its record goes through JSON.
@@ -100,13 +100,12 @@ class Processes:
         """End everything that was started here, politely first; return the names that were still running."""
         leaders = self.leaders()
         alive = [leader.name for leader in leaders if leader.is_alive()]
-        members = [member for leader in leaders for member in leader.members()]
+        members = _members(leaders)
         # Leaders get the signal first and end their own children in order; only what is left then gets it too.
-        _signal((member for member in members if member.pid in {leader.pid for leader in leaders}), "terminate")
-        _, left = psutil.wait_procs(members, timeout=grace_s)
-        late = [member for leader in leaders for member in leader.members()]
-        _signal([*left, *late], "kill")
-        psutil.wait_procs([*left, *late], timeout=5)
+        first = [member for member in members if member.pid in {leader.pid for leader in leaders}]
+        _end(first, "terminate", grace_s)
+        _end({*members, *_members(leaders)}, "terminate", 3)
+        _end({*members, *_members(leaders)}, "kill", 5)
         self._record.unlink(missing_ok=True)
         return alive
 
@@ -132,9 +131,8 @@ def last_lines(log: Path, count: int = 5) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
 
 
-def wait_until(condition: object, *, timeout_s: float, every_s: float = 0.3) -> bool:
+def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.3) -> bool:
     """Call ``condition`` until it is true or the time is over."""
-    assert callable(condition)
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         if condition():
@@ -143,10 +141,17 @@ def wait_until(condition: object, *, timeout_s: float, every_s: float = 0.3) -> 
     return False
 
 
-def _signal(processes: Iterable[psutil.Process], verb: str) -> None:
-    for process in processes:
+def _members(leaders: list[Leader]) -> list[psutil.Process]:
+    return [member for leader in leaders for member in leader.members()]
+
+
+def _end(processes: Iterable[psutil.Process], verb: str, timeout_s: float) -> None:
+    """Signal those that still run, and wait for them."""
+    alive = [process for process in processes if process.is_running()]
+    for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             getattr(process, verb)()
+    psutil.wait_procs(alive, timeout=timeout_s)
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -7,9 +7,9 @@ import os
 import secrets
 import socket
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -63,7 +63,7 @@ class Settings:
     extra: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, folder: Path, dags: Path, *, preferred: tuple[int, int] = (8080, 5000), **others: object) -> Settings:
+    def make(cls, folder: Path, dags: Path, *, preferred: tuple[int, int] = (8080, 5000), **others: Any) -> Settings:
         """Choose ports that are free now, and fresh secrets."""
         chosen = [port if _is_free(port) else 0 for port in preferred]
         airflow_port, mlflow_port, log_port, health_port = _free_ports([*chosen, 0, 0])
@@ -78,6 +78,12 @@ class Settings:
             secret=secrets.token_hex(32),
             **others,
         )
+
+    def with_free_ports(self, dags: Path) -> Settings:
+        """Keep the state and the secrets; take other ports where somebody has ours now."""
+        ports = (self.airflow_port, self.mlflow_port)
+        fresh = Settings.make(Path(self.folder), dags, preferred=ports)
+        return replace(fresh, password=self.password, secret=self.secret)
 
     @classmethod
     def read(cls, folder: Path) -> Settings | None:
@@ -180,8 +186,8 @@ class Stack:
 
     def is_running(self) -> bool:
         """Tell whether every process lives and answers."""
-        leaders = self.processes.leaders()
-        return len(leaders) == len(self._commands()) and all(leader.is_alive() for leader in leaders) and self._healthy()
+        alive = {leader.name for leader in self.processes.leaders() if leader.is_alive()}
+        return alive == set(self._commands()) and self._healthy()
 
     def start(self, progress: Callable[[str], None], *, timeout_s: float = 240) -> None:
         """Start everything and wait until it answers.

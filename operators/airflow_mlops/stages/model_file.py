@@ -17,6 +17,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.artifacts import digest_bytes
 from airflow_mlops.errors import ModelUnusable
 
 if TYPE_CHECKING:
@@ -55,12 +56,34 @@ REVIEWED_METHODS = frozenset({"astype", "eval"})
 
 def model_uri(model: ModelRef) -> str:
     """Return the URI of the model's bytes; their name holds the digest, so a rewrite never changes what a reader sees."""
-    return f"{model.uri}/{file_name(model.digest, model.serialization)}"
+    return f"{model.uri}/{_file_name('model', model.digest, model.serialization)}"
 
 
-def file_name(digest: str, serialization: str) -> str:
-    """Return the name of the file that holds a model."""
-    return f"model-{digest[:16]}.{serialization}"
+def describe(name: str, payload: bytes, serialization: str) -> dict[str, Any]:
+    """Say in a manifest what a reader of the bytes needs: file, digest, form, and the types skops has to be told.
+
+    Parameters
+    ----------
+    name : str
+        What the file holds: ``model``, ``baseline``, ``transformer``.
+    payload, serialization
+        From `dump_model`.
+    """
+    digest = digest_bytes(payload)
+    return {
+        "file": _file_name(name, digest, serialization),
+        "digest": digest,
+        "serialization": serialization,
+        "trusted_types": _types(payload) if serialization == SKOPS else [],
+    }
+
+
+def _types(payload: bytes) -> list[str]:
+    return sorted(_skops().get_untrusted_types(data=payload))
+
+
+def _file_name(name: str, digest: str, serialization: str) -> str:
+    return f"{name}-{digest[:16]}.{serialization}"
 
 
 def dump_model(model: Any) -> tuple[bytes, str]:
@@ -73,11 +96,11 @@ def dump_model(model: Any) -> tuple[bytes, str]:
     serialization : {"skops", "cloudpickle"}
         What `load_model` has to be told.
     """
-    from skops.io import dumps
+    skops_io = _skops()
     from skops.io.exceptions import UnsupportedTypeException
 
     try:
-        payload = dumps(model)
+        payload = skops_io.dumps(model)
     except (UnsupportedTypeException, TypeError, AttributeError):
         return _pickle(model), CLOUDPICKLE
     return (_pickle(model), CLOUDPICKLE) if unreviewed(payload) else (payload, SKOPS)
@@ -107,9 +130,7 @@ def load_model(payload: bytes, serialization: str) -> Any:
 
 def unreviewed(payload: bytes) -> tuple[str, ...]:
     """Return the types and methods in a skops file that are on no list, sorted."""
-    from skops.io import get_untrusted_types
-
-    types = set(get_untrusted_types(data=payload)) - set(REVIEWED_TYPES)
+    types = set(_types(payload)) - set(REVIEWED_TYPES)
     return tuple(sorted(types | (set(_methods(payload)) - {f"method {name}" for name in REVIEWED_METHODS})))
 
 
@@ -132,12 +153,10 @@ def _methods(payload: bytes) -> Iterator[str]:
 def _load_skops(payload: bytes) -> Any:
     from zipfile import BadZipFile
 
-    from skops.io import loads
-
     try:
         refused = unreviewed(payload)
         if not refused:
-            return loads(payload, trusted=list(REVIEWED_TYPES))
+            return _skops().loads(payload, trusted=list(REVIEWED_TYPES))
     except (BadZipFile, ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise _broken(error) from error
     raise ModelUnusable(
@@ -153,7 +172,16 @@ def _load_pickle(payload: bytes) -> Any:
 
     try:
         return cloudpickle.loads(payload)
-    except (UnpicklingError, EOFError, ImportError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (
+        UnpicklingError,
+        EOFError,
+        ImportError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise _broken(error) from error
 
 
@@ -161,6 +189,17 @@ def _broken(error: Exception) -> ModelUnusable:
     return ModelUnusable(
         f"a stored model cannot be read ({type(error).__name__}: {error}). Install what it needs, or train it again."
     )
+
+
+@cache
+def _skops() -> ModuleType:
+    """Import skops without a hundred warnings: it asks every loaded module for names, some of which Airflow deprecates."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import skops.io
+    return skops.io
 
 
 def _pickle(model: Any) -> bytes:

@@ -1,0 +1,281 @@
+"""From raw columns to what an estimator sees: casts, derivations and a transformer, fitted on training rows only.
+
+The three are one scikit-learn pipeline, which `train` packs inside the model, so that serving cannot do it differently.
+Its own steps are made of scikit-learn and pandas alone, so that the model loads where this package is not installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.errors import MissingColumns, TransformerUnusable
+from airflow_mlops.spec.imports import NotImportable, import_object
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from airflow_mlops.spec import ModelSpec
+
+WEIGHT = "__sample_weight"
+"""Column of the feature matrix with the weight of each row, where the window is a mix."""
+
+# Histogram gradient boosting keeps at most this many categories apart.
+MAX_CATEGORIES = 254
+
+# What a transformer is seen to raise on data it does not take; anything else is a bug worth its traceback.
+_REFUSALS = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMatrix:
+    """What the estimator is fitted on.
+
+    ``frame`` has numeric columns only, one row a training row; ``categorical`` names the columns whose numbers are codes
+    of categories; ``transformer`` is fitted and takes raw columns.
+    """
+
+    frame: pd.DataFrame
+    categorical: tuple[str, ...]
+    transformer: Pipeline
+
+
+def build_features(rows: pd.DataFrame, *, spec: ModelSpec) -> FeatureMatrix:
+    """Fit derivations and transformer on training rows, and apply them.
+
+    Parameters
+    ----------
+    rows : DataFrame of shape (n_rows, n_columns)
+        Training rows only, with the raw columns and the target. Not modified.
+    spec : ModelSpec
+        Its features section; train.seed seeds the transformer.
+
+    Returns
+    -------
+    FeatureMatrix
+        Its frame has shape (n_rows, n_features), index 0 to n_rows - 1.
+
+    Raises
+    ------
+    MissingColumns
+        A raw column is not there.
+    TransformerUnusable
+        A derivation cannot be computed, the transformer's path leads nowhere, it refuses the rows, or it gives columns
+        that are not numbers.
+    """
+    from sklearn.pipeline import Pipeline
+
+    columns = spec.features.columns
+    if missing := [name for name in columns if name not in rows.columns]:
+        raise MissingColumns(missing, present=list(rows.columns), where="the training set")
+    raw, target = rows[columns].reset_index(drop=True), rows[spec.data.target].reset_index(drop=True)
+    prepare = _preparation(raw, spec.features.derive)
+    derived = _derive(prepare, raw, spec.features.derive)
+    transformer = _build_transformer(derived, spec=spec)
+    try:
+        transformed = transformer.fit_transform(derived, target)
+    except _REFUSALS as error:
+        raise TransformerUnusable(
+            f"{spec.features.transformer} refuses {len(derived)} training rows ({type(error).__name__}: {error}). "
+            "Mend features.params or features.columns, or clean the column in features.derive."
+        ) from error
+    frame = _numeric_frame(transformed, transformer, spec.features.transformer)
+    steps = [*prepare.steps, ("transform", transformer)]
+    return FeatureMatrix(frame, _categorical(transformer, frame), Pipeline(steps))
+
+
+# Stateless steps: methods of the frame itself, called by name
+
+
+def _preparation(raw: pd.DataFrame, derive: dict[str, str]) -> Pipeline:
+    """Make the casts to the types of training, and the derivations.
+
+    A row that is served alone, or comes from JSON, has other types than a column of Parquet; after the casts it has not.
+    Methods are called without keywords: with them, Python turns a `methodcaller` into something skops cannot write.
+    """
+    from operator import methodcaller
+
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    steps = [("types", FunctionTransformer(methodcaller("astype", _types(raw))))]
+    if derive:
+        expressions = "\n".join(f"{name} = {' '.join(text.split())}" for name, text in derive.items())
+        steps.append(("derive", FunctionTransformer(methodcaller("eval", expressions))))
+    return Pipeline(steps)
+
+
+def _types(raw: pd.DataFrame) -> dict[str, str]:
+    from pandas.api.types import infer_dtype, is_datetime64_any_dtype, is_numeric_dtype
+
+    numbers = {"integer", "floating", "decimal", "boolean", "mixed-integer-float"}
+    types = {}
+    for name, column in raw.items():
+        if is_datetime64_any_dtype(column):
+            types[str(name)] = str(column.dtype)
+        elif is_numeric_dtype(column) or infer_dtype(column, skipna=True) in numbers:
+            types[str(name)] = "float64"
+        else:
+            types[str(name)] = "object"
+    return types
+
+
+def _derive(prepare: Pipeline, raw: pd.DataFrame, derive: dict[str, str]) -> pd.DataFrame:
+    try:
+        return prepare.fit_transform(raw)
+    except (*_REFUSALS, NameError, SyntaxError) as error:
+        name, cause = _first_broken(raw, derive)
+        at = f"features.derive.{name} ({derive[name]!r})" if name else "the cast of raw columns to their types"
+        raise TransformerUnusable(
+            f"{at} fails on {len(raw)} training rows: {type(cause or error).__name__}: {cause or error}."
+        ) from error
+
+
+def _first_broken(raw: pd.DataFrame, derive: dict[str, str]) -> tuple[str | None, Exception | None]:
+    frame = raw.astype(_types(raw))
+    for name, text in derive.items():
+        try:
+            frame = frame.eval(f"{name} = {' '.join(text.split())}")
+        except (*_REFUSALS, NameError, SyntaxError) as error:
+            return name, error
+    return None, None
+
+
+# The transformer of the spec
+
+
+def _build_transformer(derived: pd.DataFrame, *, spec: ModelSpec) -> Any:
+    """Call the spec's transformer with its parameters, and with what it asks for by name."""
+    import inspect
+
+    path, params = spec.features.transformer, spec.features.params
+    known = {"frame": derived, "task": spec.task, "seed": spec.train.seed, "estimator": spec.train.estimator}
+    try:
+        make = import_object(path, roots=[spec.base_dir])
+        # A class has parameters of its own, which may have these names and mean something else.
+        names = () if inspect.isclass(make) else inspect.signature(make).parameters
+        transformer = make(**{**{name: known[name] for name in names if name in known}, **params})
+    except NotImportable as error:
+        raise TransformerUnusable(f"features.transformer: {error}.") from error
+    except (TypeError, ValueError) as error:
+        raise TransformerUnusable(f"features.transformer {path} cannot be made of {params}: {error}.") from error
+    if not hasattr(transformer, "fit") or not hasattr(transformer, "transform"):
+        raise TransformerUnusable(
+            f"features.transformer {path} gives a {type(transformer).__name__}, which has no fit and transform; name a "
+            "scikit-learn transformer, or a function that makes one."
+        )
+    return transformer
+
+
+def tabular(
+    frame: pd.DataFrame, *, task: str = "binary", seed: int = 0, estimator: str = "", kind: str | None = None
+) -> Any:
+    """Make the default transformer: numbers as they are, text as codes, or as indicators for a linear model.
+
+    Nulls stay nulls in numbers. An unknown category counts as a null. A column that is null in every training row is
+    left out: it can teach nothing, and histogram gradient boosting fails on it. So is a column of times: derive numbers
+    from it, such as ``hour: scheduled.dt.hour``.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Training rows after derivation; given by `build_features`.
+    task : {"binary", "multiclass", "regression"}
+        Given by `build_features`.
+    seed : int
+        Given by `build_features`; seeds the folds of target encoding.
+    estimator : str
+        Given by `build_features`; decides ``kind`` where that is None.
+    kind : {"trees", "linear"}, optional
+        For trees, text becomes the codes of its categories, or its encoded target where it has more than 254 levels; for
+        linear models, indicators of its 50 most frequent categories.
+
+    Returns
+    -------
+    ColumnTransformer
+        Not fitted; gives a pandas frame.
+    """
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+    from sklearn.compose import ColumnTransformer
+
+    times = set(frame.select_dtypes(["datetime", "datetimetz", "timedelta"]).columns)
+    present = [name for name in frame.columns if name not in times and frame[name].notna().any()]
+    numbers = [name for name in present if is_numeric_dtype(frame[name]) or is_bool_dtype(frame[name])]
+    text = [name for name in present if name not in numbers]
+    linear = kind == "linear" or (kind is None and (estimator == "linear" or ".linear_model." in estimator))
+    many = [] if linear else [name for name in text if frame[name].nunique() > MAX_CATEGORIES]
+    few = [name for name in text if name not in many]
+    steps = [
+        ("categories", _indicators() if linear else _codes(), few),
+        ("levels", _target_encoder(task, seed), many),
+        ("numbers", "passthrough", numbers),
+    ]
+    chosen = [step for step in steps if step[2]]
+    return ColumnTransformer(chosen, verbose_feature_names_out=False).set_output(transform="pandas")
+
+
+def _codes() -> Any:
+    import numpy as np
+    from sklearn.preprocessing import OrdinalEncoder
+
+    return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
+
+
+def _indicators() -> Any:
+    from sklearn.preprocessing import OneHotEncoder
+
+    return OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=50, sparse_output=False)
+
+
+def _target_encoder(task: str, seed: int) -> Any:
+    from sklearn.preprocessing import TargetEncoder
+
+    kinds = {"binary": "binary", "multiclass": "multiclass", "regression": "continuous"}
+    return TargetEncoder(target_type=kinds[task], random_state=seed)
+
+
+# What came out
+
+
+def _numeric_frame(transformed: Any, transformer: Any, path: str) -> pd.DataFrame:
+    import pandas as pd
+
+    if isinstance(transformed, pd.DataFrame):
+        frame = transformed.reset_index(drop=True)
+    else:
+        dense = transformed.toarray() if hasattr(transformed, "toarray") else transformed
+        frame = pd.DataFrame(dense, columns=_names(transformer, dense))
+    frame.columns = [str(name) for name in frame.columns]
+    text = [name for name, kind in frame.dtypes.items() if kind.kind not in "biuf"]
+    if text or frame.columns.has_duplicates or frame.shape[1] == 0:
+        fault = (
+            f"columns that are not numbers: {', '.join(map(repr, text[:5]))}"
+            if text
+            else "no column, because every raw column is null"
+            if frame.shape[1] == 0
+            else f"the column {frame.columns[frame.columns.duplicated()][0]!r} twice"
+        )
+        raise TransformerUnusable(f"{path} gives {fault}. Estimators take numbers in columns with names of their own.")
+    return frame
+
+
+def _names(transformer: Any, values: np.ndarray) -> Sequence[str]:
+    if hasattr(transformer, "get_feature_names_out"):
+        return [str(name) for name in transformer.get_feature_names_out()]
+    return [f"feature_{index}" for index in range(values.shape[1])]
+
+
+def _categorical(transformer: Any, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Name the outputs of ordinal encoders inside a column transformer, where an estimator may treat them as categories."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OrdinalEncoder
+
+    if not isinstance(transformer, ColumnTransformer):
+        return ()
+    inputs = [columns for _, step, columns in transformer.transformers_ if isinstance(step, OrdinalEncoder)]
+    names = {str(name) for columns in inputs for name in columns}
+    return tuple(name for name in frame.columns if name in names and frame[name].max() < MAX_CATEGORIES)

@@ -1,0 +1,133 @@
+"""Run one stage from a JSON request, anywhere: ``python -m airflow_mlops.runner < request.json``.
+
+A request is ``{"stage": "deploy", "inputs": {...}}``; inputs are paths and plain values. The answer is one JSON object
+on standard output: ``{"ok": true, "result": {...}}``, or ``{"ok": false, "error": {"type", "message", "retryable"}}``
+for errors raised on purpose. Anything else is a crash: the process ends with a traceback and a status that is not zero.
+
+Nothing here needs Airflow. A model that is loaded here cannot take down, slow down or change the process that asked.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.errors import MLOpsError, Permanent, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    import pandas as pd
+    from mlflow.pyfunc import PyFuncModel
+
+
+class UnknownRequest(Permanent):
+    """The request is not one the runner understands."""
+
+
+def run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the stage a request names.
+
+    Parameters
+    ----------
+    request : mapping
+        ``stage`` and its ``inputs``.
+
+    Returns
+    -------
+    dict
+        JSON: ``ok`` with ``result``, or with ``error``.
+    """
+    try:
+        handler = STAGES.get(str(request.get("stage")))
+        if handler is None:
+            raise UnknownRequest(f"the runner knows no stage {request.get('stage')!r}; it knows {', '.join(STAGES)}.")
+        return {"ok": True, "result": handler(**request.get("inputs", {}))}
+    except MLOpsError as error:
+        facts = {"type": type(error).__name__, "message": str(error), "retryable": isinstance(error, Transient)}
+        return {"ok": False, "error": facts}
+
+
+def check_servable(*, model: str, golden: str, limits: Mapping[str, float]) -> dict[str, Any]:
+    """Load an MLflow model folder and check that it is fit to serve.
+
+    Parameters
+    ----------
+    model : str
+        Folder with an ``MLmodel`` file.
+    golden : str
+        Parquet file of golden rows with the predictions of training time.
+    limits : mapping
+        Fields of `airflow_mlops.stages.deploy.Limits`.
+
+    Returns
+    -------
+    dict
+        A `airflow_mlops.stages.deploy.ServabilityReport`.
+    """
+    import mlflow.pyfunc
+    import mlflow.sklearn  # the loader's own imports are not the model's memory
+    import pyarrow.parquet as pq
+
+    from airflow_mlops.stages import deploy
+    from airflow_mlops.stages.golden import split_golden
+
+    rows, expected = split_golden(pq.read_table(golden).to_pandas())
+    before = _resident_mb()
+    loaded = mlflow.pyfunc.load_model(model)
+    report = deploy.check_servable(
+        _as_numbers(loaded),
+        rows,
+        expected,
+        limits=deploy.Limits(**limits),
+        clock=time.perf_counter,
+        memory_mb=lambda: max(0.0, _resident_mb() - before),
+    )
+    return report.to_dict()
+
+
+def _as_numbers(loaded: PyFuncModel) -> Callable[[pd.DataFrame], np.ndarray]:
+    """Predict as golden predictions were stored: probabilities, numbers, or a label's place among the classes."""
+    import numpy as np
+
+    raw = loaded.get_raw_model()
+    classes = None if hasattr(raw, "predict_proba") else getattr(raw, "classes_", None)
+
+    def predict(rows: pd.DataFrame) -> np.ndarray:
+        answer = np.asarray(loaded.predict(rows))
+        places = answer if classes is None else np.searchsorted(classes, answer)
+        return places.astype("float64").reshape(len(rows), -1)
+
+    return predict
+
+
+STAGES: dict[str, Callable[..., dict[str, Any]]] = {"deploy": check_servable}
+
+
+def _resident_mb() -> float:
+    """Return the memory of this process that is in RAM; 0 where the system does not tell."""
+    import os
+
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[1])
+    except FileNotFoundError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> int:
+    """Read a request from standard input, write the answer to standard output."""
+    # What a model prints while it loads must not end up in the answer.
+    answer, sys.stdout = sys.stdout, sys.stderr
+    result = run(json.load(sys.stdin))
+    json.dump(result, answer)
+    answer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Is a version fit to serve: it predicts what it did when it was trained, quickly enough, in little enough memory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import pandas as pd
+
+    Predict = Callable[[pd.DataFrame], np.ndarray]
+
+# The median of this many single rows is steady; a slow model is known for one after fewer.
+_LATENCY_ROWS, _FEWEST_ROWS, _ENOUGH_S = 20, 5, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a version must keep to; the same words as the spec's section ``deploy``."""
+
+    tolerance: float
+    max_latency_ms: float
+    max_memory_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServabilityReport:
+    """What a version showed.
+
+    ``max_difference`` is the largest absolute difference of a replayed prediction; ``latency_ms`` the median time of
+    one row; ``memory_mb`` what loading and predicting added.
+    """
+
+    passed: bool
+    reasons: list[str]
+    rows: int
+    max_difference: float | None
+    latency_ms: float | None
+    memory_mb: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """Read back what `to_dict` wrote."""
+        return cls(**value)
+
+
+def check_servable(
+    predict: Predict,
+    rows: pd.DataFrame,
+    expected: np.ndarray,
+    *,
+    limits: Limits,
+    clock: Callable[[], float],
+    memory_mb: Callable[[], float],
+) -> ServabilityReport:
+    """Replay golden rows through a loaded model and hold the answers against those of training time.
+
+    Parameters
+    ----------
+    predict : callable
+        Takes a frame of raw rows; gives an array of shape (n_rows, n_outputs), as `airflow_mlops.stages.golden` stores.
+    rows : DataFrame of shape (n_rows, n_columns)
+        Golden rows, at least one.
+    expected : ndarray of shape (n_rows, n_outputs)
+        What was predicted for them when the model was trained.
+    limits : Limits
+        What the version must keep to.
+    clock : callable
+        Seconds of a clock that only runs forward.
+    memory_mb : callable
+        Memory added since before the model was loaded, in MB.
+
+    Returns
+    -------
+    ServabilityReport
+        With every limit that is broken among the reasons, not only the first.
+    """
+    actual = predict(rows)
+    difference, reason = _difference(actual, expected, tolerance=limits.tolerance)
+    latency = _median_latency_ms(predict, rows, clock)
+    memory = memory_mb()
+    reasons = [reason] if reason else []
+    if latency > limits.max_latency_ms:
+        reasons.append(
+            f"one row takes {latency:.1f} ms in the median, deploy.max_latency_ms allows {limits.max_latency_ms:g}"
+        )
+    if memory > limits.max_memory_mb:
+        reasons.append(
+            f"loading and predicting adds {memory:.0f} MB, deploy.max_memory_mb allows {limits.max_memory_mb:g}"
+        )
+    return ServabilityReport(
+        passed=not reasons,
+        reasons=reasons,
+        rows=len(rows),
+        max_difference=difference,
+        latency_ms=round(latency, 3),
+        memory_mb=round(memory, 1),
+    )
+
+
+def _difference(actual: np.ndarray, expected: np.ndarray, *, tolerance: float) -> tuple[float | None, str | None]:
+    if actual.shape != expected.shape:
+        return None, f"it answers {_shape(actual)}, at training time it answered {_shape(expected)}"
+    gaps = _gaps(actual, expected)
+    largest = float(gaps.max())
+    if largest <= tolerance:
+        return largest, None
+    wrong = int((gaps.max(axis=1) > tolerance).sum())
+    return largest, (
+        f"{wrong} of {len(expected)} golden rows differ from the predictions of training time, by up to {largest:.6g}; "
+        f"deploy.tolerance allows {tolerance:g}"
+    )
+
+
+def _gaps(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return absolute differences; two missing predictions are equal, one missing is infinitely far."""
+    import numpy as np
+
+    gaps = np.abs(actual - expected)
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    return np.where(same, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
+
+
+def _shape(values: np.ndarray) -> str:
+    return " x ".join(map(str, values.shape)) + " values"
+
+
+def _median_latency_ms(predict: Predict, rows: pd.DataFrame, clock: Callable[[], float]) -> float:
+    from statistics import median
+
+    times: list[float] = []
+    for position in range(_LATENCY_ROWS):
+        if len(times) >= _FEWEST_ROWS and sum(times) > _ENOUGH_S:
+            break
+        row = rows.iloc[[position % len(rows)]]
+        start = clock()
+        predict(row)
+        times.append(clock() - start)
+    return median(times) * 1000

@@ -101,7 +101,7 @@ def preload(modules: Iterable[str]) -> Preloaded:
         except ModuleNotFoundError as error:
             log.debug("preload: %s", error)
             done.missing.append(module)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             # A module may raise anything while it is imported, and a scheduler that does not start stops every DAG.
             log.warning("preload of %s failed, its tasks import it themselves: %r", module, error)
             done.failed[module] = repr(error)

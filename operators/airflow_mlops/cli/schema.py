@@ -19,7 +19,9 @@ def add_to(commands: _SubParsersAction) -> None:
         description="Print the JSON Schema of a spec. Editors complete and check a spec whose first line is "
         "'# yaml-language-server: $schema=spec.schema.json'.",
     )
-    parser.add_argument(
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--markdown", action="store_true", help="print the same as tables for people")
+    output.add_argument(
         "--write", nargs="?", const=DEFAULT_FILE, type=Path, metavar="FILE", help=f"write it; default {DEFAULT_FILE}"
     )
     parser.set_defaults(run=run)
@@ -29,6 +31,11 @@ def run(options: Namespace) -> int:
     """Print or write the schema."""
     from airflow_mlops.spec.schema import schema_text
 
+    if options.markdown:
+        from airflow_mlops.spec.reference import reference_text
+
+        print(reference_text(), end="")
+        return 0
     if options.write is None:
         print(schema_text(), end="")
         return 0

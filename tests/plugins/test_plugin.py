@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,18 @@ HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "great_expectations", "evidentl
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """Put a distribution on the path that names the plugin as ours does, and forget plugins already loaded."""
+    """Have our distribution on the path, made up where it is not installed, and forget plugins already loaded."""
     from airflow import plugins_manager, settings
     from airflow._shared.module_loading import _get_grouped_entry_points
 
-    metadata = tmp_path / "airflow_provider_mlops-0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: airflow-provider-mlops\nVersion: 0\n")
-    (metadata / "entry_points.txt").write_text("[airflow.plugins]\nmlops = airflow_mlops_plugin:MLOpsPlugin\n")
+    if not any(distributions(name="airflow-provider-mlops")):
+        metadata = tmp_path / "airflow_provider_mlops-0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: airflow-provider-mlops\nVersion: 0\n")
+        (metadata / "entry_points.txt").write_text("[airflow.plugins]\nmlops = airflow_mlops_plugin:MLOpsPlugin\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "no_plugins").mkdir()
     monkeypatch.syspath_prepend(str(ROOT / "plugins"))
-    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(settings, "PLUGINS_FOLDER", str(tmp_path / "no_plugins"))
     for cache in (plugins_manager._get_plugins, _get_grouped_entry_points):
         cache.cache_clear()

@@ -201,3 +201,7 @@ class EstimatorUnusable(Permanent):
 
 class GateMisuse(Permanent):
     """The gate was asked for a loss it does not know, or for rows that do not belong together."""
+
+
+class NothingToCompare(Permanent):
+    """Two windows have no column that can be compared, or there is no window to compare with."""

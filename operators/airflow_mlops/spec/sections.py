@@ -135,6 +135,9 @@ class GateSpec(Section):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided confidence of each bound.")
     resamples: int = Field(1000, ge=200, description="Bootstrap resamples of the holdout's rows.")
     min_rows: int = Field(200, ge=20, description="Fewer holdout rows refuse the challenger.")
+    block: Duration | None = Field(
+        timedelta(days=1), description="Rows of one such stretch of time are resampled together; null: each by itself."
+    )
 
 
 class EvaluateSpec(Section):

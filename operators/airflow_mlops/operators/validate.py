@@ -1,0 +1,219 @@
+"""Judge a snapshot before anything uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.artifacts import digest_json
+from airflow_mlops.errors import DataCheckFailed, SpecError
+from airflow_mlops.operators.base import StageOperator
+from airflow_mlops.operators.links import DataDocsLink
+from airflow_mlops.refs import ReportRef, SnapshotRef
+from airflow_mlops.spec.document import Document
+from airflow_mlops.spec.load import report as write_faults
+from airflow_mlops.spec.suite_file import lint_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_mlops.spec import ModelSpec
+    from airflow_mlops.stages.validate import Validation
+
+# Findings in the sentence of a failure; the page has all of them.
+NAMED_FINDINGS = 3
+
+
+class ValidateOperator(StageOperator):
+    """Run the suite and the data check on a snapshot; stop the run when something critical fails.
+
+    The evidence is stored and recorded first: a report, a page, the profile, and failing rows in quarantine.
+
+    Parameters
+    ----------
+    spec : ModelSpec or str
+        What the model is; section ``validate`` is used here.
+    snapshot : SnapshotRef or dict, templated
+        What to judge.
+    reference : list of SnapshotRef or dict, or None, templated
+        What to compare with. Default: the snapshots the champion was trained on; nothing before the first champion.
+    """
+
+    stage = "validate"
+    template_fields: Sequence[str] = (*StageOperator.template_fields, "snapshot", "reference")
+    operator_extra_links = (DataDocsLink(),)
+
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec | str,
+        snapshot: SnapshotRef | dict[str, Any],
+        reference: list[SnapshotRef | dict[str, Any]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(spec=spec, **kwargs)
+        self.snapshot = snapshot
+        self.reference = reference
+
+    def run_stage(self, context: Context) -> ReportRef:
+        """Find the report of the same judgement, or make, store and record it; then let it pass, or stop the run."""
+        snapshot = SnapshotRef.from_dict(self.snapshot)
+        suite, references = self._suite(), self._references()
+        key = _key(snapshot, suite, references, self.model_spec)
+        folder = self._place("reports", self.stage, digest_json(key)[:16])
+        manifest = self.store.manifest(folder)
+        if manifest is None:
+            manifest = self._judge(snapshot, suite, references, folder, key)
+        ref = ReportRef.from_dict(manifest["ref"])
+        self.report_uri = ref.html_uri
+        first = self.ledger.find(self.model_spec.name, self.stage, key)
+        if first is not None:
+            self.log.info("skipped: same as run %s (%s, page %s)", first.run, ref.verdict, ref.html_uri)
+        else:
+            self.record(context, key, manifest)
+            self.log.info("snapshot %s: %s, page %s", snapshot.id, ref.verdict, ref.html_uri)
+        if ref.verdict == "failed":
+            raise DataCheckFailed(_sentence(snapshot, ref, manifest["quarantine"]))
+        return ref
+
+    def _suite(self) -> dict[str, Any] | None:
+        """Read the suite beside the spec."""
+        name = self.model_spec.validate_.suite
+        if name is None:
+            return None
+        path = self.model_spec.base_dir / name
+        faults = lint_suite(path)
+        if faults:
+            raise SpecError(write_faults(faults), faults=faults)
+        return {"name": self.model_spec.name, **Document.read(path).value}
+
+    def _references(self) -> list[SnapshotRef]:
+        if self.reference is not None:
+            given = self.reference if isinstance(self.reference, list) else [self.reference]
+            return [SnapshotRef.from_dict(item) for item in given]
+        champion = self.ledger.state(self.model_spec.name).champion
+        if champion is None:
+            return []
+        return [SnapshotRef.from_dict(item) for item in champion.payload["model"]["features"]["snapshots"]]
+
+    def _judge(
+        self,
+        snapshot: SnapshotRef,
+        suite: dict[str, Any] | None,
+        references: list[SnapshotRef],
+        folder: str,
+        key: str,
+    ) -> dict[str, Any]:
+        from airflow_mlops.stages.validate import validate
+
+        table = self.store.read_table(snapshot.table_uri, digest=snapshot.digest)
+        profile = self._profile([snapshot])
+        reference = self._profile(references) if references else None
+        validation = validate(
+            table, self.model_spec, current=profile, suite=suite, reference=reference, earlier=self._earlier(snapshot)
+        )
+        return self._store(validation, profile, snapshot, references, folder, key)
+
+    def _profile(self, snapshots: list[SnapshotRef]) -> dict[str, Any]:
+        """Read the profile beside a snapshot, or make and store it; several snapshots are profiled as one."""
+        import pyarrow as pa
+
+        from airflow_mlops.stages.validate import profile_of
+
+        beside = f"{snapshots[0].uri}/profile.json"
+        if len(snapshots) == 1 and self.store.exists(beside):
+            profile = self.store.read_json(beside)
+            # The section data is part of the snapshot's id; the task is not, and a profile depends on it too.
+            if profile["task"] == self.model_spec.task:
+                return profile
+        tables = [self.store.read_table(snapshot.table_uri, digest=snapshot.digest) for snapshot in snapshots]
+        profile = profile_of(pa.concat_tables(tables, promote_options="permissive"), self.model_spec)
+        if len(snapshots) == 1:
+            self.store.write_json(beside, profile)
+        return profile
+
+    def _earlier(self, snapshot: SnapshotRef) -> dict[str, str]:
+        events = self.ledger.events(self.model_spec.name, kind=self.stage)
+        return {
+            event.payload["content"]: event.payload["snapshot"]["id"]
+            for event in events
+            # The same rows under another section of the spec are no old batch: their bytes are the same.
+            if event.payload["snapshot"]["digest"] != snapshot.digest
+        }
+
+    def _store(
+        self,
+        validation: Validation,
+        profile: dict[str, Any],
+        snapshot: SnapshotRef,
+        references: list[SnapshotRef],
+        folder: str,
+        key: str,
+    ) -> dict[str, Any]:
+        from airflow_mlops.stages.validate.data_docs import render_docs
+
+        quarantine = None
+        if validation.quarantine is not None:
+            quarantine = self._place("quarantine", f"{key.replace(':', '-')}.parquet")
+            self.store.write_table(quarantine, validation.quarantine)
+        against = ", ".join(reference.id for reference in references) or "nothing yet: there is no champion"
+        facts = {
+            "snapshot": snapshot.id,
+            "rows": f"{validation.rows:,}",
+            "from": snapshot.start[:16],
+            "to": snapshot.end[:16],
+            "compared with": against,
+        }
+        page = render_docs(validation, profile, title=self.model_spec.name, facts=facts)
+        html = f"{folder}/report.html"
+        self.store.write_bytes(html, page.encode())
+        report = {
+            "verdict": validation.verdict,
+            "data_check": [finding.to_dict() for finding in validation.data_check],
+            "expectations": [finding.to_dict() for finding in validation.expectations],
+        }
+        self.store.write_json(f"{folder}/report.json", report)
+        ref = ReportRef(
+            id=folder.rpartition("/")[2],
+            uri=folder,
+            stage=self.stage,
+            verdict=validation.verdict,
+            html_uri=html,
+            summary={**validation.summary(), "quarantine": quarantine},
+        )
+        manifest = {
+            "ref": ref.to_dict(),
+            "snapshot": {"id": snapshot.id, "digest": snapshot.digest},
+            "content": profile["content"],
+            "quarantine": quarantine,
+            "reference": [reference.id for reference in references],
+        }
+        self.store.complete(folder, manifest)
+        return manifest
+
+    def _place(self, *parts: str) -> str:
+        return self.store.uri(self.model_spec.name, *parts)
+
+
+def _key(snapshot: SnapshotRef, suite: dict[str, Any] | None, references: list[SnapshotRef], spec: ModelSpec) -> str:
+    """Name a judgement: the rows, the rules, and what they are compared with."""
+    rules = {
+        "suite": suite,
+        "validate": spec.validate_.model_dump(mode="json"),
+        "task": spec.task,
+        "columns": spec.features.columns,
+    }
+    against = [reference.digest for reference in references]
+    return f"{snapshot.id}:{digest_json(rules)[:12]}:{digest_json(against)[:12]}"
+
+
+def _sentence(snapshot: SnapshotRef, ref: ReportRef, quarantine: str | None) -> str:
+    worst = [item["message"] for item in ref.summary["worst"] if item["severity"] == "critical"]
+    more = ref.summary["critical"] - len(worst[:NAMED_FINDINGS])
+    named = "; ".join(worst[:NAMED_FINDINGS]) + (f"; and {more} more" if more > 0 else "")
+    rows = f"The failing rows are in {quarantine}, the" if quarantine else "The"
+    return (
+        f"snapshot {snapshot.id} of {snapshot.rows} rows may not be used: {named}. {rows} page is {ref.html_uri}. The "
+        "champion stays. Mend the source and ingest again, or, if the rows are right, the suite or section validate."
+    )

@@ -1,0 +1,17 @@
+"""Is this snapshot fit for use? The suite's answer and the data check's, in one verdict."""
+
+from airflow_mlops.stages.validate.findings import Finding, verdict_of, worst_first
+from airflow_mlops.stages.validate.profile import profile
+from airflow_mlops.stages.validate.suggest import suggest_suite
+from airflow_mlops.stages.validate.validate import Validation, profile_of, validate
+
+__all__ = [
+    "Finding",
+    "Validation",
+    "profile",
+    "profile_of",
+    "suggest_suite",
+    "validate",
+    "verdict_of",
+    "worst_first",
+]

@@ -1,0 +1,154 @@
+"""The data check: is this snapshot like what the champion was trained on, but for what the world may change.
+
+It compares profiles, so a reference of any size costs the same. It blocks what a changing world does not do: a column
+that vanishes, a number that becomes text, a value times a thousand, a code for "unknown". It does not block what it may
+do: a new station, a crisis, another season. That is for the drift stage to see.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.stages.validate.findings import Finding, Severity, failed
+from airflow_mlops.stages.validate.target_check import target_check
+from airflow_mlops.stages.validate.value_check import value_check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+
+    from airflow_mlops.spec import ModelSpec
+
+# A whole batch twice makes 0.5. Some sources do send a few rows again: that is marked, not blocked.
+DUPLICATES_BLOCK = 0.4
+DUPLICATES_WARN = 0.01
+# A third of the increase that blocks is worth a look.
+NULLS_WARN = 1 / 3
+
+Profile = dict[str, Any]
+
+
+def data_check(
+    table: pa.Table,
+    current: Profile,
+    spec: ModelSpec,
+    *,
+    reference: Profile | None = None,
+    earlier: Mapping[str, str] | None = None,
+) -> list[Finding]:
+    """Compare a snapshot with a reference, and with itself where there is none yet.
+
+    Parameters
+    ----------
+    table : Table
+        The snapshot's rows, for the positions of failing ones.
+    current, reference : dict
+        Profiles of the snapshot and of what the champion was trained on.
+    spec : ModelSpec
+        Thresholds from ``validate``; the words for columns from ``data`` and ``features``.
+    earlier : mapping, optional
+        From the ``content`` of earlier snapshots to their id.
+
+    Returns
+    -------
+    list of Finding
+        Only what failed, in the order: schema, rows, nulls, values, target.
+    """
+    findings = [*_schema(current, spec, reference), *_rows(current, spec, reference, earlier or {})]
+    findings += _nulls(current, spec, reference)
+    findings += value_check(table, current, spec, reference)
+    if spec.data.target in current["columns"]:
+        findings += target_check(current, spec, reference)
+    return findings
+
+
+def _schema(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
+    if reference is None:
+        return
+    now, then = current["columns"], reference["columns"]
+    gone = [name for name in then if name not in now]
+    new = [name for name in now if name not in then]
+    used = _used_columns(spec)
+    for name in gone:
+        near = get_close_matches(name, new, n=1, cutoff=0.6)
+        hint = f"; {near[0]!r} is new: was it renamed?" if near else ""
+        severity: Severity = "critical" if name in used else "warning"
+        yield failed("column is there", name, severity, f"column {name!r} is gone{hint}")
+    for name in new:
+        yield failed("column is known", name, "warning", f"column {name!r} is new and was not there at training")
+    for name in then:
+        kinds = (then[name]["kind"], now[name]["kind"]) if name in now else ("", "")
+        if kinds[0] != kinds[1] and "nothing" not in kinds:
+            found = (
+                f"column {name!r} holds {kinds[1]} ({now[name]['type']}), but held {kinds[0]} ({then[name]['type']})"
+            )
+            yield failed("type is kept", name, "critical", f"{found} at training")
+
+
+def _used_columns(spec: ModelSpec) -> set[str]:
+    return {spec.data.time, spec.data.target, *spec.data.key, *spec.features.columns, *spec.evaluate.slices}
+
+
+def _rows(
+    current: Profile, spec: ModelSpec, reference: Profile | None, earlier: Mapping[str, str]
+) -> Iterator[Finding]:
+    rows, limits = current["rows"], spec.validate_
+    if rows < limits.min_rows:
+        text = f"only {rows} rows, fewer than validate.min_rows = {limits.min_rows}"
+        yield failed("enough rows", None, "critical", text, observed=rows)
+    if current["content"] in earlier:
+        text = (
+            f"the rows are those of snapshot {earlier[current['content']]}, with other times: an old batch came again"
+        )
+        yield failed("rows are new", None, "critical", text)
+    yield from _duplicates(current, spec, reference)
+    before, now = _rows_per_day(reference), _rows_per_day(current)
+    if before and now and not 1 / limits.max_row_ratio <= now / before <= limits.max_row_ratio:
+        text = f"{now:,.0f} rows a day, but {before:,.0f} at training: {now / before:.2g} times as many"
+        yield failed("rows a day", None, "warning", text, observed=round(now / before, 3))
+
+
+def _duplicates(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
+    usual = reference["duplicates"] if reference else 0.0
+    share = current["duplicates"]
+    what = f"the key ({', '.join(spec.data.key)})" if spec.data.key else "all columns"
+    text = f"{share:.0%} of rows repeat an earlier row in {what}, {usual:.0%} at training"
+    if share - usual >= DUPLICATES_BLOCK:
+        yield failed("rows come once", None, "critical", text, observed=round(share, 4))
+    elif share - usual >= DUPLICATES_WARN:
+        yield failed("rows come once", None, "warning", text, observed=round(share, 4))
+
+
+def _rows_per_day(profile: Profile | None) -> float | None:
+    if profile is None or not profile["start"]:
+        return None
+    span = datetime.fromisoformat(profile["end"]) - datetime.fromisoformat(profile["start"])
+    # Of less than a day the rate says more about the hour than about the source.
+    return profile["rows"] / (span.total_seconds() / 86_400) if span.total_seconds() >= 86_400 else None
+
+
+def _nulls(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
+    limit = spec.validate_.max_null_increase
+    for name, column in current["columns"].items():
+        usual = _null_share(reference, name)
+        share = _null_share(current, name) or 0.0
+        # Labels may still be on their way; features and train leave such rows out.
+        severity: Severity = "warning" if name == spec.data.target else "critical"
+        if usual is None:
+            if share == 1 and name in spec.features.columns:
+                yield failed("column has values", name, severity, f"column {name!r} is null in every row", observed=1.0)
+            continue
+        text = f"{share:.0%} of {name!r} is null, {usual:.0%} at training"
+        if share - usual > limit or (share == 1 and usual < 1):
+            yield failed("nulls", name, severity, text, observed=round(share, 4), failing=column["nulls"])
+        elif share - usual > limit * NULLS_WARN:
+            yield failed("nulls", name, "warning", text, observed=round(share, 4), failing=column["nulls"])
+
+
+def _null_share(profile: Profile | None, name: str) -> float | None:
+    if profile is None or name not in profile["columns"] or not profile["rows"]:
+        return None
+    return profile["columns"][name]["nulls"] / profile["rows"]

@@ -1,0 +1,163 @@
+"""A snapshot in a few kilobytes: what the data check compares, instead of rows with rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.artifacts import digest_bytes, encode_table
+from airflow_mlops.stages.validate.association import associations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pyarrow as pa
+
+QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+# Columns with more distinct texts than this are described by their most frequent ones.
+MAX_VALUES = 500
+
+
+def profile(
+    table: pa.Table,
+    *,
+    time: str,
+    target: str | None = None,
+    key: Sequence[str] = (),
+    sensitive: Sequence[str] = (),
+    is_classification: bool = True,
+) -> dict[str, Any]:
+    """Describe a snapshot, column by column.
+
+    Parameters
+    ----------
+    table : Table
+        The rows. Not modified.
+    time : str
+        Column with the event time, a timestamp.
+    target : str, optional
+        Column to predict, where the snapshot holds it.
+    key : sequence of str
+        Columns that identify a row; all columns where there is none.
+    sensitive : sequence of str
+        Columns described by type and nulls alone.
+    is_classification : bool, default=True
+        Whether the target is a class.
+
+    Returns
+    -------
+    dict
+        JSON: ``rows``, ``start``, ``end``, ``content`` (digest of all columns but the time), ``duplicates`` (share of
+        rows whose key came before), ``columns``, and of a target ``classes`` and ``associations`` in [-1, 1].
+    """
+    present = target in table.column_names
+    return {
+        "rows": table.num_rows,
+        **_span(table, time),
+        "content": digest_bytes(encode_table(table.drop_columns([time]) if time in table.column_names else table)),
+        "duplicates": _duplicates(table, key),
+        "columns": {name: _column(table, name, is_sensitive=name in sensitive) for name in table.column_names},
+        "classes": _counts(table, target) if present and target and is_classification else {},
+        "associations": associations(table, target, skip=(time, *key, *sensitive), is_classification=is_classification)
+        if present and target
+        else {},
+    }
+
+
+def kind_of(type_: pa.DataType) -> str:
+    """Return what a column holds, whatever its width: number, boolean, text, time, nothing or other."""
+    import pyarrow as pa
+
+    if pa.types.is_boolean(type_):
+        return "boolean"
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+        return "number"
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return "text"
+    if pa.types.is_temporal(type_):
+        return "time"
+    return "nothing" if pa.types.is_null(type_) else "other"
+
+
+def numbers(table: pa.Table, name: str) -> np.ndarray:
+    """Return a numeric column as floats, NaN where it is null or infinite."""
+    import numpy as np
+    import pyarrow as pa
+
+    values = table.column(name).cast(pa.float64(), safe=False).to_numpy()
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _span(table: pa.Table, time: str) -> dict[str, str | None]:
+    import pyarrow.compute as pc
+
+    if time not in table.column_names or table.num_rows == 0:
+        return {"start": None, "end": None}
+    ends = pc.min_max(table.column(time)).as_py()
+    return {"start": ends["min"].isoformat(), "end": ends["max"].isoformat()}
+
+
+def _duplicates(table: pa.Table, key: Sequence[str]) -> float:
+    import pyarrow as pa
+
+    names = [name for name in (key or table.column_names) if name in table.column_names]
+    names = [name for name in names if not pa.types.is_nested(table.schema.field(name).type)]
+    if not names or not table.num_rows:
+        return 0.0
+    distinct = table.select(names).group_by(names).aggregate([]).num_rows
+    return 1 - distinct / table.num_rows
+
+
+def _column(table: pa.Table, name: str, *, is_sensitive: bool) -> dict[str, Any]:
+    column = table.column(name)
+    kind = kind_of(column.type)
+    described = {"type": str(column.type), "kind": kind, "nulls": column.null_count}
+    if is_sensitive:
+        return {**described, "sensitive": True}
+    if kind == "number":
+        return {**described, **_number(numbers(table, name))}
+    if kind == "text":
+        return {**described, **_text(column)}
+    return described
+
+
+def _number(values: np.ndarray) -> dict[str, Any]:
+    import numpy as np
+
+    known = values[~np.isnan(values)]
+    described: dict[str, Any] = {"nulls": len(values) - len(known)}
+    if not len(known):
+        return described
+    sizes = np.abs(known[known != 0])
+    return {
+        **described,
+        "min": float(known.min()),
+        "max": float(known.max()),
+        "mean": float(known.mean()),
+        "is_whole": bool((known == np.round(known)).all()),
+        "quantiles": [float(value) for value in np.quantile(known, QUANTILES)],
+        # Of what is not zero: a unit multiplies these three alike, whatever the share of zeros.
+        "sizes": [float(value) for value in np.quantile(sizes, (0.1, 0.5, 0.9))] if len(sizes) else [],
+    }
+
+
+def _text(column: pa.ChunkedArray) -> dict[str, Any]:
+    import pyarrow.compute as pc
+
+    counts = pc.value_counts(column.drop_null())
+    order = pc.sort_indices(counts.field(1), sort_keys=[("", "descending")])[:MAX_VALUES]
+    top = counts.take(order)
+    values = dict(zip(top.field(0).to_pylist(), top.field(1).to_pylist(), strict=True))
+    return {"distinct": len(counts), "values": values}
+
+
+def _counts(table: pa.Table, name: str) -> dict[str, int]:
+    import pyarrow.compute as pc
+
+    counts = pc.value_counts(table.column(name).drop_null()).to_pylist()
+    return {_class_name(item["values"]): item["counts"] for item in counts}
+
+
+def _class_name(value: object) -> str:
+    # 1 and 1.0 are one class: a null among integers makes them floats.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,84 @@
+"""The answer itself: one class only, a flipped coding, or a column that gives it away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.stages.validate.findings import Finding, Severity, failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_mlops.spec import ModelSpec
+
+# Alone, no honest column knows the answer this well ...
+LEAK = 0.96
+# ... nor comes this close when it did not at training.
+LEAK_NEW, LEAK_RISE = 0.9, 0.2
+# The share of a class turned upside down, and no middling share that could be either.
+FLIP_DISTANCE = 0.3
+# All associations with the target turned round: the cosine of the two lists, where the list at training says something.
+FLIP_COSINE, FLIP_STRENGTH = -0.7, 0.15
+
+
+def target_check(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> list[Finding]:
+    """Check the target's classes, its coding against the reference, and every column for leakage."""
+    findings = list(_leakage(current, spec, reference))
+    if spec.task != "regression":
+        findings += _classes(current, spec, reference)
+    return findings
+
+
+def _classes(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:
+    target, classes = spec.data.target, current["classes"]
+    if not classes:
+        yield failed("labels are there", target, "warning", f"no row has a {target!r} yet")
+        return
+    if len(classes) == 1:
+        text = f"{target!r} is {next(iter(classes))} in every row that has one: there is nothing to tell apart"
+        yield failed("more than one class", target, "critical", text)
+        return
+    if reference is None or not reference["classes"]:
+        return
+    new = [name for name in classes if name not in reference["classes"]]
+    if new:
+        text = (
+            f"{target!r} has the new classes {', '.join(map(repr, new))}; at training {_shares(reference['classes'])}"
+        )
+        yield failed("known classes", target, "critical", f"{text}: another coding?")
+    elif len(classes) == 2 and len(reference["classes"]) == 2 and _is_flipped(current, reference):
+        text = f"{target!r} looks turned round: now {_shares(classes)}, at training {_shares(reference['classes'])}"
+        yield failed("coding", target, "critical", text)
+
+
+def _is_flipped(current: dict[str, Any], reference: dict[str, Any]) -> bool:
+    name = next(iter(sorted(reference["classes"])))
+    now, then = (profile["classes"].get(name, 0) / sum(profile["classes"].values()) for profile in (current, reference))
+    if abs(now - then) > FLIP_DISTANCE and abs(now - (1 - then)) < abs(now - then) / 3:
+        return True
+    both = [column for column in reference["associations"] if column in current["associations"]]
+    pairs = [(current["associations"][column], reference["associations"][column]) for column in both]
+    product = sum(a * b for a, b in pairs)
+    sizes = [sum(pair[side] ** 2 for pair in pairs) ** 0.5 for side in (0, 1)]
+    return min(sizes, default=0) > FLIP_STRENGTH and product / (sizes[0] * sizes[1]) < FLIP_COSINE
+
+
+def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:
+    usual = reference["associations"] if reference else {}
+    for name, value in current["associations"].items():
+        strength, before = abs(value), abs(usual.get(name, 0.0))
+        has_risen = reference is not None and strength >= LEAK_NEW and strength - before >= LEAK_RISE
+        if not has_risen and (strength < LEAK or before >= LEAK_NEW):
+            continue
+        # What the model does not see cannot leak; it may be what the target was made from.
+        severity: Severity = "critical" if name in spec.features.columns else "info"
+        text = f"{name!r} alone tells {spec.data.target!r} almost exactly ({strength:.2f} of 1"
+        text += f", {before:.2f} at training)" if reference else ")"
+        yield failed(
+            "no leakage", name, severity, f"{text}: is it known before the answer?", observed=round(strength, 4)
+        )
+
+
+def _shares(classes: dict[str, int]) -> str:
+    total = sum(classes.values())
+    return ", ".join(f"{name} {count / total:.0%}" for name, count in sorted(classes.items()))

@@ -1,0 +1,152 @@
+"""Run both checks on a snapshot and collect the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.stages.validate.data_check import data_check
+from airflow_mlops.stages.validate.findings import Finding, Verdict, verdict_of, worst_first
+from airflow_mlops.stages.validate.profile import profile
+from airflow_mlops.stages.validate.suite import run_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from airflow_mlops.spec import ModelSpec
+
+# A summary travels between tasks: so many findings, and so much of each sentence.
+SUMMARY_FINDINGS = 8
+SUMMARY_CHARACTERS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What both checks found.
+
+    Attributes
+    ----------
+    verdict : {"passed", "warning", "failed"}
+    expectations : tuple of Finding
+        One an expectation of the suite, passed or not.
+    data_check : tuple of Finding
+        What the data check found wrong; nothing when all is well.
+    quarantine : Table or None
+        Failing rows without sensitive columns, with a column ``_reason``.
+    rows : int
+        Of the snapshot.
+    """
+
+    verdict: Verdict
+    expectations: tuple[Finding, ...]
+    data_check: tuple[Finding, ...]
+    quarantine: pa.Table | None
+    rows: int
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Everything that failed, worst first."""
+        return worst_first([*self.data_check, *self.expectations])
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts and the worst findings as JSON of at most about 4 KB."""
+        shown = self.findings[:SUMMARY_FINDINGS]
+        return {
+            "rows": self.rows,
+            "expectations": len(self.expectations),
+            **{
+                severity: sum(finding.severity == severity for finding in self.findings)
+                for severity in ("critical", "warning", "info")
+            },
+            "quarantined": self.quarantine.num_rows if self.quarantine is not None else 0,
+            "worst": [
+                {
+                    "check": finding.check,
+                    "column": finding.column,
+                    "severity": finding.severity,
+                    "message": finding.message[:SUMMARY_CHARACTERS],
+                }
+                for finding in shown
+            ],
+        }
+
+
+def validate(
+    table: pa.Table,
+    spec: ModelSpec,
+    *,
+    current: Mapping[str, Any],
+    suite: Mapping[str, Any] | None = None,
+    reference: Mapping[str, Any] | None = None,
+    earlier: Mapping[str, str] | None = None,
+) -> Validation:
+    """Check a snapshot against its suite and against what the champion was trained on.
+
+    Parameters
+    ----------
+    table : Table
+        The snapshot's rows. Not modified.
+    spec : ModelSpec
+        Thresholds and names of columns.
+    current : mapping
+        The snapshot's profile, from `profile_of`.
+    suite : mapping, optional
+        Expectations, each with its severity.
+    reference : mapping, optional
+        Profile of what the champion was trained on; none before the first champion.
+    earlier : mapping, optional
+        From the ``content`` of earlier snapshots to their id, to notice an old batch that comes again.
+
+    Raises
+    ------
+    SpecError
+        The suite has an expectation that does not exist, or with wrong arguments.
+    MissingExtra
+        There is a suite, and Great Expectations is not installed.
+    """
+    compared = data_check(table, dict(current), spec, reference=dict(reference) if reference else None, earlier=earlier)
+    keep = spec.validate_.quarantine_rows
+    expectations = run_suite(table.to_pandas(), suite, keep_rows=keep, sensitive=spec.data.sensitive) if suite else []
+    findings = [*compared, *expectations]
+    return Validation(
+        verdict=verdict_of(findings),
+        expectations=tuple(expectations),
+        data_check=tuple(compared),
+        quarantine=_quarantine(table, findings, keep=keep, sensitive=spec.data.sensitive),
+        rows=table.num_rows,
+    )
+
+
+def profile_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
+    """Profile a snapshot with the names the spec gives its columns."""
+    described = profile(
+        table,
+        time=spec.data.time,
+        target=spec.data.target,
+        key=spec.data.key,
+        sensitive=spec.data.sensitive,
+        is_classification=spec.task != "regression",
+    )
+    return {"task": spec.task, **described}
+
+
+def _quarantine(
+    table: pa.Table, findings: Sequence[Finding], *, keep: int, sensitive: Sequence[str]
+) -> pa.Table | None:
+    """Collect the rows that failed something critical or marked, the worst checks first."""
+    import pyarrow as pa
+
+    reasons: dict[int, list[str]] = {}
+    for finding in worst_first(findings):
+        if finding.severity == "info":
+            continue
+        for row in finding.rows:
+            if row in reasons or len(reasons) < keep:
+                reasons.setdefault(row, []).append(f"{finding.column}: {finding.check}")
+    if not reasons:
+        return None
+    rows = sorted(reasons)
+    kept = table.select([name for name in table.column_names if name not in sensitive]).take(rows)
+    return kept.append_column("_reason", pa.array(["; ".join(reasons[row]) for row in rows]))

@@ -1,0 +1,163 @@
+"""Values that a changing world does not give: another unit, a code for "unknown", ids where names were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.stages.validate.findings import Finding, failed
+from airflow_mlops.stages.validate.profile import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import pyarrow as pa
+
+    from airflow_mlops.spec import ModelSpec
+
+# Numbers that people and machines write where a value is unknown.
+SENTINELS = frozenset(
+    [-1, -9, -99, -999, -9999, -99999, -999999, 99, 999, 9999, 99999, 999999, -32768, 32767, 2147483647, -2147483648]
+)
+# Fewer than this share of rows, or than three rows, may be chance.
+SENTINEL_SHARE = 0.001
+# Of all values beyond one end of the reference's range, the share that is the sentinel: a real tail has many values.
+SENTINEL_PURITY = 0.9
+# No season multiplies a whole column, small values and large ones alike, by this.
+UNIT_FACTOR = 20.0
+# Powers of ten that a mixture of units is made of.
+POWERS = (10.0, 100.0, 1000.0)
+# Share of rows with texts never seen before, and how many more of them than there were, that make ids of names.
+UNSEEN_BLOCK, UNSEEN_FACTOR = 0.5, 5
+# Share of rows whose text differs from a known one by spaces or case only.
+SPELLING_SHARE = 0.01
+# A category this common at training that is missing now points at a filter.
+COMMON = 0.1
+
+
+def value_check(
+    table: pa.Table, current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None
+) -> list[Finding]:
+    """Compare each column's values with those at training; keys, the target and sensitive columns are left out."""
+    if reference is None:
+        return []
+    skip = {spec.data.time, spec.data.target, *spec.data.key}
+    findings: list[Finding] = []
+    for name, now in current["columns"].items():
+        then = reference["columns"].get(name, {})
+        if name in skip or now["kind"] != then.get("kind") or "sensitive" in now or "sensitive" in then:
+            continue
+        if now["kind"] == "number" and "min" in now and "min" in then:
+            findings += _number(numbers(table, name), name, now, then, spec)
+        elif now["kind"] == "text" and then["distinct"] == len(then["values"]) and now["distinct"]:
+            findings += _categories(name, now, then, reference["rows"])
+    return findings
+
+
+def _number(values: np.ndarray, name: str, now: dict[str, Any], then: dict[str, Any], spec: ModelSpec) -> list[Finding]:
+    """Ask from the most certain to the least; the first that fails explains the others."""
+    keep = spec.validate_.quarantine_rows
+    for check in (_unit(name, now, then), _sentinel(values, name, then, keep), _range(values, name, then, spec)):
+        if check is not None:
+            return [check]
+    return []
+
+
+def _unit(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Find a factor that all sizes share: the tenth, the half and the ninth tenth of what is not zero."""
+    if not now["sizes"] or not then["sizes"]:
+        return None
+    factors = [a / b for a, b in zip(now["sizes"], then["sizes"], strict=True)]
+    if min(factors) < UNIT_FACTOR and max(factors) > 1 / UNIT_FACTOR:
+        return None
+    medians = f"median {now['sizes'][1]:.4g}, {then['sizes'][1]:.4g} at training"
+    text = f"{name!r} is {factors[1]:.3g} times what it was ({medians})"
+    return failed("unit", name, "critical", f"{text}: another unit?", observed=round(factors[1], 6))
+
+
+def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) -> Finding | None:
+    """Find one code that makes up all that lies beyond an end of the range at training."""
+    import numpy as np
+
+    known = values[~np.isnan(values)]
+    for beyond in (known[known < then["min"]], known[known > then["max"]]):
+        if not len(beyond):
+            continue
+        found, counts = np.unique(beyond, return_counts=True)
+        code, count = float(found[counts.argmax()]), int(counts.max())
+        if (
+            code not in SENTINELS
+            or count < max(3, SENTINEL_SHARE * len(known))
+            or count < SENTINEL_PURITY * len(beyond)
+        ):
+            continue
+        # A number with decimals, or one that was below zero before, reaches -1 and -9 by itself.
+        if -10 < code < 0 and not (then["is_whole"] and then["min"] >= 0):
+            continue
+        if 0 < code < 1000 and code <= then["max"] + (then["max"] - then["min"]) / 2:
+            continue
+        rows = tuple(int(row) for row in np.flatnonzero(values == code)[:keep])
+        usual = f"never outside {_range_text(then)} at training"
+        text = f"{name!r} is {code:g} in {count} of {len(known)} rows, and was {usual}"
+        return failed("no code for unknown", name, "critical", text, observed=code, failing=count, rows=rows)
+    return None
+
+
+def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec) -> Finding | None:
+    """Find values far beyond the range at training; a part that fits again in another unit is only marked."""
+    import numpy as np
+
+    limits = spec.validate_
+    reach = limits.range_margin * (then["max"] - then["min"])
+    with np.errstate(invalid="ignore"):
+        is_out = (values < then["min"] - reach) | (values > then["max"] + reach)
+    count, known = int(is_out.sum()), int((~np.isnan(values)).sum())
+    if count <= limits.max_out_of_range * known or reach == 0:
+        return None
+    rows = tuple(int(row) for row in np.flatnonzero(is_out)[: limits.quarantine_rows])
+    text = f"{count} of {known} values of {name!r} lie far outside {_range_text(then)}, its range at training"
+    facts = {"observed": round(count / known, 4), "failing": count, "rows": rows}
+    power = _power(values[is_out], then)
+    if power and count < known / 2:
+        return failed("range", name, "warning", f"{text}; divided by {power:g} they fit: two units?", **facts)
+    return failed("range", name, "critical", text, **facts)
+
+
+def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
+    import numpy as np
+
+    low, high = then["quantiles"][0], then["quantiles"][-1]
+    for power in POWERS:
+        if np.mean((beyond / power >= low) & (beyond / power <= high)) > SENTINEL_PURITY:
+            return power
+    return None
+
+
+def _range_text(column: dict[str, Any]) -> str:
+    return f"{column['min']:g} to {column['max']:g}"
+
+
+def _categories(name: str, now: dict[str, Any], then: dict[str, Any], rows_then: int) -> Iterator[Finding]:
+    rows = sum(now["values"].values())
+    unseen = {value: count for value, count in now["values"].items() if value not in then["values"]}
+    share = sum(unseen.values()) / rows
+    spellings = {value.strip().casefold() for value in then["values"]}
+    respelled = [value for value in unseen if value.strip().casefold() in spellings]
+    respelled_share = sum(unseen[value] for value in respelled) / rows
+    if respelled_share > SPELLING_SHARE:
+        text = f"{respelled_share:.0%} of {name!r} are known values in another spelling, such as {respelled[0]!r}"
+        yield failed("spelling", name, "critical", text, observed=round(respelled_share, 4))
+    elif share > UNSEEN_BLOCK and now["distinct"] >= UNSEEN_FACTOR * then["distinct"]:
+        text = f"{share:.0%} of {name!r} were never seen: {now['distinct']} values, {then['distinct']} at training"
+        yield failed("categories", name, "critical", f"{text}; ids instead of names?", observed=round(share, 4))
+    elif unseen:
+        text = f"{len(unseen)} new values of {name!r} in {share:.1%} of rows, such as {next(iter(unseen))!r}"
+        yield failed("categories", name, "info", text, observed=round(share, 4))
+    lost = [
+        value for value, count in then["values"].items() if count > COMMON * rows_then and value not in now["values"]
+    ]
+    if lost and respelled_share <= SPELLING_SHARE:
+        text = (
+            f"{name!r} has no {', '.join(map(repr, lost))} any more, each more than {COMMON:.0%} at training: a filter?"
+        )
+        yield failed("categories are kept", name, "warning", text)

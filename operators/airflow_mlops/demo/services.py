@@ -218,6 +218,10 @@ class Stack:
             waited.add(what)
             self._wait(what, is_ready, timeout_s)
 
+    def start_again(self, name: str) -> None:
+        """Start one process whose predecessor has ended."""
+        self.processes.start(name, self._commands()[name], environment(self.settings))
+
     def stop(self) -> list[str]:
         """Stop everything; return the names that were still running."""
         return self.processes.stop()

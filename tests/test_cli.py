@@ -40,7 +40,7 @@ def damage(tmp_path):
         ).fetchone()[0]
         for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             connection.execute(f"DROP TRIGGER {trigger}")
-        connection.execute(f"UPDATE {table} SET payload = '{{\"version\": \"9\"}}' WHERE seq = 1")
+        connection.execute(f'UPDATE {table} SET payload = \'{{"version": "9"}}\' WHERE seq = 1')
 
 
 # lint
@@ -56,7 +56,9 @@ def test_a_fault_is_exit_code_1_and_a_line_an_editor_can_follow(tmp_path, capsys
     path.write_text(SPEC.read_text().replace("window: 59d", "windw: 59d"))
 
     assert main(["lint", str(path)]) == 1
-    assert re.search(r"flights\.yaml:\d+:3: error: ingest\.windw: unknown key; did you mean 'window'\?", capsys.readouterr().out)
+    assert re.search(
+        r"flights\.yaml:\d+:3: error: ingest\.windw: unknown key; did you mean 'window'\?", capsys.readouterr().out
+    )
 
 
 def test_findings_are_json_on_request(tmp_path, capsys):
@@ -81,7 +83,9 @@ def test_a_sqlite_ledger_beside_remote_artifacts_is_an_error(monkeypatch, capsys
     monkeypatch.setenv("AIRFLOW_CONN_MLOPS_LEDGER", '{"conn_type": "mlops_ledger", "host": "/data/ledger.db"}')
 
     assert main(["lint", str(SPEC)]) == 1
-    assert "the artifacts are at s3://bucket/mlops, but AIRFLOW_CONN_MLOPS_LEDGER is a SQLite" in capsys.readouterr().out
+    assert (
+        "the artifacts are at s3://bucket/mlops, but AIRFLOW_CONN_MLOPS_LEDGER is a SQLite" in capsys.readouterr().out
+    )
 
 
 # schema
@@ -95,6 +99,44 @@ def test_the_schema_is_printed_as_json(capsys):
 def test_the_schema_is_written_where_asked(tmp_path):
     assert main(["schema", "--write", str(tmp_path / "spec.schema.json")]) == 0
     assert (tmp_path / "spec.schema.json").read_text() == SPEC.with_name("spec.schema.json").read_text()
+
+
+# suggest-suite
+
+
+def test_a_suite_drafted_from_the_source_is_one_the_linter_accepts(tmp_path, capsys):
+    from airflow_mlops.spec.suite_file import lint_suite
+
+    drafted = tmp_path / "drafted.suite.yaml"
+
+    assert main(["suggest-suite", str(SPEC), "--now", "2013-01-05", "-o", str(drafted)]) == 0
+    assert lint_suite(drafted) == []
+    assert "value_set: [EWR, JFK, LGA]" in drafted.read_text()
+
+
+def test_a_suite_that_a_person_may_have_sharpened_is_kept(tmp_path, capsys):
+    kept = tmp_path / "flights.suite.yaml"
+    kept.write_text("mine")
+
+    assert main(["suggest-suite", str(SPEC), "-o", str(kept)]) == 2
+    assert "is there already; use --force" in capsys.readouterr().err
+    assert kept.read_text() == "mine"
+
+
+def test_a_suite_is_drafted_from_the_profile_of_a_snapshot(tmp_path, january, flights_spec, capsys):
+    from airflow_mlops.stages.validate import profile_of
+
+    folder = tmp_path / "flights" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "profile.json").write_text(json.dumps(profile_of(january, flights_spec)))
+
+    assert main(["suggest-suite", str(folder)]) == 0
+    assert "name: flights\n" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_snapshot_is_named(tmp_path, capsys):
+    assert main(["suggest-suite", str(tmp_path)]) == 2
+    assert "has no profile.json" in capsys.readouterr().err
 
 
 # ledger
@@ -135,7 +177,9 @@ def test_the_state_is_a_table_for_people(ledger, capsys):
 
 
 def test_a_connection_names_the_ledger(ledger, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("AIRFLOW_CONN_HOUSE", json.dumps({"conn_type": "mlops_ledger", "host": str(tmp_path / "ledger.db")}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_HOUSE", json.dumps({"conn_type": "mlops_ledger", "host": str(tmp_path / "ledger.db")})
+    )
 
     assert main(["ledger", "verify", "--conn-id", "house"]) == 0
     assert "2 events, all good" in capsys.readouterr().out
@@ -144,9 +188,13 @@ def test_a_connection_names_the_ledger(ledger, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["state", "trains", "--url-env", "LEDGER"], "knows no model 'trains'; it knows flights", id="model"),
+        pytest.param(
+            ["state", "trains", "--url-env", "LEDGER"], "knows no model 'trains'; it knows flights", id="model"
+        ),
         pytest.param(["state", "--url-env", "NOWHERE"], "variable NOWHERE is not set", id="variable"),
-        pytest.param(["backup", "/proc/nowhere/copy.db", "--url-env", "LEDGER"], "/proc/nowhere", id="place of the copy"),
+        pytest.param(
+            ["backup", "/proc/nowhere/copy.db", "--url-env", "LEDGER"], "/proc/nowhere", id="place of the copy"
+        ),
     ],
 )
 def test_what_cannot_be_done_is_exit_code_2_and_one_sentence(ledger, capsys, arguments, sentence):

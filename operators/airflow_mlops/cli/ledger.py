@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.cli.moments import iso_time
 from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse
 
 if TYPE_CHECKING:
@@ -145,9 +145,3 @@ def _show(states: list[ModelState]) -> None:
         )
     if states:
         Console().print(table)
-
-
-def iso_time(text: str) -> datetime:
-    """Read a time of the command line; UTC where it has no zone."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,116 @@
+"""``airflow-mlops suggest-suite``: a first suite, for a person to sharpen."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.cli.moments import iso_time
+from airflow_mlops.errors import ArtifactMissing, Permanent
+
+if TYPE_CHECKING:
+    from argparse import Namespace, _SubParsersAction
+
+    from rich.status import Status
+
+    from airflow_mlops.spec import ModelSpec
+
+_HEAD = "# Drafted by airflow-mlops suggest-suite from {rows:,} rows. Read it, sharpen it, and keep it under review.\n"
+
+
+def add_to(commands: _SubParsersAction) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "suggest-suite",
+        help="draft a Great Expectations suite from good rows",
+        description="Draft a suite from rows that are believed to be good: those of a spec's source, or of a snapshot.",
+    )
+    parser.add_argument(
+        "rows", metavar="SPEC|SNAPSHOT", help="a spec file, or the folder of a snapshot that was validated"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there; default: print it")
+    parser.add_argument("--force", action="store_true", help="write over a suite that is there already")
+    parser.add_argument("--now", type=iso_time, metavar="TIME", help="where a spec's window ends; default: retrain.now")
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Print or write the draft.
+
+    Raises
+    ------
+    Permanent
+        The file is there already, and a person may have sharpened it.
+    """
+    if options.output and options.output.exists() and not options.force:
+        raise Permanent(f"{options.output} is there already; use --force to write over it, or another name.")
+    from rich.console import Console
+
+    from airflow_mlops.stages.validate.suggest import suggest_suite
+
+    with Console(stderr=True).status("") as status:
+        is_spec = options.rows.endswith((".yaml", ".yml"))
+        name, profile = (_of_spec if is_spec else _of_snapshot)(options, status)
+        suite = _HEAD.format(rows=profile["rows"]) + _as_yaml(suggest_suite(profile, name))
+    if options.output is None:
+        print(suite, end="")
+        return 0
+    options.output.write_text(suite, "utf-8")
+    print(f"wrote {options.output}", file=sys.stderr)
+    return 0
+
+
+def _of_spec(options: Namespace, status: Status) -> tuple[str, dict[str, Any]]:
+    """Read the window of the spec, as *ingest* would, and profile it; nothing is stored."""
+    from airflow_mlops.spec import load_spec
+    from airflow_mlops.stages.validate import profile_of
+
+    spec = load_spec(options.rows)
+    end = options.now or spec.retrain.now or datetime.now(UTC)
+    status.update(f"reading the rows of {spec.name} before {end:%Y-%m-%d %H:%M}")
+    table = _read(spec, end if end.tzinfo else end.replace(tzinfo=UTC))
+    status.update(f"profiling {table.num_rows:,} rows")
+    return spec.name, profile_of(table, spec)
+
+
+def _read(spec: ModelSpec, end: datetime) -> Any:
+    from airflow_mlops.hooks.source import SourceHook
+    from airflow_mlops.operators.ingest import Part
+    from airflow_mlops.stages.ingest import ingest
+
+    part, start = Part.of(spec, "rows"), end - spec.ingest.window
+    raw = SourceHook(part.source, base_dir=spec.base_dir).read(start, end, part.time)
+    table, _ = ingest(raw, time=part.time, key=part.key_columns, columns=part.columns, start=start, end=end)
+    return table
+
+
+def _of_snapshot(options: Namespace, status: Status) -> tuple[str, dict[str, Any]]:
+    """Read the profile that *validate* left beside a snapshot: it knows which columns are sensitive.
+
+    Raises
+    ------
+    ArtifactMissing
+        There is no profile.
+    """
+    from airflow_mlops.hooks.artifacts import ArtifactsHook
+
+    folder = options.rows.rstrip("/")
+    status.update(f"reading the profile of {folder}")
+    store = ArtifactsHook(uri=folder).store
+    profile = store.uri("profile.json")
+    if not store.exists(profile):
+        raise ArtifactMissing(f"{folder} has no profile.json: it is no snapshot, or was not validated; name its spec.")
+    # {model}/snapshots/{id}
+    return Path(folder).absolute().parts[-3] if "://" not in folder else folder.split("/")[-3], store.read_json(profile)
+
+
+def _as_yaml(suite: dict[str, Any]) -> str:
+    """Write one expectation a line, so that a review shows which one changed."""
+    import yaml
+
+    lines = [
+        yaml.safe_dump(item, default_flow_style=True, sort_keys=False, width=10_000) for item in suite["expectations"]
+    ]
+    return f"name: {suite['name']}\nexpectations:\n" + "".join(f"  - {line}" for line in lines)

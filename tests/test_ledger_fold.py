@@ -33,7 +33,8 @@ def history(steps):
         events.append(
             Event(
                 model="m", seq=len(events) + 1, kind=kind, key=str(len(events)), at=moment, recorded_at=moment,
-                run=None, epoch=epoch if kind == "promotion" else None, payload={"version": version}, previous_hash="", hash="",
+                run=None, epoch=epoch if kind == "promotion" else None, payload={"version": version},
+                previous_hash="", hash="",
             )
         )  # fmt: skip
     return events

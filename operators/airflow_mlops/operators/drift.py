@@ -95,8 +95,8 @@ class DriftOperator(StageOperator):
             snapshots = (champion.get("features") or {}).get("snapshots")
         if not snapshots:
             raise NothingToCompare(
-                f"{self.model_spec.name} has no champion whose training snapshots could be the reference. Run its retrain "
-                "DAG first, or give this task `reference`."
+                f"{self.model_spec.name} has no champion whose training snapshots could be the reference. Run its "
+                "retrain DAG first, or give this task `reference`."
             )
         if not model:
             self.log.info("prediction drift skipped: no model is given and there is no champion")
@@ -147,7 +147,7 @@ class DriftOperator(StageOperator):
         wanted = list(dict.fromkeys([*self.model_spec.drift.columns, *self.model_spec.features.columns]))
         frames = []
         for one in snapshots:
-            table = self.store.read_table(one.uri, digest=one.digest)
+            table = self.store.read_table(one.table_uri, digest=one.digest)
             if missing := [column for column in wanted if column not in table.column_names]:
                 raise MissingColumns(missing, present=table.column_names, where=f"snapshot {one.id}")
             frames.append(table.select(wanted).to_pandas())
@@ -169,9 +169,9 @@ class DriftOperator(StageOperator):
             self.log.warning("prediction drift skipped: model %s is not in the artifact store", model.id)
             return None
         estimator = load_model(payload, model.serialization)
-        held_out = f"{model.features.get('uri')}/holdout.parquet"
-        if model.features.get("uri") and self.store.exists(held_out):
-            then = self.store.read_frame(held_out, columns=columns)
+        folder = model.features.get("uri")
+        if folder and (manifest := self.store.manifest(folder)):
+            then = self.store.read_frame(f"{folder}/holdout.parquet", digest=manifest["holdout"])
         return _answers(estimator, then[columns]), _answers(estimator, now[columns])
 
     def _log(self, report: DriftReport, folder: str) -> None:

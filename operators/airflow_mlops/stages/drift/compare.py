@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import MissingColumns, NothingToCompare
@@ -111,27 +112,28 @@ def _compare(name: str, reference: pd.Series, current: pd.Series, *, threshold: 
         # A short window can make a column of names look like text, or be empty; what it was at training time counts.
         kind = column_kind(reference)
     then, now = _known(reference), _known(current)
-    facts = {"kind": kind, "reference_rows": len(then), "current_rows": len(now)}
+    found = ColumnDrift(name, kind=kind, method="none", reference_rows=len(then), current_rows=len(now))
     if not (len(then) and len(now)):
-        side = "reference" if not len(then) else "current window"
-        return ColumnDrift(name, method="null", finding=f"{name} has no value in the {side}", **facts)
+        side = "current window" if len(then) else "reference"
+        return replace(found, method="null", finding=f"{name} has no value in the {side}")
     if kind not in ("numerical", "categorical"):
-        return ColumnDrift(name, method="none", finding=f"{name} holds {kind} values, which are not compared", **facts)
+        return replace(found, finding=f"{name} holds {kind} values, which are not compared")
     if kind == "numerical" and not (_is_numeric(then) and _is_numeric(now)):
-        changed = f"{name} was {then.dtype} in the reference and is {now.dtype} now"
-        return ColumnDrift(name, method="none", finding=changed, **facts)
-
+        return replace(found, finding=f"{name} was {then.dtype} in the reference and is {now.dtype} now")
     method, score = _score(then, now, is_numerical=kind == "numerical")
+    return _judged(found, method, score, threshold=threshold)
+
+
+def _judged(found: ColumnDrift, method: str, score: float, *, threshold: float | None) -> ColumnDrift:
     default = DEFAULT_THRESHOLDS[method]
     limit = default if threshold is None else threshold
-    return ColumnDrift(
-        name,
+    return replace(
+        found,
         method=method,
         score=score,
         threshold=limit,
         drifted=is_beyond(method, score, limit),
         exceeds_evidently_default=is_beyond(method, score, default),
-        **facts,
     )
 
 

@@ -1,8 +1,8 @@
 """The report as a page: Evidently's plots of a sample, our scores of all rows.
 
 Evidently's preset scores each column three times, on whatever rows it is given. Here it only draws: it gets a bounded
-sample, and each column's score from the report. So the page shows the scores the verdict was reached with, in half of the
-time.
+sample, and each column's score from the report. So the page shows the scores the verdict was reached with, and takes
+half of the time.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import MissingExtra
 from airflow_mlops.stages.drift.compare import PREDICTION
-from airflow_mlops.stages.drift.report import ColumnDrift, DriftReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from airflow_mlops.stages.drift.report import ColumnDrift, DriftReport
 
 _ID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 
@@ -116,7 +117,7 @@ def _has_markup(frame: pd.DataFrame) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    # Evidently writes values into a script element as they are; a value with "</script>" would end it and go on as HTML.
+    # Evidently writes values into a script element as they are: one with "</script>" would end it and go on as HTML.
     return value.replace("<", "\N{FULLWIDTH LESS-THAN SIGN}") if isinstance(value, str) else value
 
 
@@ -128,9 +129,7 @@ def _drawable(report: DriftReport, samples: Sequence[pd.DataFrame]) -> list[Colu
     return [
         column
         for column in (*prediction, *report.worst)
-        if all(
-            sample[_plain(column.column)].replace([np.inf, -np.inf], np.nan).notna().any() for sample in samples
-        )
+        if all(sample[_plain(column.column)].replace([np.inf, -np.inf], np.nan).notna().any() for sample in samples)
     ]
 
 
@@ -140,8 +139,8 @@ def _words(report: DriftReport, *, model: str, sizes: list[int]) -> str:
         f"drifted from {report.share_threshold:.2f}).",
         f"Scores and verdict: all {report.reference_rows:,} reference rows and {report.current_rows:,} current rows.",
         f"Plots: a random sample of {sizes[0]:,} reference rows and {sizes[1]:,} current rows.",
-        "Thresholds are Evidently's defaults for each method unless the spec sets one; they are conventions, not rates of "
-        "false alarms.",
+        "Thresholds are Evidently's defaults for each method unless the spec sets one; they are conventions, not rates "
+        "of false alarms.",
         *report.findings,
     ]
     if report.left_out:
@@ -212,8 +211,6 @@ def _found(column: ColumnDrift) -> Any:
 
     class Found(StatTest):
         def __call__(self, *args: Any, **kwargs: Any) -> StatTestResult:
-            return StatTestResult(
-                drift_score=column.score, drifted=column.drifted, actual_threshold=column.threshold
-            )
+            return StatTestResult(drift_score=column.score, drifted=column.drifted, actual_threshold=column.threshold)
 
     return Found(column.method, _METHODS[column.method], [])

@@ -11,8 +11,8 @@ class ColumnDrift:
     """How far one column has moved.
 
     ``method`` is Evidently's name of the method, or ``null`` where a side has no value at all, or ``none`` where the
-    column cannot be compared; then ``score`` is None and ``finding`` says why. A ``ks``, ``chisquare`` or ``z`` score is
-    a p-value, small when far; ``wasserstein`` (in standard deviations of the reference) and ``jensenshannon`` (0 to
+    column cannot be compared; then ``score`` is None and ``finding`` says why. A ``ks``, ``chisquare`` or ``z`` score
+    is a p-value, small when far; ``wasserstein`` (in standard deviations of the reference) and ``jensenshannon`` (0 to
     0.83) are distances, large when far. Rows are those with a value.
     """
 

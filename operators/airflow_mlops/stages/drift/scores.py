@@ -100,7 +100,7 @@ def jensen_shannon(reference: np.ndarray, current: np.ndarray) -> float:
 def chi_square(reference: np.ndarray, current: np.ndarray) -> float:
     """Give the p-value that the current values are drawn from the reference's frequencies.
 
-    As in Evidently the reference's frequencies count as known, though they are a sample too; the true p-value is larger.
+    As in Evidently the reference's frequencies count as known. They are a sample too, so alarms are too frequent.
 
     References
     ----------

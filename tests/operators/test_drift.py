@@ -1,0 +1,228 @@
+"""The drift task: which snapshots and model it takes, what it stores, and its second run."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from airflow_mlops.artifacts import digest_bytes, encode_table
+from airflow_mlops.errors import ArtifactCorrupt, MissingColumns, MissingExtra, NothingToCompare
+from airflow_mlops.hooks.ledger import LedgerHook
+from airflow_mlops.operators.drift import DriftOperator
+from airflow_mlops.refs import ModelRef, ReportRef, SnapshotRef
+
+NOW = "2013-07-06T04:00:00+00:00"
+
+
+def snapshot(store, table, name):
+    """Store a table as ingest does; return its reference."""
+    folder = store.uri("flights", "snapshots", name)
+    digest = store.write_bytes(f"{folder}/data.parquet", encode_table(table))
+    store.complete(folder, {"id": name, "digest": digest})
+    return SnapshotRef(name, folder, digest, table.num_rows, table.num_columns, "2013-01-01", "2013-02-01")
+
+
+@pytest.fixture
+def winter(store, january):
+    return snapshot(store, january, "winter")
+
+
+@pytest.fixture
+def summer(store, july):
+    return snapshot(store, july, "summer")
+
+
+@pytest.fixture
+def ledger(store, airflow_db):
+    return LedgerHook(artifacts_uri=store.root).ledger
+
+
+@pytest.fixture
+def run(store, flights_spec, airflow_db):
+    """Run the task; return its reference as the next task reads it."""
+
+    def _run(run_id="manual__1", spec=flights_spec, **arguments):
+        operator = DriftOperator(task_id="drift", spec=spec, now=NOW, artifacts_uri=store.root, **arguments)
+        return ReportRef.from_dict(operator.execute({"run_id": run_id}))
+
+    return _run
+
+
+@pytest.fixture(scope="module")
+def fitted(january):
+    """A small model of the flights, as bytes."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from airflow_mlops.stages.model_file import dump_model
+
+    rows = january.to_pandas().dropna(subset=["late", "temp", "humid"])
+    numbers = make_column_transformer((StandardScaler(), ["temp", "humid"]))
+    return dump_model(make_pipeline(numbers, LogisticRegression()).fit(rows, rows["late"]))
+
+
+@pytest.fixture
+def model(store, fitted, winter, january):
+    """The fitted model in the store, trained on the winter snapshot, with held-out rows."""
+    from airflow_mlops.stages.model_file import model_uri
+
+    payload, serialization = fitted
+    folder, features = store.uri("flights", "models", "m1"), store.uri("flights", "features", "f1")
+    ref = ModelRef(
+        "m1", folder, digest_bytes(payload), serialization, "LogisticRegression", 100,
+        {"uri": features, "snapshots": [winter.to_dict()]}, version="1",
+    )  # fmt: skip
+    store.write_bytes(model_uri(ref), payload)
+    held_out = store.write_bytes(f"{features}/holdout.parquet", encode_table(complete(january).slice(0, 900)))
+    store.complete(features, {"holdout": held_out})
+    return ref
+
+
+def complete(table):
+    """Leave out rows whose weather is unknown: this small model takes no gaps."""
+    return pa.Table.from_pandas(table.to_pandas().dropna(subset=["temp", "humid"]), preserve_index=False)
+
+
+def test_the_report_is_stored_as_json_and_html(run, store, winter, summer):
+    ref = run(current=summer.to_dict(), reference=[winter.to_dict()])
+
+    report = store.read_json(f"{ref.uri}/report.json")
+    assert ref.uri == store.uri("flights", "reports", "drift", ref.id)
+    assert (ref.verdict, report["verdict"]) == ("drifted", "drifted")
+    assert {column["column"] for column in report["columns"]} >= {"temp", "carrier", "visib"}
+    assert "flights: drifted" in store.read_bytes(ref.html_uri).decode()
+    assert store.manifest(ref.uri)["id"] == ref.id
+    json.dumps(ref.to_dict(), allow_nan=False)
+
+
+def test_a_drifted_window_does_not_fail_the_task_and_is_on_record(run, ledger, winter, summer):
+    ref = run(current=summer, reference=[winter])
+
+    [event] = ledger.events("flights", kind="drift")
+    assert (event.key, event.payload["verdict"], event.payload["summary"]["worst"]) == (
+        ref.id, "drifted", ref.summary["worst"],
+    )  # fmt: skip
+    assert event.at == datetime.fromisoformat(NOW).astimezone(UTC)
+
+
+def test_one_line_says_verdict_and_farthest_columns(run, winter, summer, capfd):
+    run(current=summer, reference=[winter])
+
+    log = capfd.readouterr().out
+    assert "drifted: 11 of 16 columns drifted; farthest: precip 19.8 (wasserstein), dewp 6.82 (wasserstein)" in log
+    assert "prediction drift skipped: no model is given and there is no champion" in log
+
+
+def test_a_second_run_does_nothing_and_gives_the_same(run, store, ledger, winter, summer, capfd, monkeypatch):
+    first = run(current=summer, reference=[winter])
+    monkeypatch.setattr("airflow_mlops.operators.drift.DriftOperator._make", None)
+
+    second = run("manual__2", current=summer, reference=[winter])
+
+    assert second == first
+    assert f"skipped: same as run manual__1 (report {first.id})" in capfd.readouterr().out
+    assert [event.run for event in ledger.events("flights", kind="drift")] == ["manual__1"]
+
+
+def test_a_task_killed_before_it_recorded_is_recorded_by_the_retry(run, ledger, winter, summer, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(DriftOperator, "record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(current=summer, reference=[winter])
+    assert ledger.events("flights", kind="drift") == []
+
+    ref = run(current=summer, reference=[winter])
+
+    assert [event.key for event in ledger.events("flights", kind="drift")] == [ref.id]
+
+
+def test_the_reference_is_what_the_champion_was_trained_on(run, ledger, winter, summer, model, store, july):
+    at = datetime(2013, 3, 1, tzinfo=UTC)
+    ledger.promote("flights", "1", expected_epoch=0, payload={"model": model.to_dict()}, at=at)
+    now = snapshot(store, complete(july), "now")
+
+    report = store.read_json(f"{run(current=now).uri}/report.json")
+
+    assert report["reference_rows"] == winter.rows
+    assert report["prediction"]["reference_rows"] == 900
+
+
+def test_without_champion_and_reference_it_says_what_to_do(run, summer):
+    with pytest.raises(
+        NothingToCompare, match=r"flights has no champion .* Run its retrain DAG first, or give this task"
+    ):
+        run(current=summer)
+
+
+def test_predictions_of_a_given_model_are_compared(run, store, model, winter, july):
+    now = snapshot(store, complete(july), "now")
+
+    ref = run(current=now, reference=[winter], model=model.to_dict())
+
+    prediction = store.read_json(f"{ref.uri}/report.json")["prediction"]
+    assert (prediction["method"], prediction["current_rows"]) == ("ks", now.rows)
+    assert ref.summary["prediction_drifted"] is True
+
+
+def test_a_model_that_is_gone_costs_only_its_predictions(run, store, winter, summer, model, capfd):
+    store.delete(model.uri)
+
+    ref = run(current=summer, reference=[winter], model=model)
+
+    assert ref.summary["prediction"] is None
+    assert "prediction drift skipped: model m1 is not in the artifact store" in capfd.readouterr().out
+
+
+def test_several_snapshots_are_one_reference(run, store, winter, summer, january):
+    half = january.num_rows // 2
+    halves = [snapshot(store, part, name) for name, part in (("a", january[:half]), ("b", january[half:]))]
+
+    parted = run(current=summer, reference=halves)
+    whole = run(current=summer, reference=[winter])
+
+    assert parted.id != whole.id
+    assert parted.summary == whole.summary
+
+
+def test_a_spec_changed_in_its_drift_section_gives_another_report(run, flights_spec, winter, summer):
+    stricter = flights_spec.model_copy(update={"drift": flights_spec.drift.model_copy(update={"share": 1.0})})
+
+    loose, strict = run(current=summer, reference=[winter]), run(spec=stricter, current=summer, reference=[winter])
+
+    assert loose.id != strict.id
+    assert (loose.verdict, strict.verdict) == ("drifted", "stable")
+
+
+def test_sensitive_columns_are_in_no_file_of_the_report(run, store, flights_spec, winter, summer):
+    data = flights_spec.data.model_copy(update={"sensitive": ["carrier"]})
+
+    ref = run(spec=flights_spec.model_copy(update={"data": data}), current=summer, reference=[winter])
+
+    assert "carrier" not in {c["column"] for c in store.read_json(f"{ref.uri}/report.json")["columns"]}
+    assert '"UA"' not in store.read_bytes(ref.html_uri).decode()
+
+
+def test_a_snapshot_that_was_changed_is_refused(run, store, winter, summer):
+    store.write_bytes(summer.table_uri, b"something else")
+
+    with pytest.raises(ArtifactCorrupt, match="the file was changed or cut"):
+        run(current=summer, reference=[winter])
+
+
+def test_a_snapshot_without_a_feature_column_is_named(run, store, winter, july):
+    narrow = snapshot(store, july.drop_columns(["temp"]), "narrow")
+
+    with pytest.raises(MissingColumns, match="snapshot narrow has no column 'temp'"):
+        run(current=narrow, reference=[winter])
+
+
+def test_without_evidently_nothing_is_read_and_the_extra_is_named(run, winter, summer, monkeypatch):
+    monkeypatch.setattr("airflow_mlops.extras.find_spec", lambda name: None)
+
+    with pytest.raises(MissingExtra, match=r"install airflow-provider-mlops\[drift\]"):
+        run(current=summer, reference=[winter])

@@ -1,0 +1,287 @@
+"""From specs to DAGs: schedules, forms, resources, pages, and what a broken spec does to its neighbours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from airflow_mlops.dag_factory import dags_from, monitor_dag, retrain_dag
+from airflow_mlops.errors import SpecError
+from tests.conftest import ROOT
+
+STAGES = {"ingest", "validate", "features", "train", "evaluate", "register", "deploy"}
+SPEC = yaml.safe_load((ROOT / "dags" / "specs" / "flights.yaml").read_text())
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a spec file: the flights with sections changed."""
+
+    def spec_file(name: str = "flights", **sections):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**SPEC, "name": name, **sections}))
+        return path
+
+    return spec_file
+
+
+# Schedules
+
+
+def test_without_a_schedule_the_retrain_asset_starts_the_dag(write):
+    condition = retrain_dag(write()).timetable.asset_condition
+
+    assert [asset.uri for asset in condition.objects] == ["x-mlops://flights/retrain"]
+
+
+def test_with_a_schedule_the_clock_and_the_asset_start_it(write):
+    timetable = retrain_dag(write(retrain={"schedule": "0 3 * * 1"})).timetable
+
+    assert type(timetable).__name__ == "AssetOrTimeSchedule"
+    assert [asset.name for asset in timetable.asset_condition.objects] == ["flights/retrain"]
+
+
+def test_the_clock_leg_gives_a_next_run(write):
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
+
+    stored = DagSerialization.deserialize_dag(
+        DagSerialization.serialize_dag(retrain_dag(write(retrain={"schedule": "0 3 * * 1"})))
+    )
+    upcoming = stored.timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(earliest=None, latest=None, catchup=False)
+    )
+
+    assert (upcoming.run_after.hour, upcoming.run_after.day_of_week) == (3, 0)
+
+
+def test_the_monitor_follows_its_own_schedule(write):
+    assert monitor_dag(write(monitor={"schedule": "@daily"})).timetable.expression == "0 0 * * *"
+    assert not monitor_dag(write()).timetable.can_be_scheduled
+
+
+# The form
+
+
+def test_every_field_of_the_form_has_a_default_that_is_valid(write):
+    for dag in (retrain_dag(write()), monitor_dag(write()), retrain_dag(write(retrain={}))):
+        dag.params.validate()
+
+
+def test_the_form_stands_where_the_spec_stands(write):
+    assert retrain_dag(write()).params["now"] == "2013-03-01T05:00:00+00:00"
+    assert retrain_dag(write(retrain={})).params["now"] is None
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "all"), ("mix", "mix")])
+def test_the_window_of_the_form_goes_before_that_of_the_spec(write, chosen, expected):
+    features = retrain_dag(write()).get_task("features")
+
+    features.render_template_fields({"params": {"window": chosen, "now": "2013-03-01"}, "ti": _Results()})
+
+    assert features.window == expected
+
+
+@pytest.mark.parametrize(("name", "value"), [("now", "yesterday"), ("window", "some"), ("reason", None)])
+def test_the_form_refuses_what_is_no_answer(write, name, value):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    field = retrain_dag(write()).params.get_param(name)
+
+    with pytest.raises(ParamValidationError):
+        field.resolve(value)
+
+
+class _Results:
+    """Stands for the task instance where upstream results are asked for."""
+
+    def xcom_pull(self, **_):
+        return {}
+
+
+# Tasks
+
+
+def test_resources_of_the_spec_reach_the_task_and_no_other(write):
+    train = {"queue": "gpu", "pool": "training", "timeout": "2h", "retries": 5}
+    dag = retrain_dag(write(resources={"train": train}))
+
+    task, other = dag.get_task("train"), dag.get_task("evaluate")
+
+    assert (task.queue, task.pool, task.execution_timeout, task.retries) == ("gpu", "training", timedelta(hours=2), 5)
+    assert (other.pool, other.execution_timeout, other.retries) == ("default_pool", None, 2)
+
+
+def test_labels_of_their_own_source_are_ingested_beside_the_rows(write):
+    labels = {"source": {"kind": "sql", "conn_id": "w", "query": "x"}, "key": ["flight"], "arrived": "at"}
+    dag = retrain_dag(write(data={**SPEC["data"], "labels": labels}))
+
+    assert set(dag.task_ids) == STAGES | {"ingest_labels"}
+    assert dag.get_task("ingest_labels").part == "labels"
+    assert dag.get_task("features").upstream_task_ids == {"ingest", "ingest_labels", "validate"}
+
+
+def test_tasks_keep_their_words_inside_their_groups(write):
+    dag = retrain_dag(write())
+
+    assert set(dag.task_ids) == STAGES
+    assert {group: set(dag.task_group.children[group].children) for group in ("data", "model", "release")} == {
+        "data": {"ingest", "validate"},
+        "model": {"features", "train", "evaluate"},
+        "release": {"register", "deploy"},
+    }
+
+
+def test_deploying_announces_a_champion_and_checking_a_snapshot(write):
+    dag = retrain_dag(write())
+
+    assert [asset.uri for asset in dag.get_task("deploy").outlets] == ["x-mlops://flights/champion"]
+    assert [asset.uri for asset in dag.get_task("validate").outlets] == ["x-mlops://flights/snapshot"]
+
+
+def test_every_task_has_a_page_that_says_what_to_do_at_night(write):
+    for dag in (retrain_dag(write()), monitor_dag(write())):
+        assert "flights" in dag.doc_md
+        for task in dag.tasks:
+            for heading in ("What it does", "What it leaves behind", "What a failure means", "What to do"):
+                assert f"**{heading}.**" in task.doc_md, task.task_id
+            assert "{" not in task.doc_md
+            assert task.task_display_name != task.task_id
+            assert task.owner == "airline-science"
+
+
+def test_one_run_at_a_time_and_no_catching_up(write):
+    for dag in (retrain_dag(write()), monitor_dag(write())):
+        assert (dag.max_active_runs, dag.catchup) == (1, False)
+
+
+# Serialisation
+
+
+PRINT_DAGS = """
+import hashlib, json, sys
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow_mlops.dag_factory import dags_from
+
+dags = [DagSerialization.serialize_dag(dag) for dag in dags_from(sys.argv[1]).values()]
+print(len(dags), hashlib.sha256(json.dumps(dags, default=str).encode()).hexdigest())
+"""
+
+
+def test_two_parses_give_the_same_dags_whatever_the_order_of_sets(write, tmp_path):
+    write(tags=["c", "a", "b"], retrain={"schedule": "0 3 * * 1"}, resources={"train": {"queue": "gpu"}})
+
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_DAGS, str(tmp_path)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[-1]
+        for seed in ("1", "2")
+    }
+
+    assert len(told) == 1
+    assert told.pop().startswith("2 ")
+
+
+# A folder
+
+
+def test_a_folder_gives_two_dags_for_each_spec(write, tmp_path):
+    write("flights")
+    write("trains")
+
+    assert set(dags_from(tmp_path)) == {
+        f"{name}_{kind}" for name in ("flights", "trains") for kind in ("retrain", "monitor")
+    }
+
+
+def test_suites_and_other_files_are_no_specs(write, tmp_path):
+    write("flights")
+    (tmp_path / "flights.suite.yaml").write_text("expectations: []")
+    (tmp_path / "spec.schema.json").write_text("{}")
+
+    assert set(dags_from(tmp_path)) == {"flights_retrain", "flights_monitor"}
+
+
+def test_a_broken_spec_shows_its_faults_and_leaves_its_neighbours_alone(write, tmp_path, caplog):
+    write("flights")
+    (tmp_path / "trains.yaml").write_text("name: trains\nownr: me\n")
+
+    dags = dags_from(tmp_path)
+
+    assert set(dags) == {"flights_retrain", "flights_monitor", "broken_spec_trains"}
+    assert "trains.yaml:2:1: error: ownr: unknown key; did you mean 'owner'?" in dags["broken_spec_trains"].doc_md
+    assert "ownr: unknown key" in caplog.text
+    with pytest.raises(SpecError, match="ownr: unknown key"):
+        dags["broken_spec_trains"].get_task("show_faults").execute({})
+
+
+def test_airflow_imports_a_folder_with_a_broken_spec_without_errors(write, tmp_path, airflow_db):
+    from airflow.dag_processing.dagbag import DagBag
+
+    write("flights")
+    write("planes", resources={"train": {"executor": "NoSuchExecutor"}})
+    (tmp_path / "trains.yaml").write_text("name: [\n")
+    (tmp_path / "mlops.py").write_text(
+        (ROOT / "dags" / "mlops.py")
+        .read_text()
+        .replace('"specs"', '""')
+        .replace('Path(__file__).with_name("")', "Path(__file__).parent")
+    )
+
+    bag = DagBag(dag_folder=tmp_path)
+
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {"flights_retrain", "flights_monitor", "broken_spec_planes", "broken_spec_trains"}
+
+
+def test_an_executor_that_airflow_does_not_have_is_named(write, tmp_path):
+    write("planes", resources={"train": {"executor": "NoSuchExecutor"}})
+
+    page = dags_from(tmp_path)["broken_spec_planes"].doc_md
+
+    assert "resources.train.executor: Airflow has no executor 'NoSuchExecutor' configured" in page
+
+
+def test_a_second_spec_of_the_same_name_does_not_replace_the_first(write, tmp_path):
+    write("flights")
+    (tmp_path / "flights_copy.yaml").write_text((tmp_path / "flights.yaml").read_text())
+
+    dags = dags_from(tmp_path)
+
+    assert set(dags) == {"flights_retrain", "flights_monitor", "broken_spec_flights_copy"}
+    assert "'flights' is the name of another spec" in dags["broken_spec_flights_copy"].doc_md
+
+
+def test_a_task_that_starts_makes_only_its_own_dag(write, tmp_path, monkeypatch):
+    for name in ("flights", "trains"):
+        write(name)
+    (tmp_path / "broken.yaml").write_text("name: [\n")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "trains_retrain")
+
+    assert set(dags_from(tmp_path)) == {"trains_retrain"}
+
+
+def test_one_spec_with_faults_raises_where_a_dag_file_names_it(write):
+    path = write()
+    path.write_text("name: flights\n")
+
+    with pytest.raises(SpecError, match="has 6 faults"):
+        retrain_dag(path)
+
+
+def test_the_moment_of_a_run_without_logical_date_is_its_start(write):
+    ingest = retrain_dag(write(retrain={})).get_task("ingest")
+    started = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+    ingest.render_template_fields({"params": {"now": None}, "dag_run": type("Run", (), {"run_after": started})})
+
+    assert ingest.moment == started

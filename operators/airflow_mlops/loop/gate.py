@@ -153,7 +153,9 @@ def judge(
     )
     reasons = [_sentence(comparison, metric, confidence) for comparison in comparisons]
     if blocks is not None and not blocked:
-        reasons.append(f"the rows lie in fewer than {FEWEST_BLOCKS} blocks, so they were taken as independent of each other")
+        reasons.append(
+            f"the rows lie in fewer than {FEWEST_BLOCKS} blocks, so they were taken as independent of each other"
+        )
     passed = all(comparison.passed for comparison in comparisons)
     return GateVerdict("passed" if passed else "refused", tuple(reasons), comparisons=comparisons, **facts)
 
@@ -163,10 +165,14 @@ def _require_same_rows(challenger: np.ndarray, *others: np.ndarray | None) -> No
 
     lengths = {len(challenger), *(len(other) for other in others if other is not None)}
     if len(lengths) > 1:
-        raise GateMisuse(f"losses of {', '.join(map(str, sorted(lengths)))} rows were compared; give all of them the same rows.")
+        raise GateMisuse(
+            f"losses of {', '.join(map(str, sorted(lengths)))} rows were compared; give all of them the same rows."
+        )
     for losses in others[:2]:
         if losses is not None and not np.isfinite(losses).all():
-            raise GateMisuse("an opponent's loss is not finite, so nothing can be compared with it; leave it out and say so.")
+            raise GateMisuse(
+                "an opponent's loss is not finite, so nothing can be compared with it; leave it out and say so."
+            )
 
 
 def _units(rows: int, blocks: np.ndarray | None) -> np.ndarray:
@@ -268,9 +274,17 @@ def _comparison(
 
 def _sentence(found: Comparison, metric: str, confidence: float) -> str:
     if found.opponent == "baseline":
-        claim = "the challenger beats the simple baseline" if found.passed else "the challenger is not shown to beat the simple baseline"
+        claim = (
+            "the challenger beats the simple baseline"
+            if found.passed
+            else "the challenger is not shown to beat the simple baseline"
+        )
     else:
-        claim = "the challenger is not worse than the champion" if found.passed else "it is not shown that the challenger is no worse than the champion"
+        claim = (
+            "the challenger is not worse than the champion"
+            if found.passed
+            else "it is not shown that the challenger is no worse than the champion"
+        )
         claim += f" by more than {found.margin:.1%}"
     return (
         f"{claim}: {metric} {found.challenger_loss:.4f} against {found.opponent_loss:.4f}, difference "

@@ -1,0 +1,185 @@
+"""Judge a challenger on rows that neither it nor the champion has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.artifacts import digest_json
+from airflow_mlops.errors import ArtifactMissing
+from airflow_mlops.operators.base import StageOperator
+from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink
+from airflow_mlops.refs import EvaluationRef, FeaturesRef, ModelRef
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_mlops.events import Champion
+    from airflow_mlops.spec import ModelSpec
+    from airflow_mlops.stages.evaluate.evaluation import Evaluation
+
+ID_LENGTH = 16
+
+
+class EvaluateOperator(StageOperator):
+    """Compare a challenger with the simple baseline and the champion, and let the gate decide.
+
+    A refusal is a result: the task ends in success with verdict ``refused``, and *register* is skipped. A model that
+    serves already is not judged a second time: the evaluation that promoted it comes back.
+
+    Parameters
+    ----------
+    spec : ModelSpec or str
+        What the model is; section ``evaluate`` is used here.
+    model : dict, templated
+        What the train task returned.
+    mlflow_conn_id : str or None
+        Connection of MLflow, where metrics and report are logged; None logs nothing.
+    """
+
+    stage = "evaluate"
+    template_fields: Sequence[str] = (*StageOperator.template_fields, "model")
+    operator_extra_links = (EvaluationReportLink(), MlflowRunLink())
+
+    def __init__(
+        self, *, spec: ModelSpec | str, model: Any, mlflow_conn_id: str | None = "mlflow_default", **kwargs: Any
+    ) -> None:
+        super().__init__(spec=spec, **kwargs)
+        self.model = model
+        self.mlflow_conn_id = mlflow_conn_id
+
+    def run_stage(self, context: Context) -> EvaluationRef:
+        """Find this evaluation, or judge and store it; record it, and log it to MLflow."""
+        model = ModelRef.from_dict(self.model)
+        state = self.ledger.state(self.model_spec.name)
+        if state.champion is not None and (served := self._already_serving(model, state.champion)):
+            return served
+        matchup = Matchup(model, FeaturesRef.from_dict(model.features), state.epoch, state.champion)
+        key = matchup.key(self.model_spec)
+        folder = self.store.uri(self.model_spec.name, "reports", self.stage, key)
+        manifest = self.store.manifest(folder)
+        if manifest is None:
+            manifest = self._judge(key, folder, matchup)
+        else:
+            self.log.info("skipped: evaluation %s of model %s is stored already", key, model.id)
+        ref = EvaluationRef.from_dict(manifest["ref"])
+        self.report_uri = ref.html_uri
+        ref = self._log_to_mlflow(ref, model, folder)
+        self.record(context, key, {"model": model.to_dict(), **ref.to_dict()})
+        if ref.verdict == "refused":
+            self.log.warning("refused model %s, the champion stays: %s", model.id, "; ".join(ref.reasons))
+        return ref
+
+    def _already_serving(self, model: ModelRef, champion: Champion) -> EvaluationRef | None:
+        """Return the evaluation that promoted this very model, so that what follows finds its work done."""
+        served, evaluation = champion.payload.get("model") or {}, champion.payload.get("evaluation")
+        if not evaluation or (served.get("id"), served.get("digest")) != (model.id, model.digest):
+            return None
+        ref = EvaluationRef.from_dict(evaluation)
+        self.report_uri = ref.html_uri
+        reason = f"the model already serves as version {champion.version}, promoted by evaluation {ref.id}"
+        self.log.info("skipped: %s", reason)
+        return replace(ref, reasons=[reason, *ref.reasons])
+
+    def _judge(self, key: str, folder: str, matchup: Matchup) -> dict[str, Any]:
+        from datetime import datetime
+
+        from airflow_mlops.stages.evaluate.evaluation import evaluate
+
+        spec, features = self.model_spec, matchup.features
+        stored = self._complete(features.uri, "features")
+        holdout = self.store.read_frame(f"{features.uri}/holdout.parquet", digest=stored["holdout"])
+        fitted = self._complete(matchup.model.uri, "train")
+        champion = matchup.champion.payload.get("model") if matchup.champion else None
+        found = evaluate(
+            holdout,
+            challenger=self._load(matchup.model.uri, fitted),
+            baseline=self._load(matchup.model.uri, fitted["baseline"]),
+            champion=self._load(champion["uri"], self._complete(champion["uri"], "train")) if champion else None,
+            spec=spec,
+            holdout_start=datetime.fromisoformat(features.holdout_start),
+        )
+        self.log.info(
+            "evaluation %s: %s on %d rows; %s", key, found.gate.verdict, found.rows, "; ".join(found.gate.reasons)
+        )
+        return self._store(key, folder, matchup, found)
+
+    def _complete(self, folder: str, stage: str) -> dict[str, Any]:
+        manifest = self.store.manifest(folder)
+        if manifest is None:
+            raise ArtifactMissing(f"nothing complete is stored at {folder}; run {stage} again.")
+        return manifest
+
+    def _load(self, folder: str, described: dict[str, Any]) -> Any:
+        from airflow_mlops.stages.model_file import load_model
+
+        payload = self.store.read_bytes(f"{folder}/{described['file']}", digest=described["digest"])
+        return load_model(payload, described["serialization"])
+
+    def _store(self, key: str, folder: str, matchup: Matchup, found: Evaluation) -> dict[str, Any]:
+        from airflow_mlops.stages.evaluate.page import render
+        from airflow_mlops.stages.evaluate.plots import draw
+
+        spec, features = self.model_spec, matchup.features
+        facts = [
+            f"{found.rows} held-out rows from {features.holdout_start} to {features.now}",
+            f"trained on {matchup.model.rows} rows",
+            f"champion: version {matchup.champion.version}" if matchup.champion else "no champion yet",
+        ]
+        page = render(found, draw(found, spec.task), title=f"{spec.name}: model {matchup.model.id}", facts=facts)
+        self.store.write_bytes(f"{folder}/report.html", page.encode())
+        self.store.write_json(f"{folder}/report.json", found.to_dict())
+        ref = EvaluationRef(
+            id=key,
+            uri=folder,
+            verdict=found.gate.verdict,
+            reasons=list(found.gate.reasons),
+            metrics=found.metrics(),
+            epoch=matchup.epoch,
+            champion_version=matchup.champion.version if matchup.champion else None,
+            html_uri=f"{folder}/report.html",
+        )
+        manifest = {"ref": ref.to_dict(), "id": key, "model": matchup.model.id, "now": self.moment.isoformat()}
+        # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
+        self.store.complete(folder, manifest)
+        return manifest
+
+    def _log_to_mlflow(self, ref: EvaluationRef, model: ModelRef, folder: str) -> EvaluationRef:
+        if self.mlflow_conn_id is None:
+            return ref
+        import tempfile
+        from pathlib import Path
+
+        from airflow_mlops.hooks.mlflow import MlflowHook
+        from airflow_mlops.lifecycle.tracking import log_evaluation, run_for
+
+        hook = MlflowHook(self.mlflow_conn_id)
+        with hook.bound() as client, tempfile.TemporaryDirectory(prefix="mlops-") as place:
+            run = run_for(client, self.model_spec.experiment, model.id, artifact_location=hook.artifact_location)
+            files = [Path(place, name) for name in ("report.html", "report.json")]
+            for path in files:
+                path.write_bytes(self.store.read_bytes(f"{folder}/{path.name}"))
+            tags = {"mlops.evaluation": ref.id, "mlops.verdict": ref.verdict}
+            log_evaluation(client, run, metrics=ref.metrics, files=files, tags=tags)
+        self.mlflow_run_url = hook.run_url(run.info.run_id, run.info.experiment_id)
+        return replace(ref, mlflow_run_id=run.info.run_id)
+
+
+@dataclass(frozen=True)
+class Matchup:
+    """Who is judged, on which rows, against whom."""
+
+    model: ModelRef
+    features: FeaturesRef
+    epoch: int
+    champion: Champion | None
+
+    def key(self, spec: ModelSpec) -> str:
+        """Name the evaluation: after a promotion, or with other settings of the gate, it is another one."""
+        champion = self.champion and (self.champion.payload.get("model") or {}).get("digest")
+        settings = spec.evaluate.model_dump(mode="json")
+        return digest_json([self.model.id, self.model.digest, self.features.id, self.epoch, champion, settings])[
+            :ID_LENGTH
+        ]

@@ -30,9 +30,9 @@ Role = Literal["candidate", "champion", "retired"]
 class Event:
     """One fact of a model's life, as the ledger holds it.
 
-    ``at`` is event time (the moment the run stood at), ``recorded_at`` the clock's time of writing; both are UTC. ``run``
-    names the first run that recorded the fact. ``epoch`` is set on promotions only: how often the champion has moved,
-    this time included. ``hash`` covers every other field; ``previous_hash`` is the hash of the model's event before.
+    ``at`` is event time (the moment the run stood at), ``recorded_at`` the clock's time of writing; both are UTC.
+    ``run`` names the first run that recorded the fact. ``epoch`` is set on promotions only: how often the champion
+    has moved, this time included. ``hash`` covers every other field; ``previous_hash`` is the hash of the event before.
     """
 
     model: str

@@ -164,12 +164,12 @@ def test_one_run_at_a_time_and_no_catching_up(write):
 
 
 PRINT_DAGS = """
-import hashlib, json, sys
+import sys
+from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow_mlops.dag_factory import dags_from
 
-dags = [DagSerialization.serialize_dag(dag) for dag in dags_from(sys.argv[1]).values()]
-print(len(dags), hashlib.sha256(json.dumps(dags, default=str).encode()).hexdigest())
+print(*(SerializedDagModel.hash(DagSerialization.to_dict(dag)) for dag in dags_from(sys.argv[1]).values()))
 """
 
 
@@ -188,7 +188,7 @@ def test_two_parses_give_the_same_dags_whatever_the_order_of_sets(write, tmp_pat
     }
 
     assert len(told) == 1
-    assert told.pop().startswith("2 ")
+    assert len(told.pop().split()) == 2
 
 
 # A folder

@@ -151,6 +151,6 @@ def test_a_source_that_breaks_on_import_is_one_finding(tmp_path, lint_with):
 
 
 def test_lint_knows_the_same_short_names_as_training():
-    from airflow_mlops.stages.train import ESTIMATORS
+    from airflow_mlops.stages import train
 
-    assert set(SHORT_NAMES) == set(ESTIMATORS)
+    assert set(SHORT_NAMES) == set(train.SHORT_NAMES)

@@ -138,11 +138,11 @@ def retrain_page(spec: ModelSpec) -> str:
 Reads the last {format_duration(spec.ingest.window)} of rows, checks them, trains a challenger, and lets it replace the
 champion **only if** it is not worse on rows that neither has seen. Owner: **{spec.owner}**.
 
-| when | what happens |
+| what starts it | when |
 | --- | --- |
-| {_cron(spec.retrain.schedule)} | the schedule starts it |
-| another DAG asks for it | the asset `{spec.name}/retrain` starts it |
-| *Trigger* above | you start it; every field of the form may stay as it is |
+| the schedule | {_cron(spec.retrain.schedule, absent="never: the spec has none")} |
+| the asset `{spec.name}/retrain` | another DAG, or a person, asks for it |
+| *Trigger* above | any time; every field of the form may stay as it is |
 
 **Whatever turns red here, the champion goes on serving.** Each task has a page that says what to do.
 Clearing a task, or the whole run, is always safe: what is done already is found again and not done twice.
@@ -159,7 +159,7 @@ def monitor_page(spec: ModelSpec) -> str:
 {spec.description or "No description in the spec."}
 
 Looks at the last {format_duration(window)} of rows: are they sound, and do they still look like those the champion was
-trained on? Owner: **{spec.owner}**. Runs: {_cron(spec.monitor.schedule)}.
+trained on? Owner: **{spec.owner}**. Runs: {_cron(spec.monitor.schedule, absent="when you start it")}.
 
 It changes nothing that serves. A red *validate* means that the data is broken; a verdict *drifted* is a finding, not a
 failure: open the report of *drift*.
@@ -181,5 +181,5 @@ Models already deployed are not touched: they go on serving, but are neither ret
 """
 
 
-def _cron(schedule: str | None) -> str:
-    return f"`{schedule}` (UTC)" if schedule else "by hand"
+def _cron(schedule: str | None, *, absent: str) -> str:
+    return f"`{schedule}` (UTC)" if schedule else absent

@@ -73,7 +73,7 @@ def _schema(current: Profile, spec: ModelSpec, reference: Profile | None) -> Ite
     new = [name for name in now if name not in then]
     used = _used_columns(spec)
     for name in gone:
-        near = get_close_matches(name, new, n=1, cutoff=0.6)
+        near = get_close_matches(name, new, n=1, cutoff=0.6) or [other for other in new if name in other]
         hint = f"; {near[0]!r} is new: was it renamed?" if near else ""
         severity: Severity = "critical" if name in used else "warning"
         yield failed("column is there", name, severity, f"column {name!r} is gone{hint}")

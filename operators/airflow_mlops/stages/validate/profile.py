@@ -58,7 +58,7 @@ def profile(
         "duplicates": _duplicates(table, key),
         "columns": {name: _column(table, name, is_sensitive=name in sensitive) for name in table.column_names},
         "classes": _counts(table, target) if present and target and is_classification else {},
-        "associations": associations(table, target, skip=(time, *key, *sensitive), is_classification=is_classification)
+        "associations": associations(table, target, skip=(time, *sensitive), is_classification=is_classification)
         if present and target
         else {},
     }

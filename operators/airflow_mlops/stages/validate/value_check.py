@@ -27,6 +27,8 @@ SENTINEL_PURITY = 0.9
 UNIT_FACTOR = 20.0
 # Powers of ten that a mixture of units is made of.
 POWERS = (10.0, 100.0, 1000.0)
+# Small whole numbers are days, months, hours, grades: the next one is no fault.
+SMALL_NUMBERS = 31
 # Share of rows with texts never seen before, and how many more of them than there were, that make ids of names.
 UNSEEN_BLOCK, UNSEEN_FACTOR = 0.5, 5
 # Share of rows whose text differs from a known one by spaces or case only.
@@ -38,10 +40,10 @@ COMMON = 0.1
 def value_check(
     table: pa.Table, current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None
 ) -> list[Finding]:
-    """Compare each column's values with those at training; keys, the target and sensitive columns are left out."""
+    """Compare each column's values with those at training; bare keys, the target and sensitive columns are left out."""
     if reference is None:
         return []
-    skip = {spec.data.time, spec.data.target, *spec.data.key}
+    skip = {spec.data.time, spec.data.target, *spec.data.key} - set(spec.features.columns)
     findings: list[Finding] = []
     for name, now in current["columns"].items():
         then = reference["columns"].get(name, {})
@@ -57,6 +59,8 @@ def value_check(
 def _number(values: np.ndarray, name: str, now: dict[str, Any], then: dict[str, Any], spec: ModelSpec) -> list[Finding]:
     """Ask from the most certain to the least; the first that fails explains the others."""
     keep = spec.validate_.quarantine_rows
+    if then["min"] == then["max"]:  # a constant says nothing about what else may come
+        return []
     for check in (_unit(name, now, then), _sentinel(values, name, then, keep), _range(values, name, then, spec)):
         if check is not None:
             return [check]
@@ -108,25 +112,31 @@ def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec)
     import numpy as np
 
     limits = spec.validate_
-    reach = limits.range_margin * (then["max"] - then["min"])
+    # A short reference has a narrow range. Another season or a crisis leaves it; the size of numbers holds longer.
+    reach = limits.range_margin * (then["max"] - then["min"] + max(abs(then["max"]), abs(then["min"])))
+    reach = max(reach, SMALL_NUMBERS) if then["is_whole"] else reach
     with np.errstate(invalid="ignore"):
         is_out = (values < then["min"] - reach) | (values > then["max"] + reach)
     count, known = int(is_out.sum()), int((~np.isnan(values)).sum())
-    if count <= limits.max_out_of_range * known or reach == 0:
+    if count <= limits.max_out_of_range * known:
         return None
     rows = tuple(int(row) for row in np.flatnonzero(is_out)[: limits.quarantine_rows])
     text = f"{count} of {known} values of {name!r} lie far outside {_range_text(then)}, its range at training"
     facts = {"observed": round(count / known, 4), "failing": count, "rows": rows}
-    power = _power(values[is_out], then)
+    power = _power(values[is_out], values[~is_out])
     if power and count < known / 2:
         return failed("range", name, "warning", f"{text}; divided by {power:g} they fit: two units?", **facts)
     return failed("range", name, "critical", text, **facts)
 
 
-def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
+def _power(beyond: np.ndarray, within: np.ndarray) -> float | None:
+    """Return the power of ten between two groups of values of one batch."""
     import numpy as np
 
-    low, high = then["quantiles"][0], then["quantiles"][-1]
+    known = within[~np.isnan(within)]
+    if not len(known) or len(np.unique(beyond)) < 2:  # one value, many times, is a code and no measurement
+        return None
+    low, high = known.min(), known.max()
     for power in POWERS:
         if np.mean((beyond / power >= low) & (beyond / power <= high)) > SENTINEL_PURITY:
             return power

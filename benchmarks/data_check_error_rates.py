@@ -1,0 +1,217 @@
+"""How often the data check blocks a good batch, and how often it lets a broken one pass.
+
+    python -m benchmarks.data_check_error_rates [--json OUT] [--stream FILE.parquet ...]
+
+The year of flights is cut into weeks. Each week is checked against the first eight (a champion that is never
+retrained) and against the eight weeks before it (one that is). Every real week is a good batch, so each block is a
+false one. Then each fault is put into every fourth week. A further stream is a Parquet file with a time ``ts`` and a
+target ``y``; it is cut into sixty batches, of which eight are the reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from airflow_mlops.demo.flights import read_flights
+from airflow_mlops.spec import ModelSpec, load_spec
+from airflow_mlops.stages.validate import profile_of, validate
+
+REFERENCE_BATCHES = 8
+FLIGHTS = Path(__file__).parents[1] / "dags" / "specs" / "flights.yaml"
+
+Fault = Callable[[pd.DataFrame, ModelSpec, np.random.Generator], pd.DataFrame | None]
+
+
+def main() -> None:
+    """Measure, print, and write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--stream", type=Path, nargs="*", default=[], help="further Parquet files with ts and y")
+    arguments = parser.parse_args()
+    figures = {"flights": measure(*flights())}
+    for file in arguments.stream:
+        figures[file.parent.name] = measure(*stream(file))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2))
+
+
+def flights() -> tuple[ModelSpec, list[pa.Table]]:
+    """Return the weeks of the year."""
+    spec = load_spec(FLIGHTS)
+    start = datetime(2013, 1, 1, 5, tzinfo=UTC)
+    weeks = [(start + timedelta(weeks=week), start + timedelta(weeks=week + 1)) for week in range(52)]
+    year = read_flights(weeks[0][0], weeks[-1][1])
+    time = pc.field("scheduled")
+    return spec, [year.filter((time >= low) & (time < high)) for low, high in weeks]
+
+
+def stream(file: Path) -> tuple[ModelSpec, list[pa.Table]]:
+    """Return sixty batches of one length in time, and a spec in which every column is a feature."""
+    table = pq.read_table(file)
+    table = table.set_column(
+        table.column_names.index("ts"),
+        "ts",
+        table["ts"].cast(pa.timestamp("us"), safe=False).cast(pa.timestamp("us", "UTC")),
+    )
+    spec = ModelSpec.model_validate(
+        {
+            "name": file.parent.name,
+            "owner": "benchmark",
+            "task": "binary" if len(table["y"].unique()) == 2 else "regression",
+            "data": {"source": {"kind": "file", "uri": str(file), "format": "parquet"}, "time": "ts", "target": "y"},
+            "ingest": {"window": "1d"},
+            "features": {"columns": [name for name in table.column_names if name not in ("ts", "y")]},
+            "train": {"estimator": "linear"},
+        }
+    )
+    ends = pc.min_max(table["ts"]).as_py()
+    step = (ends["max"] - ends["min"]) / 60
+    edges = [ends["min"] + step * number for number in range(61)]
+    time = pc.field("ts")
+    batches = [table.filter((time >= low) & (time < high)) for low, high in pairwise(edges)]
+    return spec, [batch for batch in batches if batch.num_rows >= spec.validate_.min_rows]
+
+
+def measure(spec: ModelSpec, batches: list[pa.Table]) -> dict[str, object]:
+    """Check good batches and broken ones, and print both shares."""
+    good: dict[str, object] = {}
+    for name, pairs in (("first weeks", against_the_first(batches)), ("weeks before", against_those_before(batches))):
+        judged = [judge(batch, spec, profile_of(reference, spec)) for reference, batch in pairs]
+        blocked = [reasons for verdict, reasons in judged if verdict == "failed"]
+        marked = sum(verdict == "warning" for verdict, _ in judged)
+        good[name] = {"batches": len(judged), "blocked": len(blocked), "marked": marked, "reasons": blocked}
+        share = f"{len(blocked)} of {len(judged)} good batches blocked, {marked} marked"
+        print(f"{spec.name}, against the {name}: {share}", *map("; ".join, blocked[:5]), sep="\n    ")
+    faults = {name: dict(outcomes(fault, spec, batches)) for name, (fault, _) in FAULTS.items()}
+    for name, counts in faults.items():
+        expected, total = FAULTS[name][1], sum(counts.values())
+        # A good week may be marked by itself: what must pass must only not be blocked.
+        met = total - counts.get("failed", 0) if expected == "passed" else counts.get(expected, 0)
+        if total:
+            print(f"{spec.name}, {name}: {met} of {total} {expected}", "" if met == total else counts)
+    return {"good": good, "faults": faults}
+
+
+def against_the_first(batches: list[pa.Table]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Pair each batch with the first ones."""
+    reference = pa.concat_tables(batches[:REFERENCE_BATCHES])
+    for batch in batches[REFERENCE_BATCHES:]:
+        yield reference, batch
+
+
+def against_those_before(batches: list[pa.Table]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Pair each batch with those before it."""
+    for number in range(REFERENCE_BATCHES, len(batches)):
+        yield pa.concat_tables(batches[number - REFERENCE_BATCHES : number]), batches[number]
+
+
+def judge(batch: pa.Table, spec: ModelSpec, reference: dict[str, object]) -> tuple[str, list[str]]:
+    """Return the verdict and what blocked."""
+    found = validate(batch, spec, current=profile_of(batch, spec), reference=reference)
+    return found.verdict, [finding.message for finding in found.findings if finding.severity == "critical"]
+
+
+def outcomes(fault: Fault, spec: ModelSpec, batches: list[pa.Table]) -> Counter[str]:
+    """Put a fault into every fourth batch and count the verdicts."""
+    counts: Counter[str] = Counter()
+    for number, (reference, batch) in enumerate(against_those_before(batches)):
+        if number % 4:
+            continue
+        broken = fault(batch.to_pandas(), spec, np.random.default_rng(number))
+        if broken is not None:
+            table = pa.Table.from_pandas(broken, preserve_index=False)
+            counts[judge(table, spec, profile_of(reference, spec))[0]] += 1
+    return counts
+
+
+# Faults; each returns None where the stream has no column it could be put into.
+
+
+def _numeric(frame: pd.DataFrame, spec: ModelSpec) -> str | None:
+    """Return the feature with the most distinct numbers: a measurement, not a code."""
+    columns = [name for name in spec.features.columns if pd.api.types.is_float_dtype(frame[name])]
+    columns = [name for name in columns if frame[name].nunique() > 20 and frame[name].notna().mean() > 0.8]
+    return max(columns, key=lambda name: frame[name].nunique(), default=None)
+
+
+def _text(frame: pd.DataFrame, spec: ModelSpec) -> str | None:
+    return next((name for name in spec.features.columns if frame[name].dtype == object), None)
+
+
+def _count(frame: pd.DataFrame, spec: ModelSpec) -> str | None:
+    whole = [name for name in spec.features.columns if pd.api.types.is_integer_dtype(frame[name])]
+    return next((name for name in whole if frame[name].min() >= 0 and frame[name].max() > 5), None)
+
+
+def _changed(column: Callable[[pd.DataFrame, ModelSpec], str | None], change: Callable[..., pd.Series]) -> Fault:
+    def fault(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+        name = column(frame, spec)
+        return None if name is None else frame.assign(**{name: change(frame[name], rng)})
+
+    return fault
+
+
+def _some(values: pd.Series, rng: np.random.Generator, share: float) -> np.ndarray:
+    return rng.random(len(values)) < share
+
+
+def _leaked(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+    name = _numeric(frame, spec)
+    target = frame[spec.data.target]
+    if name is None:
+        return None
+    return frame.assign(**{name: target + rng.normal(0, 0.1 * target.std(), len(frame))})
+
+
+def _flipped(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+    return None if spec.task == "regression" else frame.assign(**{spec.data.target: 1 - frame[spec.data.target]})
+
+
+def _one_class(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+    return None if spec.task == "regression" else frame.assign(**{spec.data.target: 0})
+
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "column dropped": (lambda frame, spec, rng: frame.drop(columns=spec.features.columns[0]), "failed"),
+    "column renamed": (
+        lambda frame, spec, rng: frame.rename(columns={spec.features.columns[0]: f"{spec.features.columns[0]}_"}),
+        "failed",
+    ),
+    "column extra": (lambda frame, spec, rng: frame.assign(extra=rng.random(len(frame))), "warning"),
+    "columns reordered": (lambda frame, spec, rng: frame[frame.columns[::-1]], "passed"),
+    "decimal comma": (_changed(_numeric, lambda v, rng: v.map(lambda x: f"{x:.2f}".replace(".", ","))), "failed"),
+    "x1000": (_changed(_numeric, lambda v, rng: v * 1000), "failed"),
+    "30 % of rows x1000": (_changed(_numeric, lambda v, rng: v.where(~_some(v, rng, 0.3), v * 1000)), "warning"),
+    "sentinel -999 in 5 %": (_changed(_numeric, lambda v, rng: v.where(~_some(v, rng, 0.05), -999.0)), "failed"),
+    "-1 in a count, 5 %": (_changed(_count, lambda v, rng: v.where(~_some(v, rng, 0.05), -1)), "failed"),
+    "half null": (_changed(_numeric, lambda v, rng: v.where(~_some(v, rng, 0.5))), "failed"),
+    "all null": (_changed(_numeric, lambda v, rng: v * np.nan), "failed"),
+    "ids instead of names": (
+        _changed(_text, lambda v, rng: pd.Series(rng.integers(0, 10**9, len(v)).astype(str), v.index)),
+        "failed",
+    ),
+    "trailing space": (_changed(_text, lambda v, rng: v.where(~_some(v, rng, 0.2), v + " ")), "failed"),
+    "one new value": (_changed(_text, lambda v, rng: v.where(~_some(v, rng, 0.02), "brand new")), "passed"),
+    "batch twice": (lambda frame, spec, rng: pd.concat([frame, frame]), "failed"),
+    "30 % twice": (lambda frame, spec, rng: pd.concat([frame, frame.sample(frac=0.3, random_state=0)]), "warning"),
+    "seven rows": (lambda frame, spec, rng: frame.head(7), "failed"),
+    "shuffled": (lambda frame, spec, rng: frame.sample(frac=1, random_state=0), "passed"),
+    "target flipped": (_flipped, "failed"),
+    "one class": (_one_class, "failed"),
+    "leaked target": (_leaked, "failed"),
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+"""What the data check and a suite say about batches that are good, new, or broken."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from airflow_mlops.stages.validate import profile_of, suggest_suite, validate
+from airflow_mlops.stages.validate.suite import run_suite
+
+
+@pytest.fixture(scope="module")
+def spec():
+    from airflow_mlops.spec import load_spec
+    from tests.conftest import ROOT
+
+    return load_spec(ROOT / "dags" / "specs" / "flights.yaml")
+
+
+@pytest.fixture(scope="module")
+def reference(january, spec):
+    return profile_of(january, spec)
+
+
+@pytest.fixture
+def check(spec, reference):
+    def _check(frame, *, against=reference, under=spec):
+        table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+        found = validate(table, under, current=profile_of(table, under), reference=against)
+        return found.verdict, " | ".join(finding.message for finding in found.findings), found
+
+    return _check
+
+
+def some(frame, share, seed=0):
+    return np.random.default_rng(seed).random(len(frame)) < share
+
+
+def change(column, function):
+    return lambda frame: frame.assign(**{column: function(frame[column], frame)})
+
+
+# The faults a data check meets: what is done to ten days of flights, the verdict, and what is said.
+FAULTS = {
+    "a column dropped": (lambda f: f.drop(columns="temp"), "failed", "column 'temp' is gone"),
+    "a column renamed": (
+        lambda f: f.rename(columns={"humid": "humidity"}),
+        "failed",
+        "column 'humid' is gone; 'humidity' is new: was it renamed?",
+    ),
+    "an extra column": (lambda f: f.assign(gate=1), "warning", "column 'gate' is new"),
+    "columns in another order": (lambda f: f[f.columns[::-1]], "passed", ""),
+    "a number as text with decimal comma": (
+        change("temp", lambda v, _: v.map(lambda x: f"{x:.2f}".replace(".", ","))),
+        "failed",
+        r"'temp' holds text \(string\), but held number",
+    ),
+    "times a thousand": (change("temp", lambda v, _: v * 1000), "failed", "'temp' is 1e.03 times what it was"),
+    "divided by a thousand": (change("distance", lambda v, _: v / 1000), "failed", "'distance' is 0.001 times"),
+    "another unit where most is null": (
+        change("wind_gust", lambda v, _: v * 100),
+        "failed",
+        "'wind_gust' is 100 times what it was",
+    ),
+    "a third of the rows in another unit": (
+        change("distance", lambda v, f: v.where(~some(f, 0.3), v * 1000)),
+        "warning",
+        "divided by 1000 they fit: two units?",
+    ),
+    "-999 where nothing is known": (
+        change("temp", lambda v, f: v.where(~some(f, 0.03), -999.0)),
+        "failed",
+        r"'temp' is -999 in \d+ of",
+    ),
+    "-999 beside a wide range": (
+        change("distance", lambda v, f: v.where(~some(f, 0.01), -999)),
+        "failed",
+        r"'distance' is -999 in \d+ of",
+    ),
+    "-1 in a count": (
+        change("wind_dir", lambda v, f: v.where(~some(f, 0.02), -1)),
+        "failed",
+        r"'wind_dir' is -1 in \d+ of",
+    ),
+    "half of a column null": (change("temp", lambda v, f: v.where(~some(f, 0.5))), "failed", "50% of 'temp' is null"),
+    "a whole column null": (change("wind_gust", lambda v, _: v * np.nan), "failed", "100% of 'wind_gust' is null"),
+    "a column null by nature": (lambda f: f, "passed", ""),
+    "ids instead of names": (
+        change("dest", lambda v, f: pd.Series(np.arange(len(f)).astype(str))),
+        "failed",
+        "ids instead of names",
+    ),
+    "trailing spaces": (change("carrier", lambda v, f: v.where(~some(f, 0.1), v + " ")), "failed", "another spelling"),
+    "another case": (change("origin", lambda v, _: v.str.lower()), "failed", "such as '(ewr|jfk|lga)'"),
+    "one new airport": (
+        change("dest", lambda v, f: v.where(~some(f, 0.01), "NEW")),
+        "passed",
+        "1 new values of 'dest'",
+    ),
+    "one airport filtered away": (
+        lambda f: f[f.origin != "JFK"],
+        "warning",
+        "'origin' has no 'JFK' any more, each more than 10% at training",
+    ),
+    "the whole batch twice": (lambda f: pd.concat([f, f]), "failed", "50% of rows repeat an earlier row in the key"),
+    "30 % of rows twice": (lambda f: pd.concat([f, f[some(f, 0.3)]]), "warning", "23% of rows repeat"),
+    "seven rows": (lambda f: f.head(7), "failed", "only 7 rows, fewer than validate.min_rows = 50"),
+    "a tenth of the rows": (lambda f: f.iloc[::10], "warning", "0.1 times as many"),
+    "rows in another order": (lambda f: f.sample(frac=1, random_state=0), "passed", ""),
+    "the coding turned round": (change("late", lambda v, _: 1 - v), "failed", "'late' looks turned round"),
+    "another coding": (change("late", lambda v, _: v + 1), "failed", "new classes '2'"),
+    "one class only": (change("late", lambda v, _: v * 0), "failed", "'late' is 0 in every row"),
+    "labels that are not there yet": (
+        change("late", lambda v, f: v.where(~some(f, 0.6))),
+        "warning",
+        "60% of 'late' is null|61% of 'late' is null",
+    ),
+    "a column equal to the target plus noise": (
+        change("temp", lambda v, f: f.late + np.random.default_rng(0).normal(0, 0.1, len(f))),
+        "failed",
+        "'temp' alone tells 'late' almost exactly",
+    ),
+    "a text that gives the target away": (
+        change("origin", lambda v, f: np.where(f.late == 1, "JFK", np.where(f.late == 0, "EWR", "LGA"))),
+        "failed",
+        "'origin' alone tells 'late' almost exactly",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_gets_its_verdict_and_its_sentence(fault, check, january):
+    broken, verdict, sentence = FAULTS[fault]
+
+    found, said, _ = check(broken(january.to_pandas()))
+
+    assert found == verdict, said
+    if sentence:
+        assert re.search(sentence, said)
+
+
+def test_another_season_is_not_a_fault(check, january, july, spec):
+    assert check(july)[0] != "failed"
+    assert check(january, against=profile_of(july, spec))[0] != "failed"
+
+
+def test_parts_of_a_good_batch_are_good(check, january):
+    frame = january.to_pandas()
+
+    verdicts = {check(part)[0] for _, part in frame.groupby(frame.scheduled.dt.day // 3)}
+
+    assert "failed" not in verdicts
+
+
+def test_without_a_reference_only_what_is_wrong_in_itself_blocks(check, january):
+    frame = january.to_pandas()
+
+    assert check(frame.assign(temp=frame.temp * 1000), against=None)[0] == "passed"
+    assert check(frame.assign(temp=frame.late + 0.0), against=None)[0] == "failed"
+    assert check(pd.concat([frame, frame]), against=None)[0] == "failed"
+    assert check(frame.assign(temp=np.nan), against=None)[0] == "failed"
+
+
+def test_a_column_the_model_does_not_see_cannot_leak(check, january):
+    frame = january.to_pandas()
+
+    assert check(frame.assign(arr_delay=frame.late * 60.0), against=None)[0] == "passed"
+
+
+def test_failing_rows_are_pointed_at(check, january):
+    frame = january.to_pandas()
+    frame.loc[[3, 700, 5000], "distance"] = [-9999, -9999, -9999]
+    frame.loc[list(range(100, 120)), "distance"] = -9999
+
+    _, _, found = check(frame)
+
+    assert found.quarantine["distance"].to_pylist() == [-9999] * 23
+    assert set(found.quarantine["_reason"].to_pylist()) == {"distance: no code for unknown"}
+
+
+def test_a_target_that_is_a_number_is_checked_for_leakage(january, spec):
+    section = spec.data.model_copy(update={"target": "temp"})
+    features = spec.features.model_copy(update={"columns": ["dewp", "humid"]})
+    regression = spec.model_copy(update={"task": "regression", "data": section, "features": features})
+    frame = january.to_pandas()
+    noise = np.random.default_rng(0).normal(0, 0.5, len(frame))
+    leaked = pa.Table.from_pandas(frame.assign(humid=frame.temp + noise), preserve_index=False)
+
+    found = validate(leaked, regression, current=profile_of(leaked, regression))
+
+    assert "'humid' alone tells 'temp'" in found.findings[0].message
+
+
+# The suite
+
+
+def suite(*expectations):
+    return {"name": "flights", "expectations": list(expectations)}
+
+
+RANGE = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "x", "min_value": 0, "max_value": 3}}
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame({"x": [1, 2, 3, 4, 5], "t": list("aabbc")})
+
+
+def test_results_come_in_the_order_of_the_suite(frame):
+    expectations = [
+        {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "t", "value_set": ["a", "b"]}},
+        {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}},
+        {**RANGE, "severity": "warning"},
+        {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "x", "min_value": 2.5}, "severity": "info"},
+    ]
+
+    found = run_suite(frame, suite(*expectations))
+
+    assert [(item.check, item.severity, item.passed) for item in found] == [
+        ("expect_column_values_to_be_in_set", "critical", False),
+        ("expect_table_row_count_to_be_between", "critical", True),
+        ("expect_column_values_to_be_between", "warning", False),
+        ("expect_column_mean_to_be_between", "info", True),
+    ]
+    assert [item.rows for item in found] == [(4,), (), (3, 4), ()]
+    assert found[3].observed == 3.0
+
+
+def test_two_expectations_of_one_kind_do_not_mix_up(frame):
+    wide = {**RANGE, "kwargs": {**RANGE["kwargs"], "max_value": 9}}
+
+    assert [item.passed for item in run_suite(frame, suite(RANGE, wide))] == [False, True]
+
+
+def test_a_quantile_is_plain_json(frame):
+    ranges = {"quantiles": [0.5], "value_ranges": [[4, 5]]}
+    expectation = {
+        "type": "expect_column_quantile_values_to_be_between",
+        "kwargs": {"column": "x", "quantile_ranges": ranges},
+    }
+
+    found = run_suite(frame, suite(expectation))[0]
+
+    assert found.passed is False
+    assert json.dumps(found.to_dict())
+
+
+def test_an_expectation_on_a_missing_column_fails_with_its_name(frame):
+    lost = {**RANGE, "kwargs": {**RANGE["kwargs"], "column": "y"}}
+
+    assert run_suite(frame, suite(lost))[0].message.startswith("column 'y' is not there; expected: column values to be")
+
+
+def test_an_expectation_that_cannot_be_computed_fails_with_the_reason(frame):
+    text = {**RANGE, "kwargs": {**RANGE["kwargs"], "column": "t"}}
+
+    found = run_suite(frame, suite(text))[0]
+
+    assert not found.passed
+    assert "could not be checked (" in found.message
+
+
+def test_a_sensitive_columns_values_are_not_repeated(frame):
+    mean = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "x", "min_value": 77}}
+
+    found = run_suite(frame, suite(mean), sensitive=["x"])[0]
+
+    assert found.observed is None
+    assert "77" not in found.message
+
+
+@pytest.mark.parametrize(("severity", "verdict"), [("critical", "failed"), ("warning", "warning"), ("info", "passed")])
+def test_the_severity_decides_the_verdict(severity, verdict, january, spec, reference):
+    failing = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "distance", "max_value": 1}}
+
+    found = validate(january, spec, current=reference, suite=suite({**failing, "severity": severity}))
+
+    assert found.verdict == verdict
+
+
+# A drafted suite
+
+
+def test_a_drafted_suite_passes_on_its_own_rows_and_on_the_next_season(january, july, spec, reference):
+    drafted = suggest_suite(reference, "flights")
+
+    for rows in (january, july):
+        found = run_suite(rows.to_pandas(), drafted)
+        assert not [item.message for item in found if not item.passed and item.severity == "critical"]
+    assert all(item.passed for item in run_suite(january.to_pandas(), drafted))
+
+
+def test_a_drafted_suite_notices_a_broken_batch(january, reference):
+    broken = january.to_pandas().drop(columns="temp").assign(origin="XXX", late=None)
+
+    found = {item.column for item in run_suite(broken, suggest_suite(reference, "flights")) if not item.passed}
+
+    assert {None, "temp", "origin"} <= found
+
+
+def test_a_drafted_suite_repeats_no_value_of_a_sensitive_column(january, spec):
+    secret = spec.model_copy(update={"data": spec.data.model_copy(update={"sensitive": ["origin", "distance"]})})
+
+    drafted = suggest_suite(profile_of(january, secret), "flights")
+
+    types = {item["type"] for item in drafted["expectations"] if item["kwargs"].get("column") in ("origin", "distance")}
+    assert types == {"expect_column_values_to_not_be_null"}

@@ -15,6 +15,7 @@ from airflow_mlops.operators.train import TrainOperator
 from airflow_mlops.operators.validate import ValidateOperator
 from airflow_mlops.spec import load_spec
 
+# [START by_hand]
 flights = load_spec(Path(__file__).parent / "specs" / "flights.yaml")
 
 with DAG(
@@ -36,3 +37,4 @@ with DAG(
 
     validate >> features
     deploy >> drift
+# [END by_hand]

@@ -60,7 +60,7 @@ FAULTS = {
         "failed",
         r"'temp' holds text \(string\), but held number",
     ),
-    "times a thousand": (change("temp", lambda v, _: v * 1000), "failed", "'temp' is 1e.03 times what it was"),
+    "times a thousand": (change("temp", lambda v, _: v * 1000), "failed", "'temp' is 1,000 times what it was"),
     "divided by a thousand": (change("distance", lambda v, _: v / 1000), "failed", "'distance' is 0.001 times"),
     "another unit where most is null": (
         change("wind_gust", lambda v, _: v * 100),
@@ -164,6 +164,16 @@ def test_without_a_reference_only_what_is_wrong_in_itself_blocks(check, january)
     assert check(frame.assign(temp=frame.late + 0.0), against=None)[0] == "failed"
     assert check(pd.concat([frame, frame]), against=None)[0] == "failed"
     assert check(frame.assign(temp=np.nan), against=None)[0] == "failed"
+
+
+def test_a_coding_turned_round_shows_where_both_classes_are_even(check, january, spec):
+    frame = january.to_pandas().dropna(subset=["late"])
+    late, on_time = frame[frame.late == 1], frame[frame.late == 0]
+    even = pd.concat([late, on_time.iloc[: len(late)]]).sort_values("scheduled")
+    against = profile_of(pa.Table.from_pandas(even, preserve_index=False), spec)
+
+    assert check(even, against=against)[0] == "passed"
+    assert "'late' looks turned round" in check(even.assign(late=1 - even.late), against=against)[1]
 
 
 def test_a_column_the_model_does_not_see_cannot_leak(check, january):

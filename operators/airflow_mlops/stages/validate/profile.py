@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_bytes, encode_table
-from airflow_mlops.stages.validate.association import associations
+from airflow_mlops.stages.validate.association import associations, leanings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +48,9 @@ def profile(
     -------
     dict
         JSON: ``rows``, ``start``, ``end``, ``content`` (digest of all columns but the time), ``duplicates`` (share of
-        rows whose key came before), ``columns``, and of a target ``classes`` and ``associations`` in [-1, 1].
+        rows whose key came before), ``columns``, and of a target ``classes``, ``associations`` and ``leanings``.
     """
-    present = target in table.column_names
+    present, hidden = target in table.column_names, (time, *sensitive)
     return {
         "rows": table.num_rows,
         **_span(table, time),
@@ -58,9 +58,10 @@ def profile(
         "duplicates": _duplicates(table, key),
         "columns": {name: _column(table, name, is_sensitive=name in sensitive) for name in table.column_names},
         "classes": _counts(table, target) if present and target and is_classification else {},
-        "associations": associations(table, target, skip=(time, *sensitive), is_classification=is_classification)
+        "associations": associations(table, target, skip=hidden, is_classification=is_classification)
         if present and target
         else {},
+        "leanings": leanings(table, target, skip=hidden) if present and target and is_classification else {},
     }
 
 

@@ -56,11 +56,18 @@ def _is_flipped(current: dict[str, Any], reference: dict[str, Any]) -> bool:
     now, then = (profile["classes"].get(name, 0) / sum(profile["classes"].values()) for profile in (current, reference))
     if abs(now - then) > FLIP_DISTANCE and abs(now - (1 - then)) < abs(now - then) / 3:
         return True
-    both = [column for column in reference["associations"] if column in current["associations"]]
-    pairs = [(current["associations"][column], reference["associations"][column]) for column in both]
+    now_signed, then_signed = _signed(current), _signed(reference)
+    pairs = [(now_signed[name], then_signed[name]) for name in then_signed if name in now_signed]
     product = sum(a * b for a, b in pairs)
     sizes = [sum(pair[side] ** 2 for pair in pairs) ** 0.5 for side in (0, 1)]
     return min(sizes, default=0) > FLIP_STRENGTH and product / (sizes[0] * sizes[1]) < FLIP_COSINE
+
+
+def _signed(profile: dict[str, Any]) -> dict[str, float]:
+    """Return what has a direction: a number's association, and each text's leaning to the second class."""
+    kinds = {name: facts["kind"] for name, facts in profile["columns"].items()}
+    numbers = {name: value for name, value in profile["associations"].items() if kinds[name] in ("number", "boolean")}
+    return {**numbers, **profile["leanings"]}
 
 
 def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:

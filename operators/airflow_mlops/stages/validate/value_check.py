@@ -74,8 +74,9 @@ def _unit(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | Non
     factors = [a / b for a, b in zip(now["sizes"], then["sizes"], strict=True)]
     if min(factors) < UNIT_FACTOR and max(factors) > 1 / UNIT_FACTOR:
         return None
-    medians = f"median {now['sizes'][1]:.4g}, {then['sizes'][1]:.4g} at training"
-    text = f"{name!r} is {factors[1]:.3g} times what it was ({medians})"
+    medians = f"median {now['sizes'][1]:,.6g}, {then['sizes'][1]:,.6g} at training"
+    factor = f"{factors[1]:,.0f}" if factors[1] > 1 else f"{factors[1]:.3g}"
+    text = f"{name!r} is {factor} times what it was ({medians})"
     return failed("unit", name, "critical", f"{text}: another unit?", observed=round(factors[1], 6))
 
 

@@ -1,8 +1,8 @@
 """May a challenger replace the champion? One paired bootstrap on rows that neither has seen.
 
-Every model answers for the same rows, so what is resampled is a row's difference in loss, and most of what makes a row hard
-cancels out. Rows of one day share their weather, their campaign, their outage; where blocks are given, whole blocks
-are resampled, and a hundred rows of one bad day count as one piece of evidence.
+Every model answers for the same rows, so what is resampled is a row's difference in loss, and most of what makes a row
+hard cancels out. Rows of one day share their weather, their campaign, their outage; where blocks are given, whole
+blocks are resampled, and a hundred rows of one bad day count as one piece of evidence.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Comparison:
 class GateVerdict:
     """What the gate decided, and on what evidence.
 
-    ``reasons`` are sentences, one a comparison and one a further cause. ``n`` counts rows, ``units`` what was resampled:
-    blocks, or rows where ``blocked`` is False.
+    ``reasons`` are sentences, one a comparison and one a further cause. ``n`` counts rows, ``units`` what was
+    resampled: blocks, or rows where ``blocked`` is False.
     """
 
     verdict: Literal["passed", "refused"]
@@ -115,15 +115,15 @@ def judge(
 
     Notes
     -----
-    The bounds are those of the studentized bootstrap of a mean (or of a ratio of sums, where blocks differ in size): the
-    resampled differences are divided by their own standard error. Plain percentiles are too narrow for the handful
+    The bounds are those of the studentized bootstrap of a mean (or of a ratio of sums, where blocks differ in size):
+    the resampled differences are divided by their own standard error. Plain percentiles are too narrow for the handful
     of days a holdout has.
 
     References
     ----------
     Efron, Tibshirani (1993), An Introduction to the Bootstrap, section 12.5 (bootstrap-t).
-    Cameron, Gelbach, Miller (2008), Bootstrap-Based Improvements for Inference with Clustered Errors, Review of Economics
-    and Statistics 90(3): resampling whole clusters, studentized.
+    Cameron, Gelbach, Miller (2008), Bootstrap-Based Improvements for Inference with Clustered Errors, Review of
+    Economics and Statistics 90(3): resampling whole clusters, studentized.
     Piaggio et al. (2012), Reporting of Noninferiority and Equivalence Randomized Trials, JAMA 308(24): why "not worse"
     needs a margin and a one-sided bound.
     """
@@ -176,7 +176,7 @@ def _require_same_rows(challenger: np.ndarray, *others: np.ndarray | None) -> No
 
 
 def _units(rows: int, blocks: np.ndarray | None) -> np.ndarray:
-    """Number what is resampled: the blocks, or every row by itself."""
+    """Give each row the number of what it is resampled with: its block, or itself."""
     import numpy as np
 
     return np.arange(rows) if blocks is None else np.unique(blocks, return_inverse=True)[1]

@@ -35,8 +35,8 @@ _REFUSALS = (ValueError, TypeError, KeyError, AttributeError, NotImplementedErro
 class FeatureMatrix:
     """What the estimator is fitted on.
 
-    ``frame`` has numeric columns only, one row a training row; ``categorical`` names the columns whose numbers are codes
-    of categories; ``transformer`` is fitted and takes raw columns.
+    ``frame`` has numeric columns only, one row a training row; ``categorical`` names the columns whose numbers are
+    codes of categories; ``transformer`` is fitted and takes raw columns.
     """
 
     frame: pd.DataFrame
@@ -94,15 +94,20 @@ def build_features(rows: pd.DataFrame, *, spec: ModelSpec) -> FeatureMatrix:
 def _preparation(raw: pd.DataFrame, derive: dict[str, str]) -> Pipeline:
     """Make the casts to the types of training, and the derivations.
 
-    A row that is served alone, or comes from JSON, has other types than a column of Parquet; after the casts it has not.
+    A row that is served alone, or comes from JSON, has other types than a column of Parquet; the casts undo that.
     Methods are called without keywords: with them, Python turns a `methodcaller` into something skops cannot write.
     """
     from operator import methodcaller
 
+    import pandas as pd
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import FunctionTransformer
 
-    steps = [("types", FunctionTransformer(methodcaller("astype", _types(raw))))]
+    steps = [
+        # None and NaN are two categories to an encoder, and one and the same to everybody else.
+        ("nulls", FunctionTransformer(methodcaller("where", pd.notna))),
+        ("types", FunctionTransformer(methodcaller("astype", _types(raw)))),
+    ]
     if derive:
         expressions = "\n".join(f"{name} = {' '.join(text.split())}" for name, text in derive.items())
         steps.append(("derive", FunctionTransformer(methodcaller("eval", expressions))))
@@ -136,10 +141,12 @@ def _derive(prepare: Pipeline, raw: pd.DataFrame, derive: dict[str, str]) -> pd.
 
 
 def _first_broken(raw: pd.DataFrame, derive: dict[str, str]) -> tuple[str | None, Exception | None]:
+    from operator import methodcaller
+
     frame = raw.astype(_types(raw))
     for name, text in derive.items():
         try:
-            frame = frame.eval(f"{name} = {' '.join(text.split())}")
+            frame = methodcaller("eval", f"{name} = {' '.join(text.split())}")(frame)
         except (*_REFUSALS, NameError, SyntaxError) as error:
             return name, error
     return None, None
@@ -191,8 +198,8 @@ def tabular(
     estimator : str
         Given by `build_features`; decides ``kind`` where that is None.
     kind : {"trees", "linear"}, optional
-        For trees, text becomes the codes of its categories, or its encoded target where it has more than 254 levels; for
-        linear models, indicators of its 50 most frequent categories.
+        For trees, text becomes the codes of its categories, or its encoded target where it has more than 254 levels;
+        for linear models, indicators of its 50 most frequent categories.
 
     Returns
     -------
@@ -248,7 +255,7 @@ def _numeric_frame(transformed: Any, transformer: Any, path: str) -> pd.DataFram
         frame = transformed.reset_index(drop=True)
     else:
         dense = transformed.toarray() if hasattr(transformed, "toarray") else transformed
-        frame = pd.DataFrame(dense, columns=_names(transformer, dense))
+        frame = pd.DataFrame(dense, columns=pd.Index(_names(transformer, dense)))
     frame.columns = [str(name) for name in frame.columns]
     text = [name for name, kind in frame.dtypes.items() if kind.kind not in "biuf"]
     if text or frame.columns.has_duplicates or frame.shape[1] == 0:
@@ -270,7 +277,7 @@ def _names(transformer: Any, values: np.ndarray) -> Sequence[str]:
 
 
 def _categorical(transformer: Any, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Name the outputs of ordinal encoders inside a column transformer, where an estimator may treat them as categories."""
+    """Name what ordinal encoders inside a column transformer put out: codes, which some estimators tell from numbers."""
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OrdinalEncoder
 

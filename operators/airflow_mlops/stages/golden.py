@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_mlops.errors import ModelUnusable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,5 +47,18 @@ def predict_method(model: Any) -> Literal["predict_proba", "predict"]:
 
 
 def answers(model: Any, rows: pd.DataFrame) -> list[Any]:
-    """Return what the model answers to ``rows`` as JSON: a list of class probabilities, or one prediction, a row."""
-    return getattr(model, predict_method(model))(rows).tolist()
+    """Return what the model answers to golden rows, as JSON: a list of class probabilities, or one prediction, a row.
+
+    Raises
+    ------
+    ModelUnusable
+        It refuses them, most often because sensitive columns are null in them.
+    """
+    try:
+        return getattr(model, predict_method(model))(rows).tolist()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        first = str(error).partition("\n")[0]
+        raise ModelUnusable(
+            f"the model refuses its own golden rows ({type(error).__name__}: {first}). Columns in data.sensitive are null "
+            "in them; take an estimator, or a features.transformer, that accepts nulls."
+        ) from error

@@ -1,8 +1,8 @@
 """A fitted model as bytes, and back: skops where every type in it was reviewed, else cloudpickle.
 
-Neither form needs this package or Airflow to be loaded. skops reads a description of the object and makes only types that
-are on a list; cloudpickle runs whatever the bytes say, so its bytes must be checked against their digest first, which
-`ArtifactStore.read_bytes` does.
+Neither form needs this package or Airflow to be loaded. skops reads a description of the object and makes only types
+that are on a list; cloudpickle runs whatever the bytes say, so its bytes must be checked against their digest first,
+which `ArtifactStore.read_bytes` does.
 
 References
 ----------
@@ -36,6 +36,7 @@ REVIEWED_TYPES = (
     "functools.partial",
     "numpy.dtype",
     "operator.methodcaller",
+    "pandas.core.dtypes.missing.notna",
     "sklearn._loss.loss.HalfTweedieLossIdentity",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -50,12 +51,12 @@ REVIEWED_TYPES = (
     "sklearn.utils.validation.check_array",
 )
 
-# What the first steps of a model call on the frame they are given: casts and derivations.
-REVIEWED_METHODS = frozenset({"astype", "eval"})
+# What the first steps of a model call on the frame they are given: nulls, casts and derivations.
+REVIEWED_METHODS = frozenset({"astype", "eval", "where"})
 
 
 def model_uri(model: ModelRef) -> str:
-    """Return the URI of the model's bytes; their name holds the digest, so a rewrite never changes what a reader sees."""
+    """Return the URI of the model's bytes; it holds their digest, so a rewrite never changes what a reader sees."""
     return f"{model.uri}/{_file_name('model', model.digest, model.serialization)}"
 
 
@@ -123,8 +124,8 @@ def load_model(payload: bytes, serialization: str) -> Any:
     if serialization == CLOUDPICKLE:
         return _load_pickle(payload)
     raise ModelUnusable(
-        f"a model is stored as {serialization!r}, which this version does not read; it reads {SKOPS} and {CLOUDPICKLE}. "
-        "Train the model again."
+        f"a model is stored as {serialization!r}, which this version does not read; it reads {SKOPS} and "
+        f"{CLOUDPICKLE}. Train the model again."
     )
 
 
@@ -160,8 +161,8 @@ def _load_skops(payload: bytes) -> Any:
     except (BadZipFile, ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise _broken(error) from error
     raise ModelUnusable(
-        f"a model holds {len(refused)} types that were not reviewed: {', '.join(refused[:5])}. It was not loaded; train it "
-        "again, which stores such a model with cloudpickle."
+        f"a model holds {len(refused)} types that were not reviewed: {', '.join(refused[:5])}. It was not loaded; "
+        "train it again, which stores such a model with cloudpickle."
     )
 
 
@@ -193,7 +194,7 @@ def _broken(error: Exception) -> ModelUnusable:
 
 @cache
 def _skops() -> ModuleType:
-    """Import skops without a hundred warnings: it asks every loaded module for names, some of which Airflow deprecates."""
+    """Import skops without a hundred warnings: it asks every module for names, some of which Airflow deprecates."""
     import warnings
 
     with warnings.catch_warnings():

@@ -40,8 +40,8 @@ _LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "skops", "cloudpickle"
 class TrainReport:
     """What a fit leaves behind besides the model.
 
-    ``estimator`` is the full import path; ``weighted`` tells whether rows had weights; ``environment`` has the versions of
-    Python, the platform and the libraries.
+    ``estimator`` is the full import path; ``weighted`` tells whether rows had weights; ``environment`` has the versions
+    of Python, the platform and the libraries.
     """
 
     rows: int
@@ -150,7 +150,8 @@ def usable_target(target: pd.Series, *, task: str) -> np.ndarray:
             return target.to_numpy(dtype="float64")
         except (ValueError, TypeError) as error:
             raise TrainingSetUnusable(
-                f"the target {target.name!r} of a regression has to be a number ({error}); set task, or mend data.target."
+                f"the target {target.name!r} of a regression has to be a number ({error}); set task, or mend "
+                "data.target."
             ) from error
     inferred = target.infer_objects()
     if is_bool_dtype(inferred) or (is_numeric_dtype(inferred) and (inferred % 1 == 0).all()):
@@ -232,15 +233,15 @@ def _fit(estimator: Any, x: pd.DataFrame, target: np.ndarray, weights: np.ndarra
     prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
     if weights is not None and not has_fit_parameter(last, "sample_weight"):
         raise EstimatorUnusable(
-            f"train.window is 'mix', which weighs rows, but {path} takes no sample_weight. Set train.window to 'all' or "
-            "'recent', or name another estimator."
+            f"train.window is 'mix', which weighs rows, but {path} takes no sample_weight. Set train.window to "
+            "'all' or 'recent', or name another estimator."
         )
     try:
         estimator.fit(x, target, **({} if weights is None else {f"{prefix}sample_weight": weights}))
     except _REFUSALS as error:
         raise EstimatorUnusable(
-            f"{path} refuses {len(x)} rows of {x.shape[1]} features ({type(error).__name__}: {error}). Mend train.params, "
-            "or choose an estimator or features.transformer that takes such data."
+            f"{path} refuses {len(x)} rows of {x.shape[1]} features ({type(error).__name__}: {error}). Mend "
+            "train.params, or choose an estimator or features.transformer that takes such data."
         ) from error
 
 

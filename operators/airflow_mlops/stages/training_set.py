@@ -1,7 +1,7 @@
 """Put snapshots and their labels together, as they were known at a moment, and split them by time.
 
-A training set is an ordered list of snapshots and label snapshots with a way to read them. It has a digest of its own and
-no bytes of its own.
+A training set is an ordered list of snapshots and label snapshots with a way to read them. It has a digest of its own
+and no bytes of its own.
 """
 
 from __future__ import annotations

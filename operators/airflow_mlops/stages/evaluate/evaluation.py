@@ -27,8 +27,8 @@ _CANNOT_PREDICT = (ValueError, TypeError, KeyError, AttributeError, IndexError, 
 class Evaluation:
     """What was found about a challenger.
 
-    ``scores`` has metrics by who made them: ``challenger``, ``baseline``, ``champion``. ``slices`` and ``importance`` are
-    in the gate's loss. ``target`` and ``predictions`` are what the plots are drawn from; they are not part of the report.
+    ``scores`` has metrics by who made them: ``challenger``, ``baseline``, ``champion``. ``slices`` and ``importance``
+    are in the gate's loss. ``target`` and ``predictions`` are what plots are drawn from, and not part of the report.
     """
 
     gate: GateVerdict

@@ -94,9 +94,9 @@ def _method(evaluation: Evaluation) -> str:
     gate = evaluation.gate
     unit = "blocks of time" if gate.blocked else "rows"
     return (
-        f'<p class="facts">Gate: paired, studentized bootstrap of {escape(gate.metric)} on {gate.n} rows, {gate.resamples} '
-        f"resamples of {gate.units} {unit}, each bound one-sided at {gate.confidence:.0%}. Importance: rise in loss on a "
-        "sample of the held-out rows when one raw column is shuffled.</p>"
+        f'<p class="facts">Gate: paired, studentized bootstrap of {escape(gate.metric)} on {gate.n} rows, '
+        f"{gate.resamples} resamples of {gate.units} {unit}, each bound one-sided at {gate.confidence:.0%}. "
+        "Importance: rise in loss on a sample of the held-out rows when one raw column is shuffled.</p>"
     )
 
 

@@ -18,7 +18,7 @@ MOST_BARS = 20
 BINS = 10
 
 COLOURS = {"challenger": "#1f6feb", "champion": "#bf8700", "baseline": "#8c959f"}
-_STYLE = {
+_STYLE: Any = {
     # Text stays text: smaller, searchable, and no outlines to compute.
     "svg.fonttype": "none",
     # The same plot gives the same bytes.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import pytest
 
@@ -13,10 +15,12 @@ from airflow_mlops.operators.features import FeaturesOperator
 from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.operators.train import TrainOperator
 from airflow_mlops.refs import ModelRef
-from airflow_mlops.spec import ModelSpec
 from airflow_mlops.stages.model_file import load_model, model_uri
 from tests.chain import ten_days
 from tests.conftest import utc
+
+if TYPE_CHECKING:
+    from airflow_mlops.spec import ModelSpec
 
 NOW = "2013-01-11T05:00:00+00:00"
 CONTEXT = {"run_id": "manual__1"}

@@ -277,7 +277,7 @@ def _names(transformer: Any, values: np.ndarray) -> Sequence[str]:
 
 
 def _categorical(transformer: Any, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Name what ordinal encoders inside a column transformer put out: codes, which some estimators tell from numbers."""
+    """Name what ordinal encoders in a column transformer put out: codes, which some estimators tell from numbers."""
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OrdinalEncoder
 

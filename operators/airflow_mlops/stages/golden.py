@@ -59,6 +59,6 @@ def answers(model: Any, rows: pd.DataFrame) -> list[Any]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         first = str(error).partition("\n")[0]
         raise ModelUnusable(
-            f"the model refuses its own golden rows ({type(error).__name__}: {first}). Columns in data.sensitive are null "
-            "in them; take an estimator, or a features.transformer, that accepts nulls."
+            f"the model refuses its own golden rows ({type(error).__name__}: {first}). Columns in data.sensitive are "
+            "null in them; take an estimator, or a features.transformer, that accepts nulls."
         ) from error

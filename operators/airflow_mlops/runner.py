@@ -19,10 +19,6 @@ from airflow_mlops.errors import MLOpsError, Permanent, Transient
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
-    import pandas as pd
-    from mlflow.pyfunc import PyFuncModel
-
 
 class UnknownRequest(Permanent):
     """The request is not one the runner understands."""
@@ -51,15 +47,17 @@ def run(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": False, "error": facts}
 
 
-def check_servable(*, model: str, golden: str, limits: Mapping[str, float]) -> dict[str, Any]:
+def check_servable(*, model: str, rows: str, expected: list[Any], limits: Mapping[str, float]) -> dict[str, Any]:
     """Load an MLflow model folder and check that it is fit to serve.
 
     Parameters
     ----------
     model : str
         Folder with an ``MLmodel`` file.
-    golden : str
-        Parquet file of golden rows with the predictions of training time.
+    rows : str
+        Parquet file of golden rows.
+    expected : list
+        Predictions of training time: a list of class probabilities, or one prediction, for each row.
     limits : mapping
         Fields of `airflow_mlops.stages.deploy.Limits`.
 
@@ -71,37 +69,24 @@ def check_servable(*, model: str, golden: str, limits: Mapping[str, float]) -> d
     import mlflow.pyfunc
     import mlflow.sklearn  # the loader's own imports are not the model's memory
     import pyarrow.parquet as pq
+    from threadpoolctl import threadpool_limits
 
     from airflow_mlops.stages import deploy
-    from airflow_mlops.stages.golden import split_golden
 
-    rows, expected = split_golden(pq.read_table(golden).to_pandas())
+    golden = pq.read_table(rows).to_pandas()
     before = _resident_mb()
-    loaded = mlflow.pyfunc.load_model(model)
-    report = deploy.check_servable(
-        _as_numbers(loaded),
-        rows,
-        expected,
-        limits=deploy.Limits(**limits),
-        clock=time.perf_counter,
-        memory_mb=lambda: max(0.0, _resident_mb() - before),
-    )
+    # One row gains nothing from threads, and where other processes want the same cores they make it slow. Nor has a
+    # fork the OpenMP threads of its parent: it would wait for them for ever.
+    with threadpool_limits(1):
+        report = deploy.check_servable(
+            mlflow.pyfunc.load_model(model).predict,
+            golden,
+            expected,
+            limits=deploy.Limits(**limits),
+            clock=time.perf_counter,
+            memory_mb=lambda: max(0.0, _resident_mb() - before),
+        )
     return report.to_dict()
-
-
-def _as_numbers(loaded: PyFuncModel) -> Callable[[pd.DataFrame], np.ndarray]:
-    """Predict as golden predictions were stored: probabilities, numbers, or a label's place among the classes."""
-    import numpy as np
-
-    raw = loaded.get_raw_model()
-    classes = None if hasattr(raw, "predict_proba") else getattr(raw, "classes_", None)
-
-    def predict(rows: pd.DataFrame) -> np.ndarray:
-        answer = np.asarray(loaded.predict(rows))
-        places = answer if classes is None else np.searchsorted(classes, answer)
-        return places.astype("float64").reshape(len(rows), -1)
-
-    return predict
 
 
 STAGES: dict[str, Callable[..., dict[str, Any]]] = {"deploy": check_servable}

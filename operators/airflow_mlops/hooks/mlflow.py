@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
 # MLflow's own defaults (7 tries, waiting twice as long each time, 120 s each) keep a task for minutes.
 _LIMITS = {
@@ -92,7 +91,7 @@ class MlflowHook(BaseHook):
         try:
             with self.bound() as client:
                 client.search_experiments(max_results=1)
-        except Exception as error:  # noqa: BLE001 - the button shows whatever is wrong
+        except Exception as error:
             return False, str(error)
         return True, f"MLflow at {self.tracking_uri} answers."
 
@@ -186,18 +185,19 @@ class MlflowHook(BaseHook):
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
         """Turn MLflow's errors about the connection into ours; errors about what was asked pass."""
+        import requests
         from mlflow.exceptions import MlflowException
 
         try:
             yield
-        except MlflowException as error:
-            if error.get_http_status_code() in (401, 403):
+        except (MlflowException, requests.exceptions.RequestException) as error:
+            if _status(error) in (401, 403):
                 raise TrackingRefused(
-                    f"{self._place} refuses the request ({error.error_code}); check login, password or token of the "
-                    "connection, and what that user may do."
+                    f"{self._place} refuses the request with status {_status(error)}; check login, password or token "
+                    "of the connection, and what that user may do."
                 ) from error
             if _is_transport(error):
-                raise self._unavailable(error.error_code) from error
+                raise self._unavailable(type(error).__name__) from error
             raise
 
     def _unavailable(self, reason: str) -> TrackingUnavailable:
@@ -268,11 +268,19 @@ def tracking_uri(connection: Connection) -> str:
     return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
 
 
-def _is_transport(error: MlflowException) -> bool:
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status of an answer; artifacts raise another kind of error than the rest of MLflow."""
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return int(answer.status_code)
+    return error.get_http_status_code() if hasattr(error, "get_http_status_code") else None
+
+
+def _is_transport(error: Exception) -> bool:
     """Tell whether no proper answer came: the cause is a broken connection, a time limit or an overloaded server."""
     import requests
 
-    if error.error_code == "TEMPORARILY_UNAVAILABLE":
+    if getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
         return True
     cause: BaseException | None = error
     while cause is not None:

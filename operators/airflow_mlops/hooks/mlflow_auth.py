@@ -80,7 +80,7 @@ def _destination() -> str:
 def origin_of(url: str) -> str:
     """Return scheme, host and port of a URL in one form."""
     parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, "")
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 

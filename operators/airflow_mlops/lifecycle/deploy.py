@@ -17,10 +17,9 @@ from airflow_mlops.errors import ModelUnusable, Permanent, PromotionConflict
 from airflow_mlops.events import PROMOTION
 from airflow_mlops.lifecycle import registry
 from airflow_mlops.lifecycle.promote import promote, reconcile
-from airflow_mlops.lifecycle.stored_model import GOLDEN
+from airflow_mlops.lifecycle.stored_model import StoredModel
 from airflow_mlops.lifecycle.targets import Candidate
 from airflow_mlops.refs import DeploymentRef
-from airflow_mlops.stages import model_file
 from airflow_mlops.stages.deploy import Limits
 
 if TYPE_CHECKING:
@@ -88,14 +87,12 @@ class Deployment:
                 candidate = self._fetch(Path(folder))
                 self.target.prepare(candidate)
                 self._record("servable", {"report": self._try_out(candidate).to_dict()})
-                event = promote(
-                    self.ledger, self.spec.name, self.model, self.evaluation, at=self.moment, run=self.run
-                )
+                event = promote(self.ledger, self.spec.name, self.model, self.evaluation, at=self.moment, run=self.run)
             except Permanent as error:
                 self._record("refused", {"reasons": [str(error)]})
                 raise
             self.target.swap(candidate, epoch=event.epoch or 0)
-        return self._settle(event.epoch or 0)
+        return self._settle(event.epoch or 0, has_promoted=True)
 
     @property
     def version(self) -> str:
@@ -114,11 +111,12 @@ class Deployment:
         name = self.model.registered_name or self.spec.registered_model
         (folder / "model").mkdir()
         files = registry.download(self.client, name, self.version, folder / "model")
-        file = model_file.file_name(self.model.digest, self.model.serialization)
-        registry.check_folder(files, file, self.model.digest, version=self.version)
-        golden = folder / GOLDEN
-        golden.write_bytes(self.store.read_bytes(f"{self.model.uri}/{GOLDEN}"))
-        return Candidate(self.spec.name, self.version, files, golden)
+        stored = StoredModel.read(self.store, self.model)
+        registry.check_folder(files, stored.file, self.model.digest, version=self.version)
+        golden = folder / "golden.parquet"
+        # As bytes: reading them as a table would start Arrow's threads, and with them this process could not be forked.
+        golden.write_bytes(self.store.read_bytes(stored.golden_uri))
+        return Candidate(self.spec.name, self.version, files, golden, stored.expected)
 
     def _try_out(self, candidate: Candidate) -> ServabilityReport:
         section = self.spec.deploy
@@ -135,9 +133,9 @@ class Deployment:
         )
         return report
 
-    def _settle(self, epoch: int) -> DeploymentRef:
+    def _settle(self, epoch: int, *, has_promoted: bool = False) -> DeploymentRef:
         """Bring projections in line with the ledger, and say what serves."""
-        reconcile(self.ledger, self.client, self.spec.name)
+        reconcile(self.ledger, self.client, self.spec.name, has_promoted=has_promoted)
         is_ours = epoch == self.evaluation.epoch + 1
         evidence = self.ledger.find(self.spec.name, KIND, self._key("servable"))
         report = evidence.payload["report"] if evidence and is_ours else {}
@@ -169,9 +167,7 @@ class Deployment:
             "model_id": self.model.id,
             **facts,
         }
-        return self.ledger.append(
-            self.spec.name, KIND, self._key(outcome), payload, at=self.moment, run=self.run
-        )
+        return self.ledger.append(self.spec.name, KIND, self._key(outcome), payload, at=self.moment, run=self.run)
 
     def _key(self, outcome: str) -> str:
         return f"{self.version}@{self.evaluation.epoch}:{outcome}"

@@ -7,6 +7,7 @@ Else a fresh interpreter is started.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -96,6 +97,7 @@ def _child(request: Mapping[str, Any], place: Path) -> None:
         os.dup2(noise, 2)
         # The parent's log handlers may write to a channel that is not ours.
         logging.disable(logging.CRITICAL)
+        faulthandler.disable()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         (place / "answer").write_text(json.dumps(runner.run(request)))
         code = 0

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from airflow_mlops.stages import model_file
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -57,7 +55,7 @@ def write_model_folder(folder: Path, stored: StoredModel, packaging: Packaging, 
     from mlflow.models import Model
 
     (folder / stored.file).write_bytes(stored.payload)
-    rows = stored.rows.select(packaging.columns)
+    rows = stored.golden.select(packaging.columns)
     model = Model(signature=_signature(rows, stored), metadata=packaging.metadata, model_id=model_id)
     mlflow.pyfunc.add_to_model(
         model,
@@ -70,8 +68,8 @@ def write_model_folder(folder: Path, stored: StoredModel, packaging: Packaging, 
         "sklearn",
         pickled_model=stored.file,
         sklearn_version=version("scikit-learn"),
-        serialization_format=stored.serialization,
-        skops_trusted_types=list(model_file.REVIEWED_TYPES) if stored.serialization == model_file.SKOPS else None,
+        serialization_format=stored.model.serialization,
+        skops_trusted_types=stored.trusted_types or None,
         code=None,
     )
     _write_example(folder, model, rows, packaging)
@@ -94,9 +92,11 @@ def _signature(rows: pa.Table, stored: StoredModel) -> ModelSignature:
     from mlflow.types import ColSpec, Schema, TensorSpec
 
     inputs = Schema([ColSpec(_type(rows.column(name)), name) for name in rows.column_names])
-    # One output may be a number or a label of any type, so nothing is promised of it.
-    probabilities = Schema([TensorSpec(np.dtype("float64"), (-1, stored.outputs))]) if stored.outputs > 1 else None
-    return ModelSignature(inputs, probabilities)
+    answers = np.asarray(stored.expected)
+    # Labels may be of any type, so nothing is promised of them.
+    is_number = answers.dtype.kind == "f"
+    outputs = Schema([TensorSpec(answers.dtype, (-1, *answers.shape[1:]))]) if is_number else None
+    return ModelSignature(inputs, outputs)
 
 
 def _type(column: pa.ChunkedArray) -> DataType | AnyType:
@@ -143,7 +143,7 @@ def _write_example(folder: Path, model: Model, rows: pa.Table, packaging: Packag
 def _write_environment(folder: Path, stored: StoredModel) -> None:
     import platform
 
-    needed = requirements(stored.serialization)
+    needed = requirements(stored.model.serialization)
     (folder / "requirements.txt").write_text("\n".join(needed) + "\n")
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     (folder / "python_env.yaml").write_text(yaml.safe_dump(environment, sort_keys=False))

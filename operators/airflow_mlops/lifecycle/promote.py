@@ -50,7 +50,7 @@ def promote(
     )
 
 
-def reconcile(ledger: Ledger, client: MlflowClient, model_name: str) -> bool:
+def reconcile(ledger: Ledger, client: MlflowClient, model_name: str, *, has_promoted: bool = False) -> bool:
     """Make MLflow's alias ``champion`` say what the ledger says.
 
     Parameters
@@ -61,6 +61,8 @@ def reconcile(ledger: Ledger, client: MlflowClient, model_name: str) -> bool:
         Bound to its server.
     model_name : str
         Of the spec; the registered name is taken from the promotion.
+    has_promoted : bool
+        The ledger has just moved, so that a difference is no surprise.
 
     Returns
     -------
@@ -74,8 +76,9 @@ def reconcile(ledger: Ledger, client: MlflowClient, model_name: str) -> bool:
     shown = client.get_registered_model(registered).aliases.get(ALIAS)
     if str(shown) == champion.version:
         return False
-    log.warning(
-        "MLflow's alias %s of %s says version %s; the ledger says %s since epoch %d, so the alias is set again",
+    log.log(
+        logging.INFO if has_promoted else logging.WARNING,
+        "MLflow's alias %s of %s says version %s; the ledger says %s since epoch %d, so the alias is set",
         *(ALIAS, registered, shown, champion.version, champion.epoch),
     )
     client.set_registered_model_alias(registered, ALIAS, champion.version)

@@ -74,9 +74,7 @@ def register(
     if found := registry.version_with(client, name, model.digest):
         return _as_registered(model, name, str(found.version), found.run_id)
     stored = StoredModel.read(store, model)
-    run = tracking.run_for(
-        client, spec.experiment, model.id, origin.tags, artifact_location=origin.artifact_location
-    )
+    run = tracking.run_for(client, spec.experiment, model.id, origin.tags, artifact_location=origin.artifact_location)
     _log_run(client, run, spec, model, evaluation, origin)
     logged = registry.logged_model(client, run.info.experiment_id, run.info.run_id, name, model.digest)
     if str(logged.status) != "READY":
@@ -134,9 +132,7 @@ def _tags(model: ModelRef, evaluation: EvaluationRef | None) -> dict[str, str]:
     return tags
 
 
-def _upload(
-    client: MlflowClient, logged: LoggedModel, spec: ModelSpec, model: ModelRef, stored: StoredModel
-) -> None:
+def _upload(client: MlflowClient, logged: LoggedModel, spec: ModelSpec, model: ModelRef, stored: StoredModel) -> None:
     packaging = Packaging(
         columns=list(spec.features.columns),
         sensitive=list(spec.data.sensitive),

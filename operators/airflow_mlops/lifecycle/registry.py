@@ -7,21 +7,21 @@ for before one is made, and again after: where two processes made one at the sam
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from airflow_mlops.artifacts import digest_bytes
 from airflow_mlops.errors import ArtifactCorrupt, ModelUnusable
-from airflow_mlops.lifecycle.context_threads import ContextThreads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,9 @@ def logged_model(client: MlflowClient, experiment_id: str, run_id: str, name: st
 def download(client: MlflowClient, name: str, version: str, folder: Path) -> Path:
     """Bring a registered version's files into a folder.
 
+    One file after the other, in this thread: MLflow's own download of a folder starts threads, which see nothing of the
+    credentials that the caller has bound, and after which this process could no longer be forked.
+
     Raises
     ------
     ModelUnusable
@@ -87,16 +90,40 @@ def download(client: MlflowClient, name: str, version: str, folder: Path) -> Pat
     try:
         uri = client.get_model_version_download_uri(name, version)
         repository = get_artifact_repository(uri, tracking_uri=client.tracking_uri)
-        with ContextThreads(max_workers=4) as threads:
-            repository.thread_pool = threads
-            return Path(repository.download_artifacts("", str(folder)))
-    except (MlflowException, OSError) as error:
-        if getattr(error, "error_code", "") not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", ""):
+        files = _fetch(repository, folder)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        raise ModelUnusable(
-            f"version {version} of {name} cannot be read from MLflow ({error}); its files are gone or out of reach of "
-            "this worker. Register the model again, or mend the artifact location."
-        ) from error
+        raise _unreadable(name, version, str(error)) from error
+    except FileNotFoundError as error:
+        raise _unreadable(name, version, str(error)) from error
+    if not files:
+        raise _unreadable(name, version, "nothing is stored there")
+    return folder
+
+
+def _fetch(repository: ArtifactRepository, folder: Path, path: str | None = None) -> int:
+    """Bring everything below ``path``; return the number of files."""
+    files = 0
+    for item in repository.list_artifacts(path):
+        if item.is_dir:
+            files += _fetch(repository, folder, item.path)
+            continue
+        place = (folder / item.path).resolve()
+        if not place.is_relative_to(folder.resolve()):
+            raise ArtifactCorrupt(f"MLflow names a file {item.path!r} outside its folder; nothing was loaded.")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # The one method that every repository has to have, a plugin's too; the public one adds the threads.
+        repository._download_file(item.path, str(place))
+        files += 1
+    return files
+
+
+def _unreadable(name: str, version: str, reason: str) -> ModelUnusable:
+    return ModelUnusable(
+        f"version {version} of {name} cannot be read from MLflow ({reason}); its files are gone or out of reach of "
+        "this worker. Delete the version and run register again, or mend the artifact location."
+    )
 
 
 def check_folder(folder: Path, file: str, digest: str, *, version: str) -> None:

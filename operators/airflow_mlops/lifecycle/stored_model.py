@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.errors import ArtifactMissing
-from airflow_mlops.stages import golden, model_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,52 +14,66 @@ if TYPE_CHECKING:
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.refs import ModelRef
 
-GOLDEN = "golden.parquet"
-
 
 @dataclass(frozen=True)
 class StoredModel:
-    """What *register* needs of a model.
+    """What *register* and *deploy* need of a model.
 
-    ``payload`` are the model's bytes, already checked against their digest; ``rows`` the golden rows without
-    predictions; ``outputs`` how many numbers were predicted for each.
+    ``predict`` is the method whose answers ``expected`` holds for the ``golden`` rows: class probabilities, labels or
+    numbers, as JSON. ``trusted_types`` are those that skops has to be told when it loads ``file``.
     """
 
-    payload: bytes = field(repr=False)
-    digest: str
-    serialization: str
-    rows: pa.Table = field(repr=False)
-    outputs: int
+    model: ModelRef
+    store: ArtifactStore
+    file: str
+    trusted_types: list[str]
+    predict: str
+    expected: list[Any] = field(repr=False)
 
     @classmethod
     def read(cls, store: ArtifactStore, model: ModelRef) -> Self:
-        """Read a model's folder.
+        """Read a model's folder, but not the model.
 
         Raises
         ------
         ArtifactMissing
             The folder is not complete.
-        ArtifactCorrupt
-            The model's bytes are not those that were trained.
         """
-        if store.manifest(model.uri) is None:
+        manifest = store.manifest(model.uri)
+        if manifest is None:
             raise ArtifactMissing(f"no complete model is stored at {model.uri}; run train again.")
-        table = store.read_table(f"{model.uri}/{GOLDEN}")
-        rows = [name for name in table.column_names if not name.startswith(golden.PREFIX)]
         return cls(
-            payload=store.read_bytes(model_file.model_uri(model), digest=model.digest),
-            digest=model.digest,
-            serialization=model.serialization,
-            rows=table.select(rows),
-            outputs=table.num_columns - len(rows),
+            model=model,
+            store=store,
+            file=manifest["file"],
+            trusted_types=manifest["trusted_types"],
+            predict=manifest["predict"],
+            expected=manifest["golden_predictions"],
         )
 
     @property
-    def file(self) -> str:
-        """Name of the model's file, in the store and in MLflow."""
-        return model_file.file_name(self.digest, self.serialization)
+    def golden_uri(self) -> str:
+        """Parquet file of the golden rows."""
+        return f"{self.model.uri}/golden.parquet"
+
+    @cached_property
+    def golden(self) -> pa.Table:
+        """The golden rows.
+
+        Raises
+        ------
+        ArtifactCorrupt
+            They cannot be read.
+        """
+        return self.store.read_table(self.golden_uri)
 
     @property
-    def predict(self) -> str:
-        """Method that gives the predictions: probabilities have a column for each class."""
-        return "predict_proba" if self.outputs > 1 else "predict"
+    def payload(self) -> bytes:
+        """The model's bytes.
+
+        Raises
+        ------
+        ArtifactCorrupt
+            They are not those that were trained.
+        """
+        return self.store.read_bytes(f"{self.model.uri}/{self.file}", digest=self.model.digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_mlops.lifecycle.isolated import run_isolated
 from airflow_mlops.stages.deploy import Limits, ServabilityReport
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version on its way to serving: its MLflow folder and golden rows on local disk, digests already checked."""
+    """A version on its way to serving: its MLflow folder, already checked, and golden rows on local disk."""
 
     model: str
     version: str
     folder: Path
     golden: Path
+    expected: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,12 @@ class LocalProcess:
         ModelUnusable
             It cannot be loaded, crashed, or took too long.
         """
-        inputs = {"model": str(candidate.folder), "golden": str(candidate.golden), "limits": asdict(limits)}
+        inputs = {
+            "model": str(candidate.folder),
+            "rows": str(candidate.golden),
+            "expected": candidate.expected,
+            "limits": asdict(limits),
+        }
         return ServabilityReport.from_dict(run_isolated({"stage": "deploy", "inputs": inputs}, timeout_s=timeout_s))
 
     def swap(self, candidate: Candidate, *, epoch: int) -> None:

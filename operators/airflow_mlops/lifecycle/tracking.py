@@ -6,6 +6,7 @@ same arguments changes nothing.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 KEY = "mlops.key"
 
@@ -182,9 +183,7 @@ def _oldest(client: MlflowClient, experiment_id: str, key: str) -> Run | None:
     return found[0] if found else None
 
 
-def _dataset_input(fact: DatasetFact) -> object:
-    import json
-
+def _dataset_input(fact: DatasetFact) -> DatasetInput:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset = Dataset(

@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import pandas as pd
 
-    Predict = Callable[[pd.DataFrame], np.ndarray]
+    Predict = Callable[[pd.DataFrame], Any]
 
 # The median of this many single rows is steady; a slow model is known for one after fewer.
-_LATENCY_ROWS, _FEWEST_ROWS, _ENOUGH_S = 20, 5, 1.0
+_LATENCY_ROWS, _FEWEST_ROWS, _ENOUGH_S = 20, 5, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ServabilityReport:
 def check_servable(
     predict: Predict,
     rows: pd.DataFrame,
-    expected: np.ndarray,
+    expected: Sequence[Any],
     *,
     limits: Limits,
     clock: Callable[[], float],
@@ -65,11 +65,11 @@ def check_servable(
     Parameters
     ----------
     predict : callable
-        Takes a frame of raw rows; gives an array of shape (n_rows, n_outputs), as `airflow_mlops.stages.golden` stores.
+        Takes a frame of raw rows; gives class probabilities, or one prediction, for each.
     rows : DataFrame of shape (n_rows, n_columns)
         Golden rows, at least one.
-    expected : ndarray of shape (n_rows, n_outputs)
-        What was predicted for them when the model was trained.
+    expected : sequence of n_rows
+        What was answered for them when the model was trained.
     limits : Limits
         What the version must keep to.
     clock : callable
@@ -82,8 +82,7 @@ def check_servable(
     ServabilityReport
         With every limit that is broken among the reasons, not only the first.
     """
-    actual = predict(rows)
-    difference, reason = _difference(actual, expected, tolerance=limits.tolerance)
+    difference, reason = _difference(predict(rows), expected, tolerance=limits.tolerance)
     latency = _median_latency_ms(predict, rows, clock)
     memory = memory_mb()
     reasons = [reason] if reason else []
@@ -105,24 +104,29 @@ def check_servable(
     )
 
 
-def _difference(actual: np.ndarray, expected: np.ndarray, *, tolerance: float) -> tuple[float | None, str | None]:
-    if actual.shape != expected.shape:
-        return None, f"it answers {_shape(actual)}, at training time it answered {_shape(expected)}"
-    gaps = _gaps(actual, expected)
+def _difference(answer: Any, expected: Sequence[Any], *, tolerance: float) -> tuple[float | None, str | None]:
+    import numpy as np
+
+    actual, wanted = np.asarray(answer), np.asarray(expected)
+    if actual.shape != wanted.shape:
+        return None, f"it answers {_shape(actual)}, at training time it answered {_shape(wanted)}"
+    gaps = _gaps(actual, wanted).reshape(len(wanted), -1).max(axis=1)
     largest = float(gaps.max())
     if largest <= tolerance:
         return largest, None
-    wrong = int((gaps.max(axis=1) > tolerance).sum())
     return largest, (
-        f"{wrong} of {len(expected)} golden rows differ from the predictions of training time, by up to {largest:.6g}; "
-        f"deploy.tolerance allows {tolerance:g}"
+        f"{int((gaps > tolerance).sum())} of {len(wanted)} golden rows differ from the predictions of training time, "
+        f"by up to {largest:.6g}; deploy.tolerance allows {tolerance:g}"
     )
 
 
 def _gaps(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return absolute differences; two missing predictions are equal, one missing is infinitely far."""
+    """Return absolute differences; other labels are 1 apart, a missing number is infinitely far from any other."""
     import numpy as np
 
+    if actual.dtype.kind not in "biuf" or expected.dtype.kind not in "biuf":
+        return (actual.astype(str) != expected.astype(str)).astype(float)
+    actual, expected = actual.astype(float), expected.astype(float)
     gaps = np.abs(actual - expected)
     same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
     return np.where(same, 0.0, np.where(np.isnan(gaps), np.inf, gaps))

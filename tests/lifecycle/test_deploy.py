@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from airflow_mlops.errors import ArtifactCorrupt, ModelUnusable, PromotionConflict, Transient
+from airflow_mlops.lifecycle.deploy import Deployment
+from airflow_mlops.lifecycle.promote import ALIAS, reconcile
+from airflow_mlops.lifecycle.register import register
+from airflow_mlops.lifecycle.targets import LocalProcess
+
+from .conftest import MOMENT
+
+NAME = "flights"
+
+
+class ForkedProcess(LocalProcess):
+    """Forks although pytest may have threads: a fresh interpreter takes seconds to import MLflow."""
+
+    def replay(self, candidate, limits, *, timeout_s):
+        from dataclasses import asdict
+
+        from airflow_mlops.lifecycle.isolated import run_isolated
+        from airflow_mlops.stages.deploy import ServabilityReport
+
+        inputs = {
+            "model": str(candidate.folder),
+            "rows": str(candidate.golden),
+            "expected": candidate.expected,
+            "limits": asdict(limits),
+        }
+        request = {"stage": "deploy", "inputs": inputs}
+        return ServabilityReport.from_dict(run_isolated(request, timeout_s=timeout_s, fork=True))
+
+
+@pytest.fixture
+def registered(client, store, small_spec, make_model, evaluation, origin):
+    """Register a model; another seed gives another version."""
+
+    def give(seed: int = 0, **options):
+        return register(client, store, small_spec, make_model(seed, **options), evaluation(), origin=origin)
+
+    return give
+
+
+@pytest.fixture
+def deployment(client, store, ledger, small_spec, evaluation):
+    """A deploy of a version that was judged against an epoch."""
+
+    def make(model, *, epoch=0, target=None, **limits):
+        section = small_spec.deploy.model_copy(update=limits)
+        return Deployment(
+            spec=small_spec.model_copy(update={"deploy": section}),
+            model=model,
+            evaluation=evaluation(epoch),
+            store=store,
+            ledger=ledger,
+            client=client,
+            target=target or ForkedProcess(),
+            moment=MOMENT,
+            run="manual__1",
+        )
+
+    return make
+
+
+def champion(ledger):
+    serving = ledger.state(NAME).champion
+    return serving and serving.version
+
+
+def alias(client):
+    return str(client.get_registered_model(NAME).aliases.get(ALIAS))
+
+
+def outcomes(ledger):
+    return [event.payload["outcome"] for event in ledger.events(NAME, kind="deploy")]
+
+
+def model_files(client, version):
+    return Path(urlsplit(client.get_model_version_download_uri(NAME, version)).path)
+
+
+def test_a_version_that_proves_itself_serves(deployment, registered, ledger, client):
+    deployed = deployment(registered()).deploy()
+
+    assert (deployed.version, deployed.epoch, deployed.promoted, deployed.previous_version) == ("1", 1, True, None)
+    assert deployed.latency_ms > 0
+    assert champion(ledger) == "1" == alias(client)
+    assert outcomes(ledger) == ["prepared", "servable", "done"]
+    evidence = ledger.find(NAME, "deploy", "1@0:servable").payload["report"]
+    assert evidence["max_difference"] == 0.0
+    assert evidence["rows"] == 20
+
+
+def test_the_promotion_carries_what_the_next_stages_look_up(deployment, registered, ledger):
+    deployment(registered()).deploy()
+
+    payload = ledger.state(NAME).champion.payload
+    assert payload["model"]["features"]["snapshots"][0]["id"] == "s1"
+    assert payload["evaluation"]["metrics"] == {"log_loss": 0.41}
+
+
+def test_the_next_version_names_the_one_before(deployment, registered):
+    deployment(registered(0)).deploy()
+
+    deployed = deployment(registered(1), epoch=1).deploy()
+
+    assert (deployed.version, deployed.epoch, deployed.previous_version) == ("2", 2, "1")
+
+
+def test_a_second_run_gives_the_same_result_and_promotes_nothing(deployment, registered, ledger):
+    first = deployment(registered()).deploy()
+
+    assert deployment(registered()).deploy() == first
+    assert len(ledger.events(NAME, kind="promotion")) == 1
+
+
+def test_what_serves_already_stays_when_another_evaluation_sends_it(deployment, registered, ledger):
+    deployment(registered()).deploy()
+
+    deployed = deployment(registered(), epoch=1).deploy()
+
+    assert (deployed.version, deployed.epoch, deployed.promoted) == ("1", 1, False)
+    assert len(ledger.events(NAME, kind="promotion")) == 1
+
+
+def test_a_run_retried_after_others_promoted_changes_nothing(deployment, registered, ledger, client):
+    first = deployment(registered(0)).deploy()
+    deployment(registered(1), epoch=1).deploy()
+
+    assert deployment(registered(0)).deploy() == first
+    assert champion(ledger) == "2" == alias(client)
+
+
+def test_a_champion_that_moved_since_the_evaluation_stays(deployment, registered, ledger, client):
+    deployment(registered(0)).deploy()
+
+    with pytest.raises(PromotionConflict, match="judged against epoch 0, but the ledger is at epoch 1"):
+        deployment(registered(1), epoch=0).deploy()
+
+    assert champion(ledger) == "1" == alias(client)
+    assert outcomes(ledger)[-1] == "refused"
+
+
+def test_a_champion_that_moves_during_the_trial_stays(deployment, registered, ledger, client):
+    first, second = registered(0), registered(1)
+
+    class Overtaken(ForkedProcess):
+        def replay(self, candidate, limits, *, timeout_s):
+            deployment(first).deploy()
+            return super().replay(candidate, limits, timeout_s=timeout_s)
+
+    with pytest.raises(PromotionConflict):
+        deployment(second, target=Overtaken()).deploy()
+
+    assert champion(ledger) == "1" == alias(client)
+
+
+def test_changed_bytes_are_never_loaded(deployment, registered, ledger, client, store):
+    deployment(registered(0)).deploy()
+    model = registered(1)
+    file = model_files(client, "2") / store.manifest(model.uri)["file"]
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+    with pytest.raises(ArtifactCorrupt, match="MLflow holds other bytes for version 2 than were trained"):
+        deployment(model, epoch=1).deploy()
+
+    assert champion(ledger) == "1" == alias(client)
+    assert "other bytes" in ledger.find(NAME, "deploy", "2@1:refused").payload["reasons"][0]
+
+
+def test_a_folder_that_would_load_something_else_is_never_loaded(deployment, registered, client):
+    model = registered()
+    described = model_files(client, "1") / "MLmodel"
+    described.write_text(described.read_text().replace("loader_module: mlflow.sklearn", "loader_module: antigravity"))
+
+    with pytest.raises(ArtifactCorrupt, match=r"would load model-.* by antigravity"):
+        deployment(model).deploy()
+
+
+def test_files_that_are_gone_are_said_to_be_gone(deployment, registered, client):
+    import shutil
+
+    model = registered()
+    shutil.rmtree(model_files(client, "1"))
+
+    with pytest.raises(ModelUnusable, match="version 1 of flights cannot be read from MLflow"):
+        deployment(model).deploy()
+
+
+def test_a_model_that_predicts_something_else_is_refused(deployment, registered, ledger, client, store):
+    deployment(registered(0)).deploy()
+    model = registered(1)
+    manifest = store.manifest(model.uri)
+    other = [[0.5, 0.5], *manifest["golden_predictions"][1:]]
+    store.complete(model.uri, {**manifest, "golden_predictions": other})
+
+    with pytest.raises(ModelUnusable, match=r"1 of 20 golden rows differ .* by up to 0\.\d+; deploy.tolerance allows"):
+        deployment(model, epoch=1).deploy()
+
+    assert champion(ledger) == "1" == alias(client)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"max_latency_ms": 1e-6}, "ms in the median, deploy.max_latency_ms allows 1e-06"),
+        ({"max_memory_mb": 1e-6}, "MB, deploy.max_memory_mb allows 1e-06"),
+    ],
+    ids=["too slow", "too big"],
+)
+def test_a_limit_refuses_and_raising_it_lets_through(limit, message, deployment, registered, ledger):
+    with pytest.raises(ModelUnusable, match=message):
+        deployment(registered(), **limit).deploy()
+    assert champion(ledger) is None
+
+    assert deployment(registered()).deploy().promoted
+
+
+def test_a_model_that_crashes_takes_nothing_with_it(deployment, registered, ledger, monkeypatch):
+    model = registered()
+    # The fork inherits it: as if the loader had a fault in C code.
+    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda path: os.kill(os.getpid(), signal.SIGSEGV))
+
+    with pytest.raises(ModelUnusable, match="ended by SIGSEGV; the model cannot serve"):
+        deployment(model).deploy()
+
+    assert champion(ledger) is None
+
+
+def test_a_model_that_hangs_is_ended(deployment, registered, monkeypatch):
+    import time
+    from datetime import timedelta
+
+    model = registered()
+    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda path: time.sleep(60))
+
+    with pytest.raises(ModelUnusable, match="did not load and answer within 1 s"):
+        deployment(model, timeout=timedelta(seconds=1)).deploy()
+
+
+def test_an_error_while_loading_is_named(deployment, registered, monkeypatch):
+    model = registered()
+
+    def load(path):
+        raise ModuleNotFoundError("No module named 'company'")
+
+    monkeypatch.setattr("mlflow.pyfunc.load_model", load)
+
+    with pytest.raises(ModelUnusable, match="cannot be loaded or does not predict: ModuleNotFoundError: No module na"):
+        deployment(model).deploy()
+
+
+def test_a_transient_error_is_no_refusal(deployment, registered, ledger):
+    class Away(ForkedProcess):
+        def prepare(self, candidate):
+            raise Transient("the server is away")
+
+    with pytest.raises(Transient):
+        deployment(registered(), target=Away()).deploy()
+
+    assert outcomes(ledger) == ["prepared"]
+    assert deployment(registered()).deploy().promoted
+
+
+def test_an_alias_moved_by_hand_is_set_again(deployment, registered, ledger, client, caplog):
+    deployment(registered(0)).deploy()
+    registered(1)
+    client.set_registered_model_alias(NAME, ALIAS, "2")
+
+    assert reconcile(ledger, client, NAME)
+
+    assert alias(client) == "1"
+    assert "says version 2; the ledger says 1 since epoch 1" in caplog.text
+    assert not reconcile(ledger, client, NAME)
+
+
+class DiesAfter:
+    """Stands before something and ends the process after a number of calls."""
+
+    def __init__(self, inner, left):
+        self._inner, self._left = inner, left
+
+    def __getattr__(self, name):
+        attribute = getattr(self._inner, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(*args, **kwargs):
+            if self._left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self._left[0] -= 1
+            return attribute(*args, **kwargs)
+
+        return call
+
+
+def _deploy_and_die(deployment, calls, uri, ledger_url):
+    from dataclasses import replace
+
+    from mlflow import MlflowClient
+
+    from airflow_mlops.ledger import Ledger
+
+    left = [calls]
+    replace(
+        deployment,
+        ledger=DiesAfter(Ledger(ledger_url), left),
+        client=DiesAfter(MlflowClient(uri, uri), left),
+        target=DiesAfter(deployment.target, left),
+    ).deploy()
+
+
+def test_killed_between_any_two_effects_the_retry_ends_with_one_promotion(
+    deployment, registered, ledger, client, tmp_path
+):
+    work = deployment(registered())
+    fork = multiprocessing.get_context("fork")
+    killed = 0
+    for calls in range(40):
+        arguments = (work, calls, client.tracking_uri, f"sqlite:///{tmp_path / 'ledger.db'}")
+        process = fork.Process(target=_deploy_and_die, args=arguments)
+        process.start()
+        process.join(60)
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        killed += 1
+
+    assert killed > 8
+    assert work.deploy().promoted
+    assert len(ledger.events(NAME, kind="promotion")) == 1
+    assert champion(ledger) == "1" == alias(client)
+    assert ledger.find(NAME, "deploy", "1@0:done") is not None

@@ -49,15 +49,24 @@ def test_the_modules_are_in_the_process_after_a_preload(faulty):
     assert str(done) == "preloaded 1 modules in 0.0 s (all quick)"
 
 
-def test_a_module_that_fails_is_logged_and_the_next_one_is_imported(faulty, caplog):
-    with caplog.at_level(logging.WARNING):
-        done = preload(["raises_value_error", "exits", "is_fine"])
+def test_a_module_that_fails_does_not_keep_the_next_one_out(faulty):
+    done = preload(["raises_value_error", "exits", "is_fine"])
 
-    assert set(done.failed) == {"raises_value_error", "exits"}
-    assert "is_fine" in done.seconds
-    assert (
-        "preload of raises_value_error failed, its tasks import it themselves: ValueError('no licence')" in caplog.text
+    assert done.failed == {"raises_value_error": "ValueError('no licence')", "exits": "SystemExit(3)"}
+    assert list(done.seconds) == ["is_fine"]
+
+
+def test_what_libraries_say_while_they_are_imported_stays_out_of_the_log(tmp_path, monkeypatch, caplog, recwarn):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "talks.py").write_text(
+        "import logging, warnings\nlogging.getLogger('talks').warning('hello')\nwarnings.warn('old')"
     )
+
+    preload(["talks"])
+    logging.getLogger("later").warning("heard")
+
+    assert caplog.messages == ["heard"]
+    assert not recwarn.list
 
 
 def test_a_library_that_is_not_installed_is_named_and_no_fault():
@@ -67,15 +76,34 @@ def test_a_library_that_is_not_installed_is_named_and_no_fault():
     assert str(done).endswith("; not installed: no_such_library")
 
 
-def test_workers_inherit_what_was_preloaded(faulty, monkeypatch):
+def test_workers_inherit_what_was_preloaded_and_faults_are_logged(faulty, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__MLOPS__PRELOAD", "raises_value_error, is_fine")
     executor = WarmLocalExecutor(parallelism=1)
     inherited: list[bool] = []
     monkeypatch.setattr(WarmLocalExecutor, "_spawn_worker", lambda self: inherited.append("is_fine" in sys.modules))
 
-    executor.start()
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+
+    with caplog.at_level(logging.INFO):
+        executor.start()
 
     assert inherited == [True]
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert caplog.messages[-2:] == [
+        "preload of raises_value_error failed, its tasks import it themselves: ValueError('no licence')",
+        "preloaded 1 modules in 0.0 s (all quick)",
+    ]
+
+
+def test_a_wait_policy_that_somebody_chose_is_kept(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MLOPS__PRELOAD", "json")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    monkeypatch.setattr(WarmLocalExecutor, "_spawn_worker", lambda self: None)
+
+    WarmLocalExecutor(parallelism=1).start()
+
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_it_says_so_when_workers_are_not_forked(monkeypatch, caplog):
@@ -103,6 +131,11 @@ from airflow_mlops.executors.warm_local import PRELOAD, preload
 done = preload(PRELOAD)
 assert not done.failed, done.failed
 assert threading.active_count() == 1, threading.enumerate()
+import airflow_mlops
+for layer in ("operators", "stages", "lifecycle"):
+    for file in os.listdir(os.path.join(airflow_mlops.__path__[0], layer)):
+        name = f"airflow_mlops.{layer}.{file.removesuffix('.py')}"
+        assert file.startswith("__") or name in sys.modules, name
 pid = os.fork()
 if pid == 0:
     import numpy as np
@@ -121,7 +154,7 @@ def test_a_process_forked_after_the_whole_preload_computes():
         env={**os.environ, "PYTHONPATH": str(OPERATORS)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
     assert done.stdout.strip().splitlines()[-1:] == ["child 0 missing"], done.stdout + done.stderr

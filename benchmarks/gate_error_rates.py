@@ -1,8 +1,8 @@
 """Simulate how often the gate errs: how often it passes a challenger it should not, and refuses one it should not.
 
-Run as ``python -m benchmarks.gate_error_rates``. Losses are drawn, not predicted: a champion's loss a row is exponential
-with mean one half, as log losses are; the challenger's is the same row's, moved by its advantage, plus noise of its
-own. In the correlated half each day adds a shift of its own to the challenger's loss, as a day of bad weather does.
+Run as ``python -m benchmarks.gate_error_rates``. Losses are drawn, not predicted: a champion's loss a row is
+exponential with mean one half, as log losses are; the challenger's is the same row's, moved by its advantage, plus
+noise of its own. In the correlated half each day adds a shift of its own to the challenger's loss, as bad weather does.
 """
 
 from __future__ import annotations

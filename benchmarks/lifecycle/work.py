@@ -17,7 +17,7 @@ NUMBERS = [
     "wind_gust", "precip", "pressure", "visib",
 ]  # fmt: skip
 COLUMNS = [*CATEGORIES, *NUMBERS]
-HOLDOUT_START = "2013-02-22T05:00:00+00:00"
+HOLDOUT_START = "2013-02-15T05:00:00+00:00"
 RESAMPLES = 1000
 GOLDEN_ROWS = 50
 

@@ -133,7 +133,7 @@ def _alone(folder: Path) -> Iterator[None]:
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
     """Let a polite end clean up as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

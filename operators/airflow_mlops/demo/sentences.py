@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# Of the many metrics of an evaluation, those that fit on a line.
+_METRICS = ("log_loss", "roc_auc", "mean_absolute_error")
+
 
 def sentence(stage: str, ref: dict[str, Any]) -> str:
     """Say what a stage did.
@@ -27,8 +30,8 @@ def _ingest(ref: dict[str, Any]) -> str:
 
 def _validate(ref: dict[str, Any]) -> str:
     summary = ref.get("summary") or {}
-    counts = ", ".join(f"{key} {value}" for key, value in summary.items() if isinstance(value, int))
-    return ref["verdict"] + (f": {counts}" if counts else "")
+    failed = ", ".join(f"{summary.get(level, 0)} {level}" for level in ("critical", "warning", "info"))
+    return f"{ref['verdict']}: {summary.get('expectations', 0)} expectations, failed: {failed}"
 
 
 def _features(ref: dict[str, Any]) -> str:
@@ -40,8 +43,19 @@ def _train(ref: dict[str, Any]) -> str:
 
 
 def _evaluate(ref: dict[str, Any]) -> str:
-    metrics = ", ".join(f"{name} {value:.4g}" for name, value in list(ref["metrics"].items())[:4])
-    return f"{ref['verdict']}: {metrics}" + (f" ({'; '.join(ref['reasons'])})" if ref["verdict"] != "passed" else "")
+    metrics = ref["metrics"]
+    shown = [name for name in _METRICS if name in metrics] or sorted(metrics)[:3]
+    against = {name: metrics.get(f"baseline_{name}") for name in shown}
+    said = [f"{name} {metrics[name]:.3f}" + _baseline(against[name]) for name in shown]
+    return f"{ref['verdict']}: {', '.join(said)}" + _reasons(ref)
+
+
+def _baseline(value: float | None) -> str:
+    return "" if value is None else f" (baseline {value:.3f})"
+
+
+def _reasons(ref: dict[str, Any]) -> str:
+    return "" if ref["verdict"] == "passed" else f"; {'; '.join(ref['reasons'])}"
 
 
 def _register(ref: dict[str, Any]) -> str:
@@ -50,12 +64,14 @@ def _register(ref: dict[str, Any]) -> str:
 
 def _deploy(ref: dict[str, Any]) -> str:
     latency = f", {ref['latency_ms']:.1f} ms a row" if ref.get("latency_ms") is not None else ""
-    moved = "is now champion" if ref["promoted"] else "was champion already"
-    return f"version {ref['version']} {moved} (epoch {ref['epoch']}){latency}"
+    return f"version {ref['version']} is champion since epoch {ref['epoch']}{latency}"
 
 
 def _drift(ref: dict[str, Any]) -> str:
-    return _validate(ref)
+    summary = ref.get("summary") or {}
+    columns = f"{summary.get('drifted_columns', '?')} of {summary.get('compared_columns', '?')} columns moved"
+    predictions = ", and so did the predictions" if summary.get("prediction_drifted") else ""
+    return f"{ref['verdict']}: {columns}{predictions}"
 
 
 _SENTENCES = {

@@ -127,20 +127,33 @@ class Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment of all processes: nothing of the caller's own Airflow gets in."""
     home = Path(settings.folder, "airflow")
+    search = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "MLFLOW_"))}
     return {
-        **inherited,
+        **keep_bytecode(inherited, Path(settings.folder, "bytecode")),
         **_airflow_options(settings, home),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": settings.tracking}),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        # The processes run in another folder than this one.
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in search if path),
         "PYTHONUNBUFFERED": "1",
         "MPLBACKEND": "Agg",
+        # Threads that wait for each other while spinning take the cores from everything else on a small machine: a fit
+        # of 0.1 s was seen to take 12 s beside other work.
+        "OMP_WAIT_POLICY": "passive",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DO_NOT_TRACK": "true",
         **settings.extra,
     }
+
+
+def keep_bytecode(environ: dict[str, str], folder: Path) -> dict[str, str]:
+    """Where bytecode may not lie beside the sources, keep it in a folder: else each task compiles what it imports."""
+    if not environ.get("PYTHONDONTWRITEBYTECODE"):
+        return environ
+    return {k: v for k, v in environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(folder)}
 
 
 def _airflow_options(settings: Settings, home: Path) -> dict[str, str]:

@@ -49,7 +49,7 @@ class Chapter:
 RETRAIN = Chapter(
     dag_id=f"{MODEL}_retrain",
     now="2013-03-01T05:00:00+00:00",  # midnight in New York: January and February are history
-    title="Train on January and February 2013, judge on the last week, deploy",
+    title="Train on January and February 2013, judge on the last two weeks, deploy",
     tasks=("ingest", "validate", "features", "train", "evaluate", "register", "deploy"),
 )
 MONITOR = Chapter(

@@ -52,7 +52,7 @@ class View:
     @contextmanager
     def chapter(self, chapter: Chapter) -> Iterator[Callable[[Told], None]]:
         """Show one run; yields the function that is told at every look."""
-        self.console.print(f"\n[bold]{chapter.dag_id}[/]  {chapter.title}")
+        self.console.print(f"\n[bold]{chapter.dag_id}[/]  {chapter.title}", soft_wrap=True)
         if not self.is_live:
             yield _Lines(self.line)
             return
@@ -72,7 +72,7 @@ class View:
         self.console.print()
         self.console.print(Panel(Group(*_verdicts(facts, first, seconds)), title="What is true now", expand=False))
         for name, value in _places(settings, told):
-            self.console.print(Text(f"  {name:<22}", style="bold") + Text(value), soft_wrap=True)
+            self.console.print(Text(f"  {name:<30}", style="bold") + Text(value), soft_wrap=True)
         self.console.print("\nAirflow and MLflow keep running. [bold]make demo-down[/] stops them.")
 
 

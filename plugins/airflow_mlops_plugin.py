@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -39,4 +39,4 @@ class MLOpsPlugin(AirflowPlugin):
     """Pages of airflow-provider-mlops."""
 
     name = "mlops"
-    fastapi_apps: ClassVar[list[dict[str, Any]]] = [{"app": ReportsApp(), "url_prefix": "/mlops", "name": "mlops"}]
+    fastapi_apps = [{"app": ReportsApp(), "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012 - as its base declares it

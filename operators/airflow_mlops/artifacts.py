@@ -2,7 +2,7 @@
 
 Everything stored is immutable, and its place is a function of what it holds, so two writers of the same place write the
 same bytes. A thing made of several files is complete when its ``manifest.json`` exists: that file is written last, and
-nothing reads a folder without one. A process killed half-way leaves files without a manifest; the retry overwrites them.
+nothing reads a folder without one. A process killed half-way leaves files without a manifest; the retry writes over.
 """
 
 from __future__ import annotations

@@ -67,6 +67,17 @@ class SpecError(Permanent):
         super().__init__(message)
 
 
+class NotAReference(Permanent):
+    """An operator was given something else than the reference it needs."""
+
+    def __init__(self, value: object, *, wanted: str) -> None:
+        self.value, self.wanted = value, wanted
+        super().__init__(
+            f"expected a {wanted}, got {str(value)[:100]!r}. Give this task the output of the task that makes it; if "
+            "that task was skipped or its result was cleared, run it again."
+        )
+
+
 class SourceUnavailable(Transient):
     """The data source did not answer."""
 
@@ -106,12 +117,12 @@ class ArtifactCorrupt(Permanent):
     """Stored bytes do not match their digest or cannot be read."""
 
 
-class ArtifactsUnavailable(Transient):
-    """The artifact store did not answer."""
-
-
 class DataCheckFailed(Permanent):
     """A critical expectation or check of a snapshot failed; nothing downstream may use it."""
+
+
+class TrainingSetUnusable(Permanent):
+    """Rows, labels or target are there, but cannot be put together or trained on."""
 
 
 class EmptyTrainingSet(Permanent):
@@ -125,12 +136,43 @@ class EmptyTrainingSet(Permanent):
         )
 
 
+class EmptyHoldout(Permanent):
+    """No labelled row is left to judge a model on."""
+
+    def __init__(self, *, start: datetime, end: datetime, rows_in: int, target: str) -> None:
+        self.start, self.end, self.rows_in, self.target = start, end, rows_in, target
+        super().__init__(
+            f"nothing to judge on: {rows_in} rows lie between {start.isoformat()} and {end.isoformat()} and none has a "
+            f"known {target!r}. Wait for the labels, move 'now', or lengthen evaluate.holdout beyond data.label_delay."
+        )
+
+
+class TransformerUnusable(Permanent):
+    """Derivations or transformer fail on the training rows, or give something no estimator takes."""
+
+
+class EstimatorUnusable(Permanent):
+    """The estimator of a spec cannot be made, or refuses the data."""
+
+
 class ModelUnusable(Permanent):
     """A stored model cannot be loaded, or does not predict what it predicted when it was trained."""
 
 
+class GateMisuse(Permanent):
+    """The gate was asked for a loss it does not know, or for rows that do not belong together."""
+
+
+class NothingToCompare(Permanent):
+    """Two windows have no column that can be compared, or there is no window to compare with."""
+
+
 class TrackingUnavailable(Transient):
     """MLflow did not answer."""
+
+
+class TrackingRefused(Permanent):
+    """MLflow answered, but refuses: wrong credentials, missing rights, or a deleted experiment."""
 
 
 class LedgerUnavailable(Transient):
@@ -139,6 +181,10 @@ class LedgerUnavailable(Transient):
 
 class LedgerCorrupt(Permanent):
     """The chain of events of a model is cut or changed."""
+
+
+class LedgerMisuse(Permanent):
+    """The ledger was asked for something it cannot do, or its connection cannot be used."""
 
 
 class PromotionConflict(Permanent):
@@ -166,42 +212,3 @@ class DemoFailed(MLOpsError):
     def __init__(self, what: str, *, log: object = None) -> None:
         self.what, self.log = what.rstrip(". \n"), log
         super().__init__(f"{self.what}. The log is in {log}." if log else f"{self.what}.")
-
-
-class LedgerMisuse(Permanent):
-    """The ledger was asked for something it cannot do, or its connection cannot be used."""
-
-
-class TrackingRefused(Permanent):
-    """MLflow answered, but refuses: wrong credentials, missing rights, or a deleted experiment."""
-
-
-class EmptyHoldout(Permanent):
-    """No labelled row is left to judge a model on."""
-
-    def __init__(self, *, start: datetime, end: datetime, rows_in: int, target: str) -> None:
-        self.start, self.end, self.rows_in, self.target = start, end, rows_in, target
-        super().__init__(
-            f"nothing to judge on: {rows_in} rows lie between {start.isoformat()} and {end.isoformat()} and none has a "
-            f"known {target!r}. Wait for the labels, move 'now', or lengthen evaluate.holdout beyond data.label_delay."
-        )
-
-
-class TrainingSetUnusable(Permanent):
-    """Rows, labels or target are there, but cannot be put together or trained on."""
-
-
-class TransformerUnusable(Permanent):
-    """Derivations or transformer fail on the training rows, or give something no estimator takes."""
-
-
-class EstimatorUnusable(Permanent):
-    """The estimator of a spec cannot be made, or refuses the data."""
-
-
-class GateMisuse(Permanent):
-    """The gate was asked for a loss it does not know, or for rows that do not belong together."""
-
-
-class NothingToCompare(Permanent):
-    """Two windows have no column that can be compared, or there is no window to compare with."""

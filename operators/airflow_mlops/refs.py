@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
+
+from airflow_mlops.errors import NotAReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,23 @@ class Ref:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any] | Self) -> Self:
-        """Read back what `to_dict` wrote; a reference passes through unchanged."""
+    def from_dict(cls, value: object) -> Self:
+        """Read back what `to_dict` wrote; a reference passes through unchanged.
+
+        Raises
+        ------
+        NotAReference
+            It is something else, or a field without a default is missing.
+        """
         if isinstance(value, cls):
             return value
+        if not isinstance(value, Mapping):
+            raise NotAReference(value, wanted=cls.__name__)
         known = {f.name for f in fields(cls)}
-        return cls(**{key: item for key, item in dict(value).items() if key in known})
+        try:
+            return cls(**{key: item for key, item in value.items() if key in known})
+        except TypeError as error:
+            raise NotAReference(value, wanted=cls.__name__) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,8 @@ class ReportRef(Ref):
 class FeaturesRef(Ref):
     """A feature matrix, the transformer fitted on it, and the rows held out for the gate.
 
-    ``snapshots`` and ``label_snapshots`` are `SnapshotRef` as dicts, in order; ``training_set`` is the digest of both with
-    the split.
+    ``snapshots`` and ``label_snapshots`` are `SnapshotRef` as dicts, in order; ``training_set`` is the digest of both
+    with the split.
     """
 
     id: str

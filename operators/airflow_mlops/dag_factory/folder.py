@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseOperator, get_parsing_context
 
@@ -84,7 +84,7 @@ class RaiseSpecError(BaseOperator):
         What is wrong with it.
     """
 
-    def __init__(self, *, faults: str, **kwargs: object) -> None:
+    def __init__(self, *, faults: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.faults = faults
 

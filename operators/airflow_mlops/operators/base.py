@@ -15,11 +15,14 @@ from airflow_mlops.spec import ModelSpec, load_spec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.refs import Ref
+
+    # How an operator is given a reference: the output of the task that makes it, or what that task returned.
+    RefInput = XComArg | Ref | dict[str, Any]
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_mlops.operators.base import RefInput
+
 
 class DeployOperator(StageOperator):
     """Make a registered version champion, after it has proved in a process of its own that it can serve.
@@ -35,8 +37,8 @@ class DeployOperator(StageOperator):
     def __init__(
         self,
         *,
-        model: dict[str, Any],
-        evaluation: dict[str, Any],
+        model: RefInput,
+        evaluation: RefInput,
         mlflow_conn_id: str = MlflowHook.default_conn_name,
         **kwargs: Any,
     ) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import Context
 
+    from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.drift import DriftReport
 
@@ -50,9 +51,9 @@ class DriftOperator(StageOperator):
         self,
         *,
         spec: ModelSpec | str,
-        current: Any,
-        reference: Any = None,
-        model: Any = None,
+        current: RefInput,
+        reference: Sequence[RefInput] | None = None,
+        model: RefInput | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec=spec, **kwargs)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_mlops.events import Champion
+    from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.evaluate.evaluation import Evaluation
 
@@ -44,7 +45,7 @@ class EvaluateOperator(StageOperator):
     operator_extra_links = (EvaluationReportLink(), MlflowRunLink())
 
     def __init__(
-        self, *, spec: ModelSpec | str, model: Any, mlflow_conn_id: str | None = "mlflow_default", **kwargs: Any
+        self, *, spec: ModelSpec | str, model: RefInput, mlflow_conn_id: str | None = "mlflow_default", **kwargs: Any
     ) -> None:
         super().__init__(spec=spec, **kwargs)
         self.model = model

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_mlops.artifacts import digest_json, encode_table
-from airflow_mlops.errors import ArtifactMissing
+from airflow_mlops.errors import ArtifactMissing, TrainingSetUnusable
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import FeaturesRef, SnapshotRef
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import Context
 
+    from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.sections import Window
     from airflow_mlops.stages.features import FeatureMatrix
@@ -46,9 +47,9 @@ class FeaturesOperator(StageOperator):
         self,
         *,
         spec: ModelSpec | str,
-        snapshots: Sequence[Any],
-        label_snapshots: Sequence[Any] = (),
-        window: Window | None = None,
+        snapshots: Sequence[RefInput],
+        label_snapshots: Sequence[RefInput] = (),
+        window: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec=spec, **kwargs)
@@ -75,7 +76,7 @@ class FeaturesOperator(StageOperator):
         spec = self.model_spec
         rows = [SnapshotRef.from_dict(ref) for ref in self.snapshots]
         labels = [SnapshotRef.from_dict(ref) for ref in self.label_snapshots]
-        window = self.window or spec.train.window
+        window = _window(self.window or spec.train.window)
         training_set = training_set_digest(
             [ref.digest for ref in rows], [ref.digest for ref in labels], spec=spec, now=self.moment, window=window
         )
@@ -166,3 +167,13 @@ class Plan:
     rows: list[SnapshotRef]
     labels: list[SnapshotRef]
     window: Window
+
+
+def _window(name: str) -> Window:
+    from airflow_mlops.spec.sections import Window
+
+    known: tuple[Window, ...] = get_args(Window)
+    for window in known:
+        if window == name:
+            return window
+    raise TrainingSetUnusable(f"there is no training window {name!r}; give one of {', '.join(known)}.")

@@ -6,21 +6,18 @@ So a link reads what ``run_stage`` left on the operator, and an empty address me
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from airflow.sdk import BaseOperatorLink, conf
 
 from airflow_mlops.hooks.artifacts import configured_uri
 from airflow_mlops.report_access import report_url
 
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
-
 
 class _ReportLink(BaseOperatorLink):
     """Open the report at ``operator.report_uri`` through the plugin's route."""
 
-    def get_link(self, operator: BaseOperator, *, ti_key: object) -> str:
+    def get_link(self, operator: Any, *, ti_key: object) -> str:
         """Return the report's address in Airflow, or nothing."""
         uri = getattr(operator, "report_uri", None)
         # The API server knows only the configured store; a link into another one would lead nowhere.
@@ -58,6 +55,6 @@ class MlflowRunLink(BaseOperatorLink):
     name = "MLflow run"
     xcom_key = "_link_mlops_mlflow_run"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: object) -> str:
+    def get_link(self, operator: Any, *, ti_key: object) -> str:
         """Return the run's address in MLflow, or nothing."""
         return getattr(operator, "mlflow_run_url", None) or ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_mlops.lifecycle.register import Origin
+    from airflow_mlops.operators.base import RefInput
 
 
 class RegisterOperator(StageOperator):
@@ -40,8 +41,8 @@ class RegisterOperator(StageOperator):
     def __init__(
         self,
         *,
-        model: dict[str, Any],
-        evaluation: dict[str, Any],
+        model: RefInput,
+        evaluation: RefInput,
         mlflow_conn_id: str = MlflowHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -67,7 +68,7 @@ class RegisterOperator(StageOperator):
         with hook.bound() as client:
             origin = self._origin(context, hook)
             registered = register(client, self.store, self.model_spec, model, evaluation, origin=origin)
-            run = client.get_run(registered.mlflow_run_id)
+            run = client.get_run(str(registered.mlflow_run_id))
         self.mlflow_run_url = hook.run_url(run.info.run_id, run.info.experiment_id)
         self.record(context, model.digest, registered.to_dict())
         self.log.info("%s is version %s of %s", model.id, registered.version, registered.registered_name)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from airflow.sdk import Context
 
+    from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.train import Trained
 
@@ -36,7 +37,7 @@ class TrainOperator(StageOperator):
     stage = "train"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "features")
 
-    def __init__(self, *, spec: ModelSpec | str, features: Any, **kwargs: Any) -> None:
+    def __init__(self, *, spec: ModelSpec | str, features: RefInput, **kwargs: Any) -> None:
         super().__init__(spec=spec, **kwargs)
         self.features = features
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.validate import Validation
 
@@ -48,8 +49,8 @@ class ValidateOperator(StageOperator):
         self,
         *,
         spec: ModelSpec | str,
-        snapshot: SnapshotRef | dict[str, Any],
-        reference: list[SnapshotRef | dict[str, Any]] | None = None,
+        snapshot: RefInput,
+        reference: Sequence[RefInput] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec=spec, **kwargs)

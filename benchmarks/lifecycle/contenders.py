@@ -78,7 +78,7 @@ class OnAirflow:
         dag_id = self.dag_id(number)
         api.wait_for_dag(dag_id)
         run_id = api.trigger(dag_id, self.conf(folder, tracking_uri, number))
-        *_, run = api.follow(dag_id, run_id, timeout_s=TIMEOUT_S)
+        *_, run = api.follow(dag_id, run_id, timeout_s=TIMEOUT_S, every_s=1)
         if run.failed():
             task = run.failed()[0]
             said = api.error_lines(dag_id, run_id, task.task_id, task.tries)
@@ -113,9 +113,7 @@ def fresh_tracking(folder: Path) -> str:
 def script_environment() -> dict[str, str]:
     """Return what every contender's processes find in their environment."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "operators")])
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MPLBACKEND": "Agg"}
-    # As the demonstration has it, and for all alike: threads that spin while they wait make times a matter of luck.
-    return {"PYTHONPATH": path, "OMP_WAIT_POLICY": "passive", **quiet}
+    return {"PYTHONPATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MPLBACKEND": "Agg"}
 
 
 def _python(argv: list[str], folder: Path) -> str:

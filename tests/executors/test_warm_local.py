@@ -82,28 +82,28 @@ def test_workers_inherit_what_was_preloaded_and_faults_are_logged(faulty, monkey
     inherited: list[bool] = []
     monkeypatch.setattr(WarmLocalExecutor, "_spawn_worker", lambda self: inherited.append("is_fine" in sys.modules))
 
-    monkeypatch.setenv("OMP_WAIT_POLICY", "")
-    monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")
+    monkeypatch.delenv("GOMP_SPINCOUNT")
 
     with caplog.at_level(logging.INFO):
         executor.start()
 
     assert inherited == [True]
-    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert os.environ["GOMP_SPINCOUNT"] == "10000"
     assert caplog.messages[-2:] == [
         "preload of raises_value_error failed, its tasks import it themselves: ValueError('no licence')",
         "preloaded 1 modules in 0.0 s (all quick)",
     ]
 
 
-def test_a_wait_policy_that_somebody_chose_is_kept(monkeypatch):
+def test_a_spin_count_that_somebody_chose_is_kept(monkeypatch):
     monkeypatch.setenv("AIRFLOW__MLOPS__PRELOAD", "json")
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     monkeypatch.setattr(WarmLocalExecutor, "_spawn_worker", lambda self: None)
 
     WarmLocalExecutor(parallelism=1).start()
 
-    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
 
 
 def test_it_says_so_when_workers_are_not_forked(monkeypatch, caplog):

@@ -27,6 +27,15 @@ FROM flights f LEFT JOIN weather w USING (origin, time_hour)
 WHERE f.time_hour + to_minutes(f.minute) >= $start AND f.time_hour + to_minutes(f.minute) < $end
 ORDER BY scheduled, flight, f.origin
 """
+# The columns of the two files that the query reads.
+_FLIGHT = [
+    *("year", "month", "day", "minute", "time_hour", "sched_dep_time", "sched_arr_time", "arr_delay"),
+    *("carrier", "flight", "origin", "dest", "distance"),
+]
+_WEATHER = [
+    *("origin", "time_hour", "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust"),
+    *("precip", "pressure", "visib"),
+]
 
 
 def read_flights(start: datetime, end: datetime) -> pa.Table:
@@ -52,8 +61,8 @@ def read_flights(start: datetime, end: datetime) -> pa.Table:
     folder = _folder()
     with duckdb.connect() as connection, ZipFile(folder / "flights.csv.zip") as archive:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("flights", _read_csv(archive.open("flights.csv")))
-        connection.register("weather", _read_csv(folder / "weather.csv"))
+        connection.register("flights", _read_csv(archive.open("flights.csv"), _FLIGHT))
+        connection.register("weather", _read_csv(folder / "weather.csv", _WEATHER))
         return connection.sql(_QUERY, params={"start": start, "end": end}).to_arrow_table()
 
 
@@ -65,7 +74,8 @@ def _folder() -> Path:
     return Path(package.submodule_search_locations[0], "data")
 
 
-def _read_csv(source: object) -> pa.Table:
+def _read_csv(source: object, columns: list[str]) -> pa.Table:
     from pyarrow import csv
 
-    return csv.read_csv(source, convert_options=csv.ConvertOptions(null_values=["NA", ""], strings_can_be_null=True))
+    options = csv.ConvertOptions(include_columns=columns, null_values=["NA", ""], strings_can_be_null=True)
+    return csv.read_csv(source, convert_options=options)

@@ -58,7 +58,7 @@ class Settings:
     password: str = field(repr=False)
     secret: str = field(repr=False)
     executor: str = WARM
-    parallelism: int = 2
+    parallelism: int = 4
     tracking_uri: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
 
@@ -139,9 +139,6 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in search if path),
         "PYTHONUNBUFFERED": "1",
         "MPLBACKEND": "Agg",
-        # Threads that wait for each other while spinning take the cores from everything else on a small machine: a fit
-        # of 0.1 s was seen to take 12 s beside other work.
-        "OMP_WAIT_POLICY": "passive",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DO_NOT_TRACK": "true",
@@ -159,6 +156,8 @@ def keep_bytecode(environ: dict[str, str], folder: Path) -> dict[str, str]:
 def _airflow_options(settings: Settings, home: Path) -> dict[str, str]:
     options = {
         "CORE__EXECUTOR": settings.executor,
+        # More than there are cores: now and then Airflow's supervisor sees the end of a task only at its next look, up
+        # to 5 s later, and its worker takes no other task before.
         "CORE__PARALLELISM": str(settings.parallelism),
         "CORE__DAGS_FOLDER": settings.dags,
         "CORE__LOAD_EXAMPLES": "False",
@@ -178,6 +177,8 @@ def _airflow_options(settings: Settings, home: Path) -> dict[str, str]:
         # Airflow waits a second between looks at an idle scheduler; nine short tasks would wait longer than they work.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        # Nobody changes these DAGs; reading them every half minute takes the cores from the tasks.
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
         "MLOPS__ARTIFACTS_URI": settings.artifacts.as_uri(),
     }

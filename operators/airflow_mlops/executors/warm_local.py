@@ -31,7 +31,10 @@ PRELOAD = (
     "airflow_mlops.ledger",
     *(f"airflow_mlops.lifecycle.{name}" for name in ("deploy", "isolated", "promote", "register", "tracking")),
     *(f"airflow_mlops.stages.{name}" for name in ("ingest", "validate", "features", "training_set", "train")),
-    *(f"airflow_mlops.stages.{name}" for name in ("golden", "model_file", "evaluate", "deploy", "drift")),
+    *(f"airflow_mlops.stages.{name}" for name in ("golden", "model_file", "deploy", "drift")),
+    *(f"airflow_mlops.stages.evaluate.{name}" for name in ("evaluation", "importance", "metrics", "page", "plots")),
+    "airflow_mlops.stages.validate.data_docs",
+    "airflow_mlops.loop.gate",
     # skops looks at every module that is loaded, so it comes before the many
     "skops.io",
     # tables
@@ -51,6 +54,8 @@ PRELOAD = (
     "sklearn.linear_model",
     "sklearn.pipeline",
     "sklearn.preprocessing",
+    "narwhals._pandas_like.dataframe",
+    "alembic.command",
     "mlflow.pyfunc",
     "mlflow.sklearn",
     "mlflow.store.model_registry.sqlalchemy_store",
@@ -93,9 +98,9 @@ class WarmLocalExecutor(LocalExecutor):
     def start(self) -> None:
         """Preload, then fork the workers."""
         if self.is_mp_using_fork:
-            # OpenMP's threads spin while they wait for each other, which starves tasks that share the cores: a fit was
-            # seven times slower. The library reads this when it is loaded, so later is too late.
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+            # GNU OpenMP's threads spin for milliseconds while they wait for each other, which starves tasks that share
+            # the cores; not at all would make a fit on idle cores half as fast. It reads this when it is loaded.
+            os.environ.setdefault("GOMP_SPINCOUNT", "10000")
             done = preload(wanted(self.conf.get("mlops", "preload", fallback=DEFAULT) or ""))
             for module, fault in done.failed.items():
                 log.warning("preload of %s failed, its tasks import it themselves: %s", module, fault)

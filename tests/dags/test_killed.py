@@ -73,6 +73,6 @@ def test_mlflow_has_one_run_and_one_version_with_the_alias(killed):
     versions = client.search_model_versions("name = 'flights'")
     runs = client.search_runs([client.get_experiment_by_name("flights").experiment_id])
 
-    assert [version.version for version in versions] == ["1"]
+    assert [str(version.version) for version in versions] == ["1"]
     assert [run.info.status for run in runs] == ["FINISHED"]
-    assert client.get_model_version_by_alias("flights", "champion").version == "1"
+    assert str(client.get_model_version_by_alias("flights", "champion").version) == "1"

@@ -164,7 +164,9 @@ def _sentence(
         return f"{rule}: could not be checked{'' if is_sensitive else f' ({raised})'}"
     if facts.get("unexpected_count") is not None:
         return f"{rule}: {facts['unexpected_count']} of {facts['element_count']} rows do not meet it"
-    return f"{rule}: found {observed}" if observed is not None else rule
+    if observed is None:
+        return rule
+    return f"{rule}: found {observed:.6g}" if isinstance(observed, float) else f"{rule}: found {observed}"
 
 
 def _exception(result: ExpectationValidationResult) -> str | None:

@@ -165,6 +165,18 @@ def test_the_reference_is_what_the_champion_was_trained_on(run, snapshot, januar
     assert "column 'temp' is gone; 'temperature' is new: was it renamed?" in str(error)
 
 
+def test_rows_that_the_champion_was_trained_on_are_judged_once(run, snapshot, january):
+    rows = snapshot(january)
+    first, operator = run(rows)
+    payload = {"model": {"features": {"snapshots": [rows.to_dict()]}}, "evaluation": {}}
+    operator.ledger.promote("flights", "1", expected_epoch=0, payload=payload, at=utc("2013-01-11"))
+
+    again, _ = run(rows)
+
+    assert again.id == first.id
+    assert len(operator.ledger.events("flights", kind="validate")) == 1
+
+
 def test_an_old_batch_with_new_times_is_stopped(run, snapshot, january):
     monday = snapshot(january)
     later = pc.add(january["scheduled"], pa.scalar(7 * 86_400_000_000, pa.duration("us")))

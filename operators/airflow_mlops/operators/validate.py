@@ -60,7 +60,7 @@ class ValidateOperator(StageOperator):
     def run_stage(self, context: Context) -> ReportRef:
         """Find the report of the same judgement, or make, store and record it; then let it pass, or stop the run."""
         snapshot = SnapshotRef.from_dict(self.snapshot)
-        suite, references = self._suite(), self._references()
+        suite, references = self._suite(), self._references(snapshot)
         key = _key(snapshot, suite, references, self.model_spec)
         folder = self._place("reports", self.stage, digest_json(key)[:16])
         manifest = self.store.manifest(folder)
@@ -89,14 +89,16 @@ class ValidateOperator(StageOperator):
             raise SpecError(write_faults(faults), faults=faults)
         return {"name": self.model_spec.name, **Document.read(path).value}
 
-    def _references(self) -> list[SnapshotRef]:
+    def _references(self, snapshot: SnapshotRef) -> list[SnapshotRef]:
         if self.reference is not None:
             given = self.reference if isinstance(self.reference, list) else [self.reference]
             return [SnapshotRef.from_dict(item) for item in given]
         champion = self.ledger.state(self.model_spec.name).champion
         if champion is None:
             return []
-        return [SnapshotRef.from_dict(item) for item in champion.payload["model"]["features"]["snapshots"]]
+        trained_on = [SnapshotRef.from_dict(item) for item in champion.payload["model"]["features"]["snapshots"]]
+        # Rows compared with themselves tell nothing, and the second run is to give what the first one gave.
+        return [] if [one.id for one in trained_on] == [snapshot.id] else trained_on
 
     def _judge(
         self,
@@ -158,7 +160,7 @@ class ValidateOperator(StageOperator):
         if validation.quarantine is not None:
             quarantine = self._place("quarantine", f"{key.replace(':', '-')}.parquet")
             self.store.write_table(quarantine, validation.quarantine)
-        against = ", ".join(reference.id for reference in references) or "nothing yet: there is no champion"
+        against = ", ".join(reference.id for reference in references) or "nothing: no champion is trained on other rows"
         facts = {
             "snapshot": snapshot.id,
             "rows": f"{validation.rows:,}",

@@ -69,10 +69,6 @@ HARDER = {
     "28 such days, blocks of 2 days": Holdout(28, 2, shift=LARGE_DAY_SHIFT, persistence=PERSISTENCE),
     "28 such days, blocks of 4 days": Holdout(28, 4, shift=LARGE_DAY_SHIFT, persistence=PERSISTENCE),
     "56 such days, blocks of 7 days": Holdout(56, 7, shift=LARGE_DAY_SHIFT, persistence=PERSISTENCE),
-    "28 such days, blocks of 7 days: too few blocks": Holdout(
-        28, 7, FEWER_ROWS, shift=LARGE_DAY_SHIFT, persistence=PERSISTENCE
-    ),
-    "4 days: too few blocks": Holdout(4, rows=FEWER_ROWS, shift=LARGE_DAY_SHIFT),
     "14 days, block null": Holdout(14, None, FEWER_ROWS, shift=LARGE_DAY_SHIFT),
     "over-confident, 200 rows of 14 days": Holdout(rows=200, is_overconfident=True),
     "over-confident, 1,000 rows of 14 days": Holdout(rows=1_000, is_overconfident=True),

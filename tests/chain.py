@@ -35,6 +35,7 @@ def ten_days() -> ModelSpec:
     spec = load_spec(ROOT / "dags" / "specs" / "flights.yaml")
     small = spec.model_dump(mode="json", by_alias=True)
     small["ingest"]["window"], small["evaluate"]["holdout"], small["monitor"]["window"] = "10d", "2d", "5d"
+    small["evaluate"]["gate"]["block"] = "6h"
     small["train"]["params"] = {"max_iter": 20, "max_leaf_nodes": 15}
     small["deploy"]["golden_rows"] = 20
     small["retrain"]["now"] = NOW

@@ -226,7 +226,7 @@ def test_a_limit_refuses_and_raising_it_lets_through(limit, message, deployment,
 def test_a_model_that_crashes_takes_nothing_with_it(deployment, registered, ledger, monkeypatch):
     model = registered()
     # The fork inherits it: as if the loader had a fault in C code.
-    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda path: os.kill(os.getpid(), signal.SIGSEGV))
+    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda path, **_: os.kill(os.getpid(), signal.SIGSEGV))
 
     with pytest.raises(ModelUnusable, match="ended by SIGSEGV; the model cannot serve"):
         deployment(model).deploy()
@@ -239,7 +239,7 @@ def test_a_model_that_hangs_is_ended(deployment, registered, monkeypatch):
     from datetime import timedelta
 
     model = registered()
-    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda path: time.sleep(60))
+    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda path, **_: time.sleep(60))
 
     with pytest.raises(ModelUnusable, match="did not load and answer within 1 s"):
         deployment(model, timeout=timedelta(seconds=1)).deploy()
@@ -248,7 +248,7 @@ def test_a_model_that_hangs_is_ended(deployment, registered, monkeypatch):
 def test_an_error_while_loading_is_named(deployment, registered, monkeypatch):
     model = registered()
 
-    def load(path):
+    def load(path, **_):
         raise ModuleNotFoundError("No module named 'company'")
 
     monkeypatch.setattr("mlflow.pyfunc.load_model", load)

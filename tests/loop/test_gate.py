@@ -96,14 +96,16 @@ def test_days_that_go_their_own_way_widen_the_interval():
     assert blocks.high - blocks.low > 3 * (rows.high - rows.low)
 
 
-def test_fewer_than_five_blocks_are_not_used_and_the_verdict_says_so():
+def test_fewer_than_five_blocks_refuse_and_the_verdict_says_what_to_do():
     champion, baseline = losses()
 
-    found = judge(champion, baseline=baseline, blocks=np.arange(2000) // 500)
+    found = judge(champion * 0.5, baseline=baseline, blocks=np.arange(2000) // 500)
 
-    assert not found.blocked
-    assert found.units == 2000
-    assert "fewer than 5 blocks" in found.reasons[-1]
+    assert (found.verdict, found.units) == ("refused", 4)
+    assert found.reasons == (
+        "the held-out rows lie in 4 blocks of time, and fewer than 5 say nothing of how much blocks differ; lengthen "
+        "evaluate.holdout, or shorten evaluate.gate.block",
+    )
 
 
 def test_other_rows_cannot_be_compared():

@@ -51,7 +51,7 @@ train:
   window: all
 
 evaluate:
-  holdout: 7d
+  holdout: 28d
   slices: [carrier, origin]
 
 deploy:
@@ -191,10 +191,16 @@ def test_a_spec_survives_json_and_back():
             id="a sensitive column may not be a slice",
         ),
         pytest.param(
-            "holdout: 7d",
+            "holdout: 28d",
             "holdout: 59d",
             "36:12: error: evaluate.holdout: 59d held out of a window of 59d (ingest.window) leaves nothing",
             id="a holdout as long as the window",
+        ),
+        pytest.param(
+            "holdout: 28d",
+            "holdout: 14d",
+            "36:12: error: evaluate.holdout: 14d held out are fewer than 5 blocks of 4d (evaluate.gate.block)",
+            id="a holdout of too few blocks",
         ),
         pytest.param(
             "retrain:\n",

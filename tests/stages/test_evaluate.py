@@ -33,7 +33,9 @@ def holdout_of(task, n=600):
 
 def judged(task, *, champion=None, rows=None, model=None, **section):
     trained = model or fit(rows_of(task), task)
-    spec = make_spec(features={"columns": ["x", "city"]}, evaluate={"holdout": "10d", **section})
+    spec = make_spec(
+        features={"columns": ["x", "city"]}, evaluate={"holdout": "10d", "gate": {"block": "1d"}, **section}
+    )
     spec = spec.model_copy(update={"task": task})
     return evaluate(
         holdout_of(task) if rows is None else rows,

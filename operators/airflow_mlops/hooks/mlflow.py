@@ -28,6 +28,8 @@ _LIMITS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
 }
+# What MLflow would write between a task's own lines.
+_QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 _CONNECT_S, _ANSWER_S = 3.05, 10.0
 
 
@@ -127,9 +129,9 @@ class MlflowHook(BaseHook):
     @property
     def _settings(self) -> dict[str, str]:
         if not self._is_http:
-            return {}
+            return dict(_QUIET)
         extra = self._connection.extra_dejson
-        settings = dict(_LIMITS)
+        settings = {**_QUIET, **_LIMITS}
         if extra.get("verify_tls") is False:
             settings["MLFLOW_TRACKING_INSECURE_TLS"] = "true"
         elif extra.get("ca_cert"):

@@ -72,6 +72,7 @@ def register(
     """
     name = spec.registered_model
     if found := registry.version_with(client, name, model.digest):
+        tracking.finish(client, found.run_id)
         return _as_registered(model, name, str(found.version), found.run_id)
     stored = StoredModel.read(store, model)
     run = tracking.run_for(client, spec.experiment, model.id, origin.tags, artifact_location=origin.artifact_location)
@@ -82,7 +83,7 @@ def register(
     tags = {**origin.tags, **_tags(model, evaluation), registry.DIGEST: model.digest}
     made = registry.create_version(client, name, logged, run.info.run_id, tags)
     kept = registry.version_with(client, name, model.digest) or made
-    client.set_terminated(run.info.run_id)
+    tracking.finish(client, run.info.run_id)
     return _as_registered(model, name, str(kept.version), kept.run_id)
 
 

@@ -62,6 +62,8 @@ def create_version(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+    # It announces on the error channel that it will wait, and then need not.
+    logging.getLogger("mlflow.store.model_registry").setLevel(logging.WARNING)
     return client.create_model_version(name, source, run_id, tags=dict(tags), model_id=logged.model_id)
 
 

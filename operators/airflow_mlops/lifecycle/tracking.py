@@ -82,6 +82,20 @@ def run_for(
     return kept
 
 
+def finish(client: MlflowClient, run_id: str | None) -> None:
+    """End a run; one that ended, or was deleted by hand, is left alone."""
+    from mlflow.exceptions import MlflowException
+
+    if not run_id:
+        return
+    try:
+        if client.get_run(run_id).info.status == "RUNNING":
+            client.set_terminated(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
 def log_facts(
     client: MlflowClient,
     run: Run,

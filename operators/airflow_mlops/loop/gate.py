@@ -11,12 +11,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import GateMisuse
+from airflow_mlops.spec.sections import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     import numpy as np
-
-# Fewer blocks say nothing of how much blocks differ; `docs/statistics.md` shows the error rates from 5 on.
-FEWEST_BLOCKS = 5
 
 # Resamples are drawn in pieces of about this many numbers, 32 MB, so that memory does not grow with rows.
 _PIECE = 4_000_000
@@ -88,8 +86,8 @@ def judge(
     challenger, baseline, champion : ndarray of shape (n_rows,)
         Loss of each row, lower is better, in the same order.
     blocks : ndarray of shape (n_rows,), optional
-        Label of the block each row belongs to, such as its day. Fewer than 5 blocks are not used: rows are resampled,
-        and the verdict says so.
+        Label of the block each row belongs to, such as its day. With fewer than 5 blocks the challenger is refused.
+        None takes rows as independent of each other.
     metric : str
         Name of the loss, for the sentences.
     margin : float, default=0.01
@@ -106,7 +104,7 @@ def judge(
     Returns
     -------
     GateVerdict
-        Never an error for a bad model: too few rows, or a loss that is not finite, refuses.
+        Never an error for a bad model: too few rows or blocks, or a loss that is not finite, refuses.
 
     Raises
     ------
@@ -130,17 +128,17 @@ def judge(
     import numpy as np
 
     _require_same_rows(challenger, baseline, champion, blocks)
-    blocked = blocks is not None and len(np.unique(blocks)) >= FEWEST_BLOCKS
-    units = _units(len(challenger), blocks if blocked else None)
+    units = _units(len(challenger), blocks)
+    count = int(units.max()) + 1 if len(units) else 0
     facts: dict[str, Any] = {
         "metric": metric,
         "n": len(challenger),
-        "units": int(units.max()) + 1 if len(units) else 0,
-        "blocked": blocked,
+        "units": count,
+        "blocked": blocks is not None,
         "resamples": resamples,
         "confidence": confidence,
     }
-    if refusal := _unfit(challenger, min_rows):
+    if refusal := _unfit(challenger, min_rows) or _too_few(count, is_block=blocks is not None):
         return GateVerdict("refused", (refusal,), **facts)
 
     opponents = [("baseline", baseline, 0.0)] + ([] if champion is None else [("champion", champion, margin)])
@@ -152,10 +150,6 @@ def judge(
         for index, (name, loss, allowed) in enumerate(opponents)
     )
     reasons = [_sentence(comparison, metric, confidence) for comparison in comparisons]
-    if blocks is not None and not blocked:
-        reasons.append(
-            f"the rows lie in fewer than {FEWEST_BLOCKS} blocks, so they were taken as independent of each other"
-        )
     passed = all(comparison.passed for comparison in comparisons)
     return GateVerdict("passed" if passed else "refused", tuple(reasons), comparisons=comparisons, **facts)
 
@@ -189,6 +183,16 @@ def _unfit(challenger: np.ndarray, min_rows: int) -> str | None:
         return f"{len(challenger)} held-out rows are fewer than the {min_rows} the gate needs (evaluate.gate.min_rows)"
     broken = int((~np.isfinite(challenger)).sum())
     return f"the challenger's loss is not finite on {broken} of {len(challenger)} rows" if broken else None
+
+
+def _too_few(units: int, *, is_block: bool) -> str | None:
+    if not is_block or units >= FEWEST_BLOCKS:
+        return None
+    found = f"{units} {'block' if units == 1 else 'blocks'}"
+    return (
+        f"the held-out rows lie in {found} of time, and fewer than {FEWEST_BLOCKS} say nothing of how much blocks "
+        "differ; lengthen evaluate.holdout, or shorten evaluate.gate.block"
+    )
 
 
 def _bounds(

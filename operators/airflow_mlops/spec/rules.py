@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_mlops.spec.durations import format_duration
+from airflow_mlops.spec.sections import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,6 +111,13 @@ def _lengths(spec: ModelSpec) -> Iterator[Broken]:
         )
     if spec.evaluate.holdout <= timedelta(0):
         yield ("evaluate", "holdout"), "nothing held out leaves nothing to judge on"
+    block = spec.evaluate.gate.block
+    if block and timedelta(0) < spec.evaluate.holdout <= (FEWEST_BLOCKS - 1) * block:
+        yield (
+            ("evaluate", "holdout"),
+            f"{format_duration(spec.evaluate.holdout)} held out are fewer than {FEWEST_BLOCKS} blocks of "
+            f"{format_duration(block)} (evaluate.gate.block): the gate would refuse every challenger",
+        )
     if spec.data.label_delay >= window:
         yield (
             ("data", "label_delay"),

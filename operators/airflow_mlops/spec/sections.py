@@ -125,6 +125,11 @@ class TrainSpec(Section):
     recent: Duration = Field(timedelta(days=28), description="What counts as recent, back from the holdout's start.")
 
 
+# Fewer blocks say nothing of how much blocks differ, and rows taken as independent would pass every third challenger
+# that is worse by the margin; `docs/statistics.md` shows the error rates.
+FEWEST_BLOCKS = 5
+
+
 class GateSpec(Section):
     """When a challenger may replace the champion."""
 
@@ -136,14 +141,14 @@ class GateSpec(Section):
     resamples: int = Field(1000, ge=200, description="Bootstrap resamples of the holdout's rows.")
     min_rows: int = Field(200, ge=20, description="Fewer holdout rows refuse the challenger.")
     block: Duration | None = Field(
-        timedelta(days=1), description="Rows of one such stretch of time are resampled together; null: each by itself."
+        timedelta(days=4), description="Rows of one such stretch of time are resampled together; null: each by itself."
     )
 
 
 class EvaluateSpec(Section):
     """How a challenger is judged."""
 
-    holdout: Duration = Field(timedelta(days=7), description="Last part of the window, never trained on.")
+    holdout: Duration = Field(timedelta(days=28), description="Last part of the window, never trained on.")
     metrics: list[str] = Field(default_factory=list, description="Further metrics by scikit-learn name.")
     slices: list[str] = Field(default_factory=list, description="Raw columns whose values get metrics of their own.")
     min_slice_rows: int = Field(50, ge=10, description="Smaller slices are not reported.")

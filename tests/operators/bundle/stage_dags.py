@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import DAG
 
-from airflow_mlops.errors import ArtifactsUnavailable, DataCheckFailed
+from airflow_mlops.errors import DataCheckFailed, TrackingUnavailable
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DataDocsLink, MlflowRunLink
 from airflow_mlops.refs import ReportRef
@@ -45,7 +45,7 @@ class Check(StageOperator):
 ERRORS = {
     "nothing": None,
     "permanent": DataCheckFailed("12 rows have no carrier; mend the source."),
-    "transient": ArtifactsUnavailable("the bucket did not answer."),
+    "transient": TrackingUnavailable("the bucket did not answer."),
     "unknown": OSError("disk"),
 }
 

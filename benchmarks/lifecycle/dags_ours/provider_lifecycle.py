@@ -37,7 +37,8 @@ def lifecycle(dag_id: str, model: str) -> DAG:
         deploy = DeployOperator(task_id="deploy", spec=spec, model=register.output, evaluation=evaluate.output)
         june = IngestOperator(task_id="ingest_june", spec=spec, window="30d", now="2013-07-01T04:00:00+00:00")
         drift = DriftOperator(task_id="drift", spec=spec, current=june.output)
-        validate >> features
+        # June is read while the model is trained.
+        validate >> [features, june]
         deploy >> drift
     return dag
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Predict = Callable[[pd.DataFrame], Any]
 
 # The median of this many single rows is steady; a slow model is known for one after fewer.
-_LATENCY_ROWS, _FEWEST_ROWS, _ENOUGH_S = 20, 5, 0.15
+_LATENCY_ROWS, _FEWEST_ROWS, _ENOUGH_S = 20, 5, 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.demo.airflow_api import AirflowApi, RunState
-from airflow_mlops.demo.services import USER, WARM, Settings, Stack, keep_bytecode
+from airflow_mlops.demo.services import Stack
+from airflow_mlops.demo.settings import USER, WARM, Settings, keep_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_mlops.demo.airflow_api import AirflowApi
-from airflow_mlops.demo.services import USER, Settings, Stack
+from airflow_mlops.demo.services import Stack
+from airflow_mlops.demo.settings import USER, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

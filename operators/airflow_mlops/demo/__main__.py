@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.demo.airflow_api import AirflowApi
 from airflow_mlops.demo.processes import Processes
-from airflow_mlops.demo.services import USER, Settings, Stack
+from airflow_mlops.demo.services import Stack
+from airflow_mlops.demo.settings import USER, Settings
 from airflow_mlops.demo.story import MONITOR, RETRAIN, compare_with_first, facts_of, play
 from airflow_mlops.demo.view import View
 from airflow_mlops.errors import DemoFailed

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_mlops.demo.airflow_api import AirflowApi, RunState, TaskState
-    from airflow_mlops.demo.services import Settings
+    from airflow_mlops.demo.settings import Settings
     from airflow_mlops.events import ModelState
 
 MODEL = "flights"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_mlops.demo.airflow_api import TaskState
-    from airflow_mlops.demo.services import Settings
+    from airflow_mlops.demo.settings import Settings
     from airflow_mlops.demo.story import Chapter, Facts, Told
 
 _MARKS = {"success": "[green]✓[/]", "failed": "[red]✗[/]", "upstream_failed": "[red]✗[/]", "skipped": "[yellow]-[/]"}

@@ -154,23 +154,12 @@ class ValidateOperator(StageOperator):
         folder: str,
         key: str,
     ) -> dict[str, Any]:
-        from airflow_mlops.stages.validate.data_docs import render_docs
-
         quarantine = None
         if validation.quarantine is not None:
             quarantine = self._place("quarantine", f"{key.replace(':', '-')}.parquet")
             self.store.write_table(quarantine, validation.quarantine)
-        against = ", ".join(reference.id for reference in references) or "nothing: no champion is trained on other rows"
-        facts = {
-            "snapshot": snapshot.id,
-            "rows": f"{validation.rows:,}",
-            "from": snapshot.start[:16],
-            "to": snapshot.end[:16],
-            "compared with": against,
-        }
-        page = render_docs(validation, profile, title=self.model_spec.name, facts=facts)
         html = f"{folder}/report.html"
-        self.store.write_bytes(html, page.encode())
+        self.store.write_bytes(html, self._page(validation, profile, snapshot, references).encode())
         report = {
             "verdict": validation.verdict,
             "data_check": [finding.to_dict() for finding in validation.data_check],
@@ -194,6 +183,21 @@ class ValidateOperator(StageOperator):
         }
         self.store.complete(folder, manifest)
         return manifest
+
+    def _page(
+        self, validation: Validation, profile: dict[str, Any], snapshot: SnapshotRef, references: list[SnapshotRef]
+    ) -> str:
+        from airflow_mlops.stages.validate.data_docs import render_docs
+
+        against = ", ".join(reference.id for reference in references)
+        facts = {
+            "snapshot": snapshot.id,
+            "rows": f"{validation.rows:,}",
+            "from": snapshot.start[:16],
+            "to": snapshot.end[:16],
+            "compared with": against or "nothing: no champion is trained on other rows",
+        }
+        return render_docs(validation, profile, title=self.model_spec.name, facts=facts)
 
     def _place(self, *parts: str) -> str:
         return self.store.uri(self.model_spec.name, *parts)

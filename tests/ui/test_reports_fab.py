@@ -51,7 +51,6 @@ print("ANSWERS", json.dumps(answers))
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     """Status of each address for each person: the report of flights, and the report of churn."""
-    pytest.importorskip("airflow.providers.fab")
     home = tmp_path_factory.mktemp("fab")
     store = ArtifactStore.local(home / "artifacts")
     addresses = []

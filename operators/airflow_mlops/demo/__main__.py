@@ -16,15 +16,19 @@ from airflow_mlops.demo.processes import Processes
 from airflow_mlops.demo.services import Stack
 from airflow_mlops.demo.settings import USER, Settings
 from airflow_mlops.demo.story import MONITOR, RETRAIN, compare_with_first, facts_of, play
-from airflow_mlops.demo.view import View
+from airflow_mlops.demo.view import View, stop_command
 from airflow_mlops.errors import DemoFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from airflow_mlops.demo.story import Chapter, Told
 
 INTERRUPTED = 130
+# Of Airflow and MLflow; where they are taken, others are chosen.
+PORTS = (8080, 5000)
+ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,10 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
             return up(folder, chosen.dags.absolute(), view)
         return down(folder, view) if chosen.command == "down" else status(folder, view)
     except DemoFailed as error:
-        view.failed(str(error))
+        view.failed(str(error), *getattr(error, "__notes__", ()))
         return 1
-    except KeyboardInterrupt:
-        view.failed("Interrupted. What this call had started is stopped; what was done stays done.")
+    except KeyboardInterrupt as interrupt:
+        view.failed("Interrupted.", *getattr(interrupt, "__notes__", ()))
         return INTERRUPTED
 
 
@@ -59,7 +63,7 @@ def up(folder: Path, dags: Path, view: View) -> int:
     if not dags.is_dir():
         raise DemoFailed(f"there is no folder {dags}; run this at the root of the project, or give --dags")
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder), _terminated_like_interrupted(), _running_stack(folder, dags, view) as settings:
+    with _alone(folder), _on_signals(_interrupt_once), _running_stack(folder, dags, view) as settings:
         told = [_play(settings, chapter, view) for chapter in (RETRAIN, MONITOR)]
         facts = facts_of(settings, *told)
         first = compare_with_first(settings, facts)
@@ -75,7 +79,11 @@ def _play(settings: Settings, chapter: Chapter, view: View) -> Told:
 
 def down(folder: Path, view: View) -> int:
     """Stop exactly what `up` started."""
-    stopped = Processes(folder).stop()
+    processes = Processes(folder)
+    if processes.leaders():
+        view.line("Stopping Airflow and MLflow...")
+    with _on_signals(signal.SIG_IGN):
+        stopped = processes.stop()
     view.line(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
     if stopped:
         view.line(f"What they made is still in {folder}; remove that folder to begin anew.")
@@ -100,24 +108,45 @@ def status(folder: Path, view: View) -> int:
 def _running_stack(folder: Path, dags: Path, view: View) -> Iterator[Settings]:
     """Find everything running, or start it; what was started here is stopped if the caller is interrupted."""
     known = Settings.read(folder)
-    if known is not None and Stack(known).is_running():
-        view.line("Airflow and MLflow are running already.")
-        yield known
-        return
+    was_running = known is not None and Stack(known).is_running()
+    stack = Stack(known if known is not None and was_running else _settings(folder, dags, known, view))
+    is_up = was_running
+    try:
+        if was_running:
+            view.line("Airflow and MLflow are running already.")
+        else:
+            with view.starting("Starting Airflow and MLflow") as progress:
+                stack.start(progress)
+        is_up = True
+        yield stack.settings
+    except BaseException as error:
+        if was_running or (is_up and not isinstance(error, KeyboardInterrupt)):
+            _say_what_stays(error, stack)
+        else:
+            view.line("Stopping Airflow and MLflow...")
+            with _on_signals(signal.SIG_IGN):
+                stack.stop()
+            error.add_note("Airflow and MLflow are stopped; what was done stays done.")
+        raise
+
+
+def _settings(folder: Path, dags: Path, known: Settings | None, view: View) -> Settings:
+    """Choose ports, and say where they are not the usual ones."""
     # What is left of a broken start, or of one whose parts died, would hold its ports.
     Processes(folder).stop()
-    stack = Stack(Settings.make(folder, dags) if known is None else known.with_free_ports(dags))
-    try:
-        with view.starting("Starting Airflow and MLflow") as progress:
-            stack.start(progress)
-    except BaseException:
-        stack.stop()
-        raise
-    try:
-        yield stack.settings
-    except KeyboardInterrupt:
-        stack.stop()
-        raise
+    wanted = (known.airflow_port, known.mlflow_port) if known else PORTS
+    chosen = known.with_free_ports(dags) if known else Settings.make(folder, dags, preferred=PORTS)
+    pairs = zip(("Airflow", "MLflow"), wanted, (chosen.airflow_port, chosen.mlflow_port), strict=True)
+    moved = [f"{name} listens on {other}, for {port} is taken" for name, port, other in pairs if port != other]
+    if moved:
+        view.line(f"{'; '.join(moved)}.")
+    return chosen
+
+
+def _say_what_stays(error: BaseException, stack: Stack) -> None:
+    alive = stack.alive()
+    if alive:
+        error.add_note(f"Still running: {', '.join(alive)}; {stop_command(stack.settings.folder)} stops them.")
 
 
 @contextmanager
@@ -132,13 +161,22 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let a polite end clean up as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Handle Ctrl-C and a polite end otherwise for a while; what is ignored already stays ignored."""
+    heard = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    """Interrupt, and let no further signal interrupt the cleaning up: half of the processes would live on."""
+    for one in ENDS:
+        signal.signal(one, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -82,8 +82,13 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        leader = Leader(name, process.pid, psutil.Process(process.pid).create_time())
-        self._write([*(other for other in self.leaders() if other.name != name), leader])
+        try:
+            leader = Leader(name, process.pid, psutil.Process(process.pid).create_time())
+            self._write([*(other for other in self.leaders() if other.name != name), leader])
+        except BaseException:
+            # Nobody would ever stop a process that is not in the record.
+            process.kill()
+            raise
         return leader
 
     def log(self, name: str) -> Path:

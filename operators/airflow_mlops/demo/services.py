@@ -32,8 +32,11 @@ class Stack:
 
     def is_running(self) -> bool:
         """Tell whether every process lives and answers."""
-        alive = {leader.name for leader in self.processes.leaders() if leader.is_alive()}
-        return alive == set(self._commands()) and self._healthy()
+        return set(self.alive()) == set(self._commands()) and self._healthy()
+
+    def alive(self) -> list[str]:
+        """Return the names of the processes that live, answering or not."""
+        return [leader.name for leader in self.processes.leaders() if leader.is_alive()]
 
     def start(self, progress: Callable[[str], None], *, timeout_s: float = 240) -> None:
         """Start everything and wait until it answers.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,18 +96,30 @@ def play(api: AirflowApi, chapter: Chapter, watch: Callable[[Told], None], *, lo
     ------
     DemoFailed
         A task did not succeed, or the run did not end in time.
+    KeyboardInterrupt
+        Somebody pressed Ctrl-C; a note says which run had not ended.
     """
     api.wait_for_dag(chapter.dag_id)
     run_id = api.trigger(chapter.dag_id, {"now": chapter.now})
+    try:
+        told = _follow(api, chapter, run_id, watch)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"Run {run_id} of {chapter.dag_id} had not ended; it goes on whenever Airflow runs.")
+        raise
+    _refuse_failures(api, chapter, told.run, logs)
+    links = {task.task_id: api.links(chapter.dag_id, run_id, task.task_id) for task in told.run.tasks}
+    return replace(told, links=links)
+
+
+def _follow(api: AirflowApi, chapter: Chapter, run_id: str, watch: Callable[[Told], None]) -> Told:
     results: dict[str, dict[str, Any]] = {}
     for run in api.follow(chapter.dag_id, run_id, timeout_s=chapter.timeout_s):
         for task in run.tasks:
             if task.state == "success" and task.task_id not in results:
                 results[task.task_id] = api.result(chapter.dag_id, run_id, task.task_id) or {}
-        watch(Told(chapter, run, dict(results)))
-    _refuse_failures(api, chapter, run, logs)
-    links = {task.task_id: api.links(chapter.dag_id, run_id, task.task_id) for task in run.tasks}
-    return Told(chapter, run, results, links)
+        told = Told(chapter, run, dict(results))
+        watch(told)
+    return told
 
 
 def _refuse_failures(api: AirflowApi, chapter: Chapter, run: RunState, logs: Path) -> None:

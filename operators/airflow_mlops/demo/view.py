@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -63,17 +64,27 @@ class View:
         """Print one line as it is."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def failed(self, text: str) -> None:
-        """Say in one sentence what did not happen."""
+    def failed(self, text: str, *notes: str) -> None:
+        """Say in one sentence what did not happen, and below it what is true nevertheless."""
         self.console.print(Text(text, style="bold red"), soft_wrap=True)
+        for note in notes:
+            self.line(note)
 
     def ended(self, settings: Settings, told: list[Told], facts: Facts, first: Facts | None, seconds: float) -> None:
         """Show what is true now and where to look."""
         self.console.print()
         self.console.print(Panel(Group(*_verdicts(facts, first, seconds)), title="What is true now", expand=False))
+        self.line("Log in to Airflow first, with the user and password below: its links open only then.")
         for name, value in _places(settings, told):
             self.console.print(Text(f"  {name:<30}", style="bold") + Text(value), soft_wrap=True)
-        self.console.print("\nAirflow and MLflow keep running. [bold]make demo-down[/] stops them.")
+        self.line(f"\nAirflow and MLflow keep running. {stop_command(settings.folder)} stops them.")
+
+
+def stop_command(folder: str | Path) -> str:
+    """Return what one types to stop the demonstration in a folder."""
+    if Path(folder) == Path(".demo").absolute():
+        return "make demo-down"
+    return f"python -m airflow_mlops.demo down --folder {folder}"
 
 
 class _Lines:

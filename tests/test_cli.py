@@ -61,6 +61,25 @@ def test_a_fault_is_exit_code_1_and_a_line_an_editor_can_follow(tmp_path, capsys
     )
 
 
+def test_the_sample_on_the_page_is_what_the_command_prints(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "dags" / "specs"
+    folder.mkdir(parents=True)
+    text = SPEC.read_text().replace("seed: 2013", "sed: 2013").replace("{max_iter", "{max_itr")
+    (folder / "flights.yaml").write_text(text)
+    (folder / "flights.suite.yaml").write_text(SPEC.with_name("flights.suite.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["lint", "dags/specs"]) == 1
+    assert f"$ airflow-mlops lint dags/specs\n{capsys.readouterr().out}```" in (ROOT / "docs" / "cli.md").read_text()
+
+
+def test_a_folder_without_specs_is_exit_code_2(tmp_path, capsys):
+    (tmp_path / "flights.suite.yaml").write_text("expectations: []")
+
+    assert main(["lint", str(SPEC), str(tmp_path)]) == 2
+    assert f"{tmp_path} holds no spec" in capsys.readouterr().err
+
+
 def test_findings_are_json_on_request(tmp_path, capsys):
     main(["lint", str(tmp_path / "nowhere.yaml"), "--json"])
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from airflow_mlops.spec.lint import SHORT_NAMES, lint
+from airflow_mlops.spec.lint import lint
 from tests.conftest import ROOT
 
 SPECS = ROOT / "dags" / "specs"
@@ -77,6 +77,27 @@ def test_the_shipped_spec_has_no_error_and_warns_of_its_fixed_moment():
             "error: train.params.max_itr: sklearn.ensemble.HistGradientBoostingClassifier takes no 'max_itr'; "
             "did you mean 'max_iter'?",
             id="a parameter that is not there",
+        ),
+        pytest.param(
+            "{max_iter",
+            "{max_itr",
+            "flights.yaml:31:21: error: train.params.max_itr: sklearn.ensemble.HistGradientBoostingClassifier takes no "
+            "'max_itr'; did you mean 'max_iter'? (found 60)",
+            id="a parameter that is not there, of a short name",
+        ),
+        pytest.param(
+            "slices: [",
+            "metrics: [f1, roc_auk]\n  slices: [",
+            "flights.yaml:39:17: error: evaluate.metrics[1]: found 'roc_auk', expected the name of a scorer of "
+            "scikit-learn; did you mean 'roc_auc'?",
+            id="a metric that is not there",
+        ),
+        pytest.param(
+            "gate: {block: 1d}",
+            "gate: {block: 1d, metric: los_los}",
+            "flights.yaml:38:29: error: evaluate.gate.metric: found 'los_los', expected a loss of a classification: "
+            "log_loss, brier, zero_one; did you mean 'log_loss'?",
+            id="a loss that is not there",
         ),
         pytest.param(
             "suite: flights.suite.yaml",
@@ -150,7 +171,55 @@ def test_a_source_that_breaks_on_import_is_one_finding(tmp_path, lint_with):
     assert [item for item in findings if "cannot be imported, because 'nowhere_to_be_found' is not installed" in item]
 
 
-def test_lint_knows_the_same_short_names_as_training():
-    from airflow_mlops.stages import train
+def test_one_run_names_the_faults_of_every_section(lint_with):
+    findings = lint_with(
+        ("window: 59d", "windw: 59d"),
+        ("owner: airline-science", "owner: airline-science\nextra: 1"),
+        ("estimator: hist_gradient_boosting", "estimator: random_forst"),
+        ("slices: [carrier, origin]", "slices: [carrier, orign]"),
+        (SOURCE, "airflow_mlops.demo.flights.read_flight"),
+        suite=("severity: info", "severity: low"),
+    )
 
-    assert set(SHORT_NAMES) == set(train.SHORT_NAMES)
+    assert {finding.split(" error: ")[1].split(": ")[0] for finding in findings if " error: " in finding} == {
+        "extra",
+        "ingest.window",
+        "ingest.windw",
+        "train.estimator",
+        "evaluate.slices[1]",
+        "data.source.path",
+        "expectations[11].severity",
+    }
+
+
+def test_a_section_at_fault_is_no_reason_for_further_findings(lint_with):
+    findings = lint_with(("  holdout: 14d", "  holdout: soon"), ("window: 59d", "window: 20d"))
+
+    assert [finding for finding in findings if " error: " in finding] == [
+        "flights.yaml:37:12: error: evaluate.holdout: 'soon' is not a duration; write a whole number and s, m, h, d or "
+        "w, such as 12h or 59d"
+    ]
+
+
+def test_an_unknown_key_does_not_hide_its_section(lint_with):
+    findings = lint_with(("  seed: 2013", "  sed: 2013"), ("estimator: hist_gradient_boosting", "estimator: linar"))
+
+    assert [item for item in findings if "train.sed: unknown key; did you mean 'seed'? (found 2013)" in item]
+    assert [item for item in findings if "train.estimator: found 'linar'" in item]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "expected"),
+    [
+        ("binary", "brier", None),
+        ("regression", "mean_squared_error", None),
+        ("regression", "brier", "found 'brier', expected a loss of a regression: mean_absolute_error, mean_squared_"),
+    ],
+)
+def test_the_loss_of_the_gate_is_one_of_the_task(lint_with, task, metric, expected):
+    findings = lint_with(
+        ("task: binary", f"task: {task}"), ("gate: {block: 1d}", f"gate: {{block: 1d, metric: {metric}}}")
+    )
+
+    errors = [finding for finding in findings if "evaluate.gate.metric" in finding]
+    assert (not errors) if expected is None else (expected in errors[0])

@@ -110,13 +110,14 @@ def test_a_spec_survives_json_and_back():
         pytest.param(
             "  estimator:",
             "  estimatr: x\n  estimator:",
-            "30:3: error: train.estimatr: unknown key; did you mean 'estimator'?",
+            "30:3: error: train.estimatr: unknown key; did you mean 'estimator'? (found 'x')",
             id="an unknown key names its neighbour",
         ),
         pytest.param(
             "task: binary",
             "schedule: '@daily'\ntask: binary",
-            "6:1: error: schedule: unknown key here; it belongs to monitor.schedule or retrain.schedule",
+            "6:1: error: schedule: unknown key here; it belongs to monitor.schedule or retrain.schedule "
+            "(found '@daily')",
             id="a key in the wrong section names the right one",
         ),
         pytest.param(
@@ -249,6 +250,32 @@ def test_a_password_is_not_repeated_in_a_fault(write):
     with pytest.raises(SpecError, match=r"found 'postgres://ann:\*\*\*@host'") as caught:
         load_spec(path)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("password: hunter2", id="by its key"),
+        pytest.param("address: https://host/flights.csv?sig=hunter2", id="a signed address"),
+        pytest.param("address: Server=host;Password=hunter2", id="a connection string"),
+        pytest.param("login: {user: ann, code: hunter2}", id="inside a mapping"),
+    ],
+)
+def test_the_value_of_an_unknown_key_is_not_shown_where_it_may_be_a_secret(write, line):
+    path = write("task: binary", f"task: binary\n{line}")
+
+    with pytest.raises(
+        SpecError, match=r"unknown key.*\(found (what looks like a secret|a mapping of 2 keys)\)"
+    ) as caught:
+        load_spec(path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_long_value_of_an_unknown_key_is_shortened(write):
+    path = write("task: binary", f"task: binary\nremarks: {'long ' * 50}")
+
+    with pytest.raises(SpecError, match=r"remarks: unknown key.*\(found 'long .{70,75}\.\.\.\)"):
+        load_spec(path)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_mlops.errors import Permanent
+
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
 
@@ -49,10 +51,22 @@ def run(options: Namespace) -> int:
 
 
 def _specs(paths: list[Path]) -> list[Path]:
-    """Return the files, with those of a folder in its place."""
+    """Return the files, with those of a folder in its place.
+
+    Raises
+    ------
+    Permanent
+        A folder holds no spec: a check in CI that looks at nothing is not one that passed.
+    """
     from airflow_mlops.spec.load import spec_files
 
-    return [file for path in paths for file in (spec_files(path) if path.is_dir() else [path])]
+    found = []
+    for path in paths:
+        files = spec_files(path) if path.is_dir() else [path]
+        if not files:
+            raise Permanent(f"{path} holds no spec (*.yaml, *.yml, not *.suite.yaml); name the folder that does.")
+        found += files
+    return found
 
 
 def _lint_one(file: Path, names: dict[str, Path]) -> list[Finding]:
@@ -61,11 +75,12 @@ def _lint_one(file: Path, names: dict[str, Path]) -> list[Finding]:
     from airflow_mlops.spec.load import examine
 
     findings = lint(file)
-    document, spec, _ = examine(file)
-    if document and spec:
-        other = names.setdefault(spec.name, file)
+    examined = examine(file)
+    if examined.document and examined.spec and "name" in examined.sound:
+        name = examined.spec.name
+        other = names.setdefault(name, file)
         if other.resolve() != file.resolve():
-            findings.append(document.finding("error", ("name",), f"{spec.name!r} is the name of {other} too"))
+            findings.append(examined.document.finding("error", ("name",), f"{name!r} is the name of {other} too"))
     return findings
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.spec.imports import NotImportable, import_object
-from airflow_mlops.spec.load import examine
+from airflow_mlops.spec.load import examine, shown
 from airflow_mlops.spec.rules import close_match
 from airflow_mlops.spec.suite_file import lint_suite
+from airflow_mlops.spec.vocabulary import SHORT_NAMES, estimator_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_mlops.spec.document import Document, Finding
     from airflow_mlops.spec.rules import Location
     from airflow_mlops.spec.sections import ModelSpec, Source
 
-SHORT_NAMES = ("hist_gradient_boosting", "linear", "random_forest")
-"""Estimators that *train* knows by a word; each takes ``sample_weight``."""
+    Found = tuple[str, Location, str]
+    Roots = tuple[Path, ...]
+    Check = Callable[[ModelSpec, Roots], Iterator[Found]]
 
 
 def lint(path: str | Path) -> list[Finding]:
@@ -38,33 +41,26 @@ def lint(path: str | Path) -> list[Finding]:
     list of Finding
         Errors, which stop the spec from being used, and warnings; by line.
     """
-    document, spec, faults = examine(path)
+    examined = examine(path)
+    document, spec, findings = examined.document, examined.spec, list(examined.faults)
     if document is None or spec is None:
-        return faults
-    findings = [document.finding(*found) for found in _checks(document, spec)]
-    findings += _suite(document, spec)
+        return findings
+    roots = (document.path.parent.absolute().parent, document.path.parent.absolute())
+    for check, needs in _CHECKS:
+        if needs <= examined.sound:
+            findings += [document.finding(*found) for found in check(spec, roots)]
+    if "validate" in examined.sound:
+        findings += _suite(document, spec)
     return sorted(findings, key=lambda finding: (finding.path, finding.line, finding.column, finding.key))
 
 
-def _checks(document: Document, spec: ModelSpec) -> Iterator[tuple[str, Location, str]]:
-    roots = (document.path.parent.absolute().parent, document.path.parent.absolute())
+def _sources(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
     yield from _source(spec.data.source, ("data", "source"), roots)
     if spec.data.labels:
         yield from _source(spec.data.labels.source, ("data", "labels", "source"), roots)
-    yield from _made_by(spec.features.transformer, spec.features.params, ("features", "transformer"), roots)
-    yield from _estimator(spec, roots)
-    if spec.validate_.suite is None:
-        yield "warning", ("validate",), "no suite: only the checks that every model gets; draft one by suggest-suite"
-    if spec.retrain.now:
-        at = ("retrain", "now")
-        yield (
-            "warning",
-            at,
-            f"every run stands at {spec.retrain.now.isoformat()} unless told otherwise; leave it out in production",
-        )
 
 
-def _source(source: Source, at: Location, roots: tuple[Path, ...]) -> Iterator[tuple[str, Location, str]]:
+def _source(source: Source, at: Location, roots: Roots) -> Iterator[Found]:
     if source.kind == "sql":
         for name in ("start", "end"):
             if not re.search(rf":{name}\b", source.query):
@@ -80,23 +76,28 @@ def _source(source: Source, at: Location, roots: tuple[Path, ...]) -> Iterator[t
     except NotImportable as error:
         yield "error", (*at, "path"), str(error)
         return
-    yield from _call(function, source.path, {"start": None, "end": None, **source.params}, (*at, "path"))
+    yield from _call(function, source.path, source.params, at, always=("start", "end"))
 
 
-def _estimator(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[tuple[str, Location, str]]:
+def _transformer(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
+    yield from _made_by(spec.features.transformer, spec.features.params, ("features", "transformer"), roots)
+
+
+def _estimator(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
     name, at = spec.train.estimator, ("train", "estimator")
-    if "." not in name:
-        if name not in SHORT_NAMES:
-            known = ", ".join(SHORT_NAMES)
-            yield (
-                "error",
-                at,
-                f"found {name!r}, expected an import path or one of {known}{close_match(name, SHORT_NAMES)}",
-            )
+    path = estimator_path(name, spec.task)
+    if "." not in path:
+        known = ", ".join(SHORT_NAMES)
+        yield "error", at, f"found {name!r}, expected an import path or one of {known}{close_match(name, SHORT_NAMES)}"
         return
-    yield from _made_by(name, spec.train.params, at, roots)
+    if name in SHORT_NAMES and not spec.train.params:
+        return  # what it stands for exists, takes weights, and takes a second or two to import
+    if name in SHORT_NAMES and not _has_sklearn():
+        yield "warning", ("train", "params"), "not checked: scikit-learn is not installed here"
+        return
+    yield from _made_by(path, spec.train.params, at, roots)
     try:
-        estimator = import_object(name, roots=roots)
+        estimator = import_object(path, roots=roots)
     except NotImportable:
         return  # named just above
     fit = getattr(estimator, "fit", None)
@@ -104,13 +105,56 @@ def _estimator(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[tuple[str, 
         yield (
             "error",
             ("train", "window"),
-            f"'mix' weighs rows, but {name}.fit takes no sample_weight; choose all or recent, or another estimator",
+            f"'mix' weighs rows, but {path}.fit takes no sample_weight; choose all or recent, or another estimator",
         )
 
 
-def _made_by(
-    path: str, params: dict[str, Any], at: Location, roots: tuple[Path, ...]
-) -> Iterator[tuple[str, Location, str]]:
+def _metrics(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
+    if not spec.evaluate.metrics:
+        return
+    if not _has_sklearn():
+        yield "warning", ("evaluate", "metrics"), "not checked: scikit-learn is not installed here"
+        return
+    from sklearn.metrics import get_scorer_names
+
+    known = get_scorer_names()
+    for index, name in enumerate(spec.evaluate.metrics):
+        if name not in known:
+            at = ("evaluate", "metrics", index)
+            yield (
+                "error",
+                at,
+                f"found {name!r}, expected the name of a scorer of scikit-learn{close_match(name, known)}",
+            )
+
+
+def _without_suite(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
+    if spec.validate_.suite is None:
+        yield "warning", ("validate",), "no suite: only the checks that every model gets; draft one by suggest-suite"
+
+
+def _fixed_moment(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
+    if spec.retrain.now:
+        moment = spec.retrain.now.isoformat()
+        yield (
+            "warning",
+            ("retrain", "now"),
+            f"every run stands at {moment} unless told otherwise; leave it out in production",
+        )
+
+
+# Each with the sections that have to be without faults.
+_CHECKS: tuple[tuple[Check, set[str]], ...] = (
+    (_sources, {"data"}),
+    (_transformer, {"features"}),
+    (_estimator, {"task", "train"}),
+    (_metrics, {"evaluate"}),
+    (_without_suite, {"validate"}),
+    (_fixed_moment, {"retrain"}),
+)
+
+
+def _made_by(path: str, params: dict[str, Any], at: Location, roots: Roots) -> Iterator[Found]:
     """Check that a class or function exists and takes the parameters the spec gives it."""
     try:
         maker = import_object(path, roots=roots)
@@ -120,23 +164,34 @@ def _made_by(
     if not callable(maker):
         yield "error", at, f"{path} is a {type(maker).__name__}, not something that can be called"
         return
-    yield from _call(maker, path, params, (at[0], "params"), each=True)
+    yield from _call(maker, path, params, at[:1])
 
 
 def _call(
-    function: Any, path: str, arguments: dict[str, Any], at: Location, *, each: bool = False
-) -> Iterator[tuple[str, Location, str]]:
+    function: Any, path: str, params: dict[str, Any], section: Location, *, always: tuple[str, ...] = ()
+) -> Iterator[Found]:
     if not callable(function):
-        yield "error", at, f"{path} is a {type(function).__name__}, not a function"
+        yield "error", (*section, "path"), f"{path} is a {type(function).__name__}, not a function"
         return
-    parameters = inspect.signature(function).parameters
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:
+        return  # written in C without a signature
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    for name in arguments:
-        if name not in parameters:
-            place = (*at, name) if each else at
-            near = close_match(name, parameters) or f"; it takes {', '.join(parameters) or 'nothing'}"
-            yield "error", place, f"{path} takes no {name!r}{near}"
+    for name in (*always, *params):
+        if name in parameters:
+            continue
+        near = close_match(name, parameters) or f"; it takes {', '.join(parameters) or 'nothing'}"
+        if name in params:
+            found = shown(params[name], name)
+            yield "error", (*section, "params", name), f"{path} takes no {name!r}{near} (found {found})"
+        else:
+            yield "error", (*section, "path"), f"{path} takes no {name!r}{near}"
+
+
+def _has_sklearn() -> bool:
+    return find_spec("sklearn") is not None
 
 
 def _suite(document: Document, spec: ModelSpec) -> list[Finding]:

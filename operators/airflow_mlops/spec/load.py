@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from airflow_mlops.errors import SpecError
 from airflow_mlops.spec.document import Document, Finding, Unreadable, dotted
-from airflow_mlops.spec.rules import broken_rules, close_match
+from airflow_mlops.spec.rules import broken_rules, close_match, looks_secret
 from airflow_mlops.spec.schema import choices_at, homes_of, keys_at
 from airflow_mlops.spec.sections import ModelSpec
 
@@ -33,10 +35,10 @@ def load_spec(path: str | Path) -> ModelSpec:
     SpecError
         The file is missing, is not YAML, or has faults; all of them are listed, one a line.
     """
-    _, spec, faults = examine(path)
-    if spec is None:
-        raise SpecError(report(faults), faults=faults)
-    return spec
+    examined = examine(path)
+    if examined.spec is None or examined.faults:
+        raise SpecError(report(examined.faults), faults=examined.faults)
+    return examined.spec
 
 
 def spec_files(folder: str | Path) -> list[Path]:
@@ -46,26 +48,50 @@ def spec_files(folder: str | Path) -> list[Path]:
     )
 
 
-def examine(path: str | Path) -> tuple[Document | None, ModelSpec | None, list[Finding]]:
-    """Read a file as far as it goes: the document, the spec when it has no fault, and the faults."""
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file as far as it could be read.
+
+    Attributes
+    ----------
+    document : Document or None
+        None where the file is no YAML mapping.
+    spec : ModelSpec or None
+        To be relied on in its sound sections only.
+    sound : frozenset of str
+        Top-level keys without faults of their own, those left out included.
+    faults : list of Finding
+        By line; without any, the whole spec is sound.
+    """
+
+    document: Document | None
+    spec: ModelSpec | None
+    sound: frozenset[str]
+    faults: list[Finding]
+
+
+def examine(path: str | Path) -> Examined:
+    """Read a file as far as it goes, so that one run names the faults of every section."""
     try:
         document = Document.read(path)
     except Unreadable as error:
-        return None, None, [Finding("error", str(path), error.place.line, error.place.column, "", str(error))]
+        fault = Finding("error", str(path), error.place.line, error.place.column, "", str(error))
+        return Examined(None, None, frozenset(), [fault])
     faults = [
         Finding("error", str(path), place.line, place.column, dotted(key), f"given twice, first on line {first.line}")
         for key, place, first in document.duplicates()
     ]
+    unsound: set[str | int] = set()
     try:
         spec = ModelSpec.model_validate(document.value)
     except ValidationError as error:
-        faults += [_fault(document, detail) for detail in error.errors(include_url=False)]
-        return document, None, _sorted(faults)
-    faults += [document.finding("error", location, message) for location, message in broken_rules(spec)]
-    if faults:
-        return document, None, _sorted(faults)
+        details = error.errors(include_url=False)
+        faults += [_fault(document, detail) for detail in details]
+        spec, unsound = _sound_part(document.value, details)
     spec._base_dir = document.path.parent
-    return document, spec, []
+    sound = frozenset(_section_types().keys() - unsound)
+    faults += [document.finding("error", location, message) for location, message in broken_rules(spec, sound)]
+    return Examined(document, spec, sound, _sorted(faults))
 
 
 def report(findings: Sequence[Finding]) -> str:
@@ -75,14 +101,40 @@ def report(findings: Sequence[Finding]) -> str:
     return "\n".join([f"{findings[0].path} has {len(findings)} faults:", *(f"  {finding}" for finding in findings)])
 
 
-def shown(value: Any) -> str:
-    """Write a value for a message: short, and without the password of a URI."""
+def shown(value: Any, key: str = "") -> str:
+    """Write a value for a message: short, and not where it, or its key, looks like a secret."""
     if isinstance(value, dict):
         return f"a mapping of {len(value)} keys"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     text = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", repr(value))
+    if looks_secret(key) or looks_secret(text):
+        return "what looks like a secret"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _sound_part(value: dict[str, Any], details: Sequence[ErrorDetails]) -> tuple[ModelSpec, set[str | int]]:
+    """Make a spec of the sections without faults, and name the others; an unknown key is left out and harms none."""
+    kept, unsound = deepcopy(value), set[str | int]()
+    for detail in details:
+        location = _without_tags(value, detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            _value_at(kept, location[:-1]).pop(location[-1], None)  # by a YAML alias it may be gone already
+        else:
+            unsound.update(location[:1])
+    given = {key: kind for key, kind in _section_types().items() if key in kept and key not in unsound}
+    sections = {key: TypeAdapter(kind).validate_python(kept[key]) for key, kind in given.items()}
+    return ModelSpec.model_construct(**sections), unsound
+
+
+def _section_types() -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in ModelSpec.model_fields.items()}
+
+
+def _value_at(value: Any, location: Sequence[str | int]) -> Any:
+    for step in location:
+        value = value[step]
+    return value
 
 
 def _fault(document: Document, detail: ErrorDetails) -> Finding:
@@ -104,7 +156,7 @@ def _fault(document: Document, detail: ErrorDetails) -> Finding:
         return document.finding("error", location, message.removeprefix(dotted(location)).strip())
     if kind != "value_error":
         expected = re.sub(r"^Input should be", "expected", message)
-        message = f"found {shown(detail['input'])}, {expected[0].lower()}{expected[1:]}"
+        message = f"found {shown(detail['input'], str(location[-1]))}, {expected[0].lower()}{expected[1:]}"
     return document.finding("error", location, message)
 
 
@@ -121,13 +173,14 @@ def _wrong_word(document: Document, location: tuple[str | int, ...], detail: Err
 
 def _unknown_key(document: Document, location: tuple[str | int, ...]) -> str:
     key, known = str(location[-1]), keys_at(document.value, location[:-1])
+    found = f" (found {shown(_value_at(document.value, location), key)})"
     near = close_match(key, known)
     if near:
-        return f"unknown key{near}"
+        return f"unknown key{near}{found}"
     homes = homes_of(key)
     if homes:
-        return f"unknown key here; it belongs to {' or '.join(homes)}"
-    return f"unknown key; known here: {', '.join(known)}"
+        return f"unknown key here; it belongs to {' or '.join(homes)}{found}"
+    return f"unknown key; known here: {', '.join(known)}{found}"
 
 
 def _description(document: Document, location: tuple[str | int, ...]) -> str:

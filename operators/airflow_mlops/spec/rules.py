@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.sections import FEWEST_BLOCKS
+from airflow_mlops.spec.vocabulary import LOSSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Set
 
     from airflow_mlops.spec.sections import ModelSpec
 
@@ -21,7 +22,10 @@ Location = tuple[str | int, ...]
 Broken = tuple[Location, str]
 """Where, and what is wrong there."""
 
-_SECRET = re.compile(r"passw|secret|token|credential|signature|api.?key|access.?key|^sig$|^pwd$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"passw|passphrase|secret|token|credential|signature|(api|access|account|private|shared).?key|^sig$|^pwd$",
+    re.IGNORECASE,
+)
 
 # What `DataFrame.eval` knows besides columns.
 _EVAL_FUNCTIONS = {
@@ -30,12 +34,28 @@ _EVAL_FUNCTIONS = {
 }
 
 
-def broken_rules(spec: ModelSpec) -> Iterator[Broken]:
-    """Yield every rule that a spec breaks, each with its place."""
-    yield from _derivations(spec)
-    yield from _columns(spec)
-    yield from _lengths(spec)
-    yield from _secrets(spec)
+def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
+    """Yield every rule that a spec breaks, each with its place.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        To be relied on in its sound sections only.
+    sound : set of str
+        Sections without faults of their own; a rule over any other is left for when that one is mended.
+    """
+    rules = (
+        (_derivations, {"features"}),
+        (_columns, {"features"}),
+        (_slices, {"features", "evaluate"}),
+        (_sensitive, {"data", "evaluate", "drift"}),
+        (_lengths, {"data", "ingest", "evaluate"}),
+        (_gate_metric, {"task", "evaluate"}),
+        (_secrets, {"data"}),
+    )
+    for rule, needs in rules:
+        if needs <= sound:
+            yield from rule(spec)
 
 
 def close_match(word: str, known: Iterable[str]) -> str:
@@ -44,6 +64,11 @@ def close_match(word: str, known: Iterable[str]) -> str:
     lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=0.6)
     return f"; did you mean {lower[near[0]]!r}?" if near else ""
+
+
+def looks_secret(text: str) -> bool:
+    """Tell whether any word of a text is one that secrets go by."""
+    return any(_SECRET.search(word) for word in re.findall(r"[\w.-]+", text))
 
 
 def _derivations(spec: ModelSpec) -> Iterator[Broken]:
@@ -76,26 +101,28 @@ def _names(expression: str) -> set[str]:
 
 
 def _columns(spec: ModelSpec) -> Iterator[Broken]:
-    columns, sensitive = spec.features.columns, set(spec.data.sensitive)
+    columns = spec.features.columns
     for index, name in enumerate(columns):
         if name in columns[:index]:
             yield ("features", "columns", index), f"{name!r} stands in the list twice"
+
+
+def _slices(spec: ModelSpec) -> Iterator[Broken]:
+    columns = spec.features.columns
     for index, name in enumerate(spec.evaluate.slices):
-        at = ("evaluate", "slices", index)
         if name not in columns:
-            yield at, f"{name!r} is not in features.columns{close_match(name, columns)}"
-        if name in sensitive:
-            yield (
-                at,
-                f"{name!r} is in data.sensitive: its values would be named in reports; take it out of one of the two",
-            )
-    for index, name in enumerate(spec.drift.columns):
-        if name in sensitive:
-            at = ("drift", "columns", index)
-            yield (
-                at,
-                f"{name!r} is in data.sensitive: its values would be named in reports; take it out of one of the two",
-            )
+            yield ("evaluate", "slices", index), f"{name!r} is not in features.columns{close_match(name, columns)}"
+
+
+def _sensitive(spec: ModelSpec) -> Iterator[Broken]:
+    for at, names in ((("evaluate", "slices"), spec.evaluate.slices), (("drift", "columns"), spec.drift.columns)):
+        for index, name in enumerate(names):
+            if name in spec.data.sensitive:
+                yield (
+                    (*at, index),
+                    f"{name!r} is in data.sensitive: its values would be named in reports; take it out of one of the "
+                    "two",
+                )
 
 
 def _lengths(spec: ModelSpec) -> Iterator[Broken]:
@@ -123,6 +150,16 @@ def _lengths(spec: ModelSpec) -> Iterator[Broken]:
             ("data", "label_delay"),
             f"labels {format_duration(spec.data.label_delay)} late are never known within a window of "
             f"{format_duration(window)} (ingest.window)",
+        )
+
+
+def _gate_metric(spec: ModelSpec) -> Iterator[Broken]:
+    metric, kind = spec.evaluate.gate.metric, "regression" if spec.task == "regression" else "classification"
+    if metric is not None and metric not in LOSSES[kind]:
+        near = close_match(metric, LOSSES[kind])
+        yield (
+            ("evaluate", "gate", "metric"),
+            f"found {metric!r}, expected a loss of a {kind}: {', '.join(LOSSES[kind])}{near}",
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import EmptyTrainingSet, EstimatorUnusable, TrainingSetUnusable
 from airflow_mlops.spec.imports import NotImportable, import_object
+from airflow_mlops.spec.vocabulary import SHORT_NAMES, estimator_path
 from airflow_mlops.stages.features import WEIGHT
 
 if TYPE_CHECKING:
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from airflow_mlops.spec import ModelSpec
-
-# A short name stands for a classifier and a regressor.
-SHORT_NAMES = {
-    "hist_gradient_boosting": (
-        "sklearn.ensemble.HistGradientBoostingClassifier",
-        "sklearn.ensemble.HistGradientBoostingRegressor",
-    ),
-    "random_forest": ("sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.RandomForestRegressor"),
-    "linear": ("sklearn.linear_model.LogisticRegression", "sklearn.linear_model.Ridge"),
-}
 
 # What an estimator is seen to raise on data or parameters it does not take.
 _REFUSALS = (ValueError, TypeError, KeyError, AttributeError, IndexError, NotImplementedError, MemoryError)
@@ -182,7 +173,7 @@ def build_estimator(spec: ModelSpec, *, categorical: Sequence[str] = ()) -> tupl
         See `train`.
     """
     name, params = spec.train.estimator, dict(spec.train.params)
-    path = SHORT_NAMES[name][spec.task == "regression"] if name in SHORT_NAMES else name
+    path = estimator_path(name, spec.task)
     make = _imported(path, spec)
     try:
         taken = inspect.signature(make).parameters

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import GateMisuse
+from airflow_mlops.spec.vocabulary import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 # A probability of zero for what happened would be an infinite loss, and one such row would decide alone.
 CLIP = 1e-6
-
-LOSSES = {
-    "classification": ("log_loss", "brier", "zero_one"),
-    "regression": ("mean_absolute_error", "mean_squared_error"),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,24 @@
+"""Words a spec may use to which a stage gives the meaning; here, so that the linter knows them too."""
+
+from __future__ import annotations
+
+# A short name stands for a classifier and a regressor.
+SHORT_NAMES = {
+    "hist_gradient_boosting": (
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        "sklearn.ensemble.HistGradientBoostingRegressor",
+    ),
+    "linear": ("sklearn.linear_model.LogisticRegression", "sklearn.linear_model.Ridge"),
+    "random_forest": ("sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.RandomForestRegressor"),
+}
+
+# Losses that have a value for each row, which the gate's bootstrap needs.
+LOSSES = {
+    "classification": ("log_loss", "brier", "zero_one"),
+    "regression": ("mean_absolute_error", "mean_squared_error"),
+}
+
+
+def estimator_path(name: str, task: str) -> str:
+    """Return the import path that ``train.estimator`` stands for: that of a short name, or what is written."""
+    return SHORT_NAMES[name][task == "regression"] if name in SHORT_NAMES else name

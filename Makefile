@@ -74,7 +74,7 @@ demo: $(VENV)/.all ## Start Airflow and MLflow and run the life of the flights m
 	@$(BIN)/python -m airflow_mlops.demo up $(ARGS)
 
 demo-down: ## Stop what `make demo` started
-	@test ! -x $(BIN)/python || $(BIN)/python -m airflow_mlops.demo down
+	@test ! -x $(BIN)/python || $(BIN)/python -m airflow_mlops.demo down $(ARGS)
 
 # Fernet asks for 32 bytes in URL-safe base64; the others take any letters.
 .env: ## Write the secrets of docker-compose.yaml, once

@@ -1,12 +1,13 @@
 """The assets that join the DAGs of one model, by name.
 
-Airflow shows them on its Assets page in three groups: ``dataset``, ``model`` and ``drift``. A name is a function of the
-model's name alone, so a DAG in another file, or in another repository, can wait for one.
+Airflow shows them on its Assets page in two groups: ``dataset`` and ``model``. A name is a function of the model's name
+alone, so a DAG in another file, or in another repository, can wait for one. An event is a bell, not a fact: it is rung
+again when a task is repeated. What is true stands in the ledger.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import Asset
 
 SCHEME = "x-mlops"
 
@@ -17,26 +18,13 @@ def snapshot_asset(name: str) -> Asset:
 
 
 def champion_asset(name: str) -> Asset:
-    """Return the asset that says: another version serves from now on."""
+    """Return the asset that says: a deploy has succeeded; its events name version and epoch."""
     return _asset(name, "champion", group="model")
 
 
 def retrain_asset(name: str) -> Asset:
     """Return the asset that asks for a retraining; the retrain DAG is scheduled by it."""
     return _asset(name, "retrain", group="model")
-
-
-def drift_asset(name: str) -> Asset:
-    """Return the asset that says: the rows have drifted from those the champion was trained on."""
-    return _asset(name, "drift", group="drift")
-
-
-def drift_alias(name: str) -> AssetAlias:
-    """Return the outlet through which a task emits `drift_asset` only when there is drift.
-
-    A plain outlet emits each time its task succeeds; through an alias nothing is emitted until the task says so.
-    """
-    return AssetAlias(f"{name}/drift", group="drift")
 
 
 def _asset(name: str, what: str, *, group: str) -> Asset:

@@ -198,6 +198,10 @@ class PromotionConflict(Permanent):
         )
 
 
+class DeploymentMisuse(Permanent):
+    """A version may not be deployed with what it came with."""
+
+
 class DemoFailed(MLOpsError):
     """The demonstration did not do what it shows.
 

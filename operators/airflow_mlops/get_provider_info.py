@@ -30,7 +30,14 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "executors": ["airflow_mlops.executors.warm_local.WarmLocalExecutor"],
         "config": {"mlops": _config()},
+        # Without this every airflow command warns, on standard output, that an executor came without commands.
+        "cli": ["airflow_mlops.get_provider_info.airflow_commands"],
     }
+
+
+def airflow_commands() -> list[Any]:
+    """Return what this provider adds to the command ``airflow``: nothing; its own command is ``airflow-mlops``."""
+    return []
 
 
 def _modules(paths: list[str]) -> list[dict[str, Any]]:

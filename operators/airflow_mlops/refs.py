@@ -130,6 +130,7 @@ class EvaluationRef(Ref):
     champion_version: str | None = None
     html_uri: str | None = None
     mlflow_run_id: str | None = None
+    model_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_mlops.executors import warm_local
 from airflow_mlops.executors.warm_local import PRELOAD, WarmLocalExecutor, preload, wanted
 
 OPERATORS = Path(__file__).parents[2] / "operators"
@@ -69,11 +70,22 @@ def test_what_libraries_say_while_they_are_imported_stays_out_of_the_log(tmp_pat
     assert not recwarn.list
 
 
-def test_a_library_that_is_not_installed_is_named_and_no_fault():
+def test_a_library_of_our_list_that_is_not_installed_is_named_and_no_fault(monkeypatch):
+    monkeypatch.setattr(warm_local, "PRELOAD", ("no_such_library",))
+
     done = preload(["no_such_library"])
 
     assert (done.missing, done.failed) == (["no_such_library"], {})
     assert str(done).endswith("; not installed: no_such_library")
+
+
+def test_a_module_of_somebody_else_whose_library_is_missing_names_that_library(monkeypatch, tmp_path):
+    (tmp_path / "features_of_theirs.py").write_text("import no_such_library")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    done = preload(["features_of_theirs"])
+
+    assert done.failed == {"features_of_theirs": """ModuleNotFoundError("No module named 'no_such_library'")"""}
 
 
 def test_workers_inherit_what_was_preloaded_and_faults_are_logged(faulty, monkeypatch, caplog):

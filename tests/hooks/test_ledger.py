@@ -82,6 +82,9 @@ def test_a_connection_that_names_nothing_is_refused(monkeypatch):
 def test_the_button_says_that_the_ledger_answers(monkeypatch, tmp_path):
     connection(monkeypatch, host=str(tmp_path / "ledger.db"))
 
+    assert "is not there yet; the first task makes it" in LedgerHook().test_connection()[1]
+    assert not (tmp_path / "ledger.db").exists()
+    assert LedgerHook().ledger.models() == []
     assert LedgerHook().test_connection() == (
         True,
         f"Ledger('sqlite:///{tmp_path}/ledger.db') answers; it knows 0 models.",

@@ -334,3 +334,10 @@ def test_a_run_has_an_address_where_mlflow_has_pages(connect):
     assert connect("https://m.example.com").run_url("r", "1") == "https://m.example.com/#/experiments/1/runs/r"
     assert connect("/data", extra={"ui_url": "https://ui/"}).run_url("r", "1") == "https://ui/#/experiments/1/runs/r"
     assert connect("/data").run_url("r", "1") is None
+
+
+def test_the_address_of_a_database_is_refused_without_its_password(connect):
+    with pytest.raises(TrackingRefused, match="begins with postgresql://") as caught:
+        connect(host="postgresql://bob:hunter2@db/mlflow").tracking_uri  # noqa: B018
+
+    assert "hunter2" not in str(caught.value)

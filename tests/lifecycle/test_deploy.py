@@ -3,12 +3,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_mlops.errors import ArtifactCorrupt, ModelUnusable, PromotionConflict, Transient
+from airflow_mlops.errors import ArtifactCorrupt, DeploymentMisuse, ModelUnusable, PromotionConflict, Transient
 from airflow_mlops.lifecycle.deploy import Deployment
 from airflow_mlops.lifecycle.promote import ALIAS, reconcile
 from airflow_mlops.lifecycle.register import register
@@ -243,6 +244,38 @@ def test_a_model_that_hangs_is_ended(deployment, registered, monkeypatch):
 
     with pytest.raises(ModelUnusable, match="did not load and answer within 1 s"):
         deployment(model, timeout=timedelta(seconds=1)).deploy()
+
+
+def test_a_model_that_ends_its_process_is_refused(deployment, registered, ledger, monkeypatch):
+    monkeypatch.setattr("mlflow.pyfunc.load_model", lambda path, **_: os._exit(0))
+
+    with pytest.raises(ModelUnusable, match="ended without an answer"):
+        deployment(registered()).deploy()
+
+    assert outcomes(ledger)[-1] == "refused"
+
+
+def test_a_refused_version_or_the_evaluation_of_another_model_is_not_deployed(deployment, registered, ledger):
+    deploy = deployment(registered())
+    refused = replace(deploy.evaluation, verdict="refused", reasons=["it is worse"])
+    foreign = replace(deploy.evaluation, model_id="another")
+
+    with pytest.raises(DeploymentMisuse, match="refused by its evaluation: it is worse"):
+        replace(deploy, evaluation=refused).deploy()
+    with pytest.raises(DeploymentMisuse, match="judged model another"):
+        replace(deploy, evaluation=foreign).deploy()
+
+    assert champion(ledger) is None
+
+
+def test_a_number_that_mlflow_gave_twice_does_not_pass_for_the_champion(deployment, registered, ledger):
+    deployment(registered()).deploy()
+    second = replace(registered(1), version="1")
+
+    with pytest.raises(DeploymentMisuse, match="had a version 1 promoted already, and that is another model"):
+        deployment(second, epoch=1).deploy()
+
+    assert ledger.state(NAME).epoch == 1
 
 
 def test_an_error_while_loading_is_named(deployment, registered, monkeypatch):

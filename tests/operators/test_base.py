@@ -71,9 +71,12 @@ def test_only_a_permanent_error_fails_with_tries_left(airflow_db, configured, da
 
 
 def test_the_scheduler_gets_the_policy_as_plain_data():
-    [rule] = RETRY_POLICY.serialize()["rules"]
+    rules = RETRY_POLICY.serialize()["rules"]
 
-    assert (rule["exception"], rule["action"]) == ("airflow_mlops.errors.Permanent", "fail")
+    assert [(rule["exception"], rule["action"]) for rule in rules] == [
+        ("airflow_mlops.errors.Permanent", "fail"),
+        ("airflow.sdk.exceptions.AirflowNotFoundException", "fail"),
+    ]
 
 
 def test_an_error_is_logged_as_one_sentence(check, capsys):

@@ -192,6 +192,12 @@ def test_a_spec_survives_json_and_back():
             id="a sensitive column may not be a slice",
         ),
         pytest.param(
+            "  params: {max_iter: 60",
+            "  params: {login: {password: x}, max_iter: 60",
+            "31:30: error: train.params.login.password: 'password' looks like a secret; parameters are logged",
+            id="a secret however deep",
+        ),
+        pytest.param(
             "holdout: 28d",
             "holdout: 59d",
             "36:12: error: evaluate.holdout: 59d held out of a window of 59d (ingest.window) leaves nothing",

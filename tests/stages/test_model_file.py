@@ -113,6 +113,12 @@ def test_what_was_not_reviewed_is_not_loaded(step, named):
         load_model(skops.io.dumps(step), "skops")
 
 
+def test_the_same_fit_gives_the_same_bytes():
+    first, second = (dump_model(fit(rows_of("binary"), "binary").model) for _ in range(2))
+
+    assert first == second
+
+
 def test_a_model_of_unreviewed_types_is_stored_with_cloudpickle():
     payload, form = dump_model(FunctionTransformer(methodcaller("head", 1)))
 

@@ -91,7 +91,7 @@ def _ledger(options: Namespace) -> Ledger:
         url = os.environ.get(options.url_env)
         if not url:
             raise LedgerMisuse(f"the environment variable {options.url_env} is not set; it should hold the address.")
-        return Ledger(url)
+        return _there(Ledger(url))
 
     # Tells Airflow's SDK that this is no task, so that connections kept in the metadata database are found as well.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
@@ -100,9 +100,16 @@ def _ledger(options: Namespace) -> Ledger:
     from airflow_mlops.hooks.ledger import LedgerHook
 
     try:
-        return LedgerHook(options.conn_id).ledger
+        return _there(LedgerHook(options.conn_id).ledger)
     except AirflowNotFoundException as error:
         raise LedgerMisuse(f"Airflow has no connection {options.conn_id!r}; name another, or use --url-env.") from error
+
+
+def _there(ledger: Ledger) -> Ledger:
+    """Refuse a file that does not exist: a mistyped path would be made, and found to be in perfect order."""
+    if ledger.is_missing:
+        raise LedgerMisuse(f"there is no ledger at {ledger!r}; check the path. The first task of a DAG makes one.")
+    return ledger
 
 
 def _models(ledger: Ledger, model: str | None) -> list[str]:

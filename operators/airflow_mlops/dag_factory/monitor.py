@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from airflow_mlops.dag_factory.pages import monitor_page
+from airflow_mlops.dag_factory.pages import monitor_page, task_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, reason_param, task_settings
 from airflow_mlops.operators.drift import DriftOperator
 from airflow_mlops.operators.ingest import IngestOperator
@@ -41,8 +41,9 @@ def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
         doc_md=monitor_page(spec),
         params={"now": now_param(spec), "reason": reason_param()},
     ) as dag:
-        window = format_duration(spec.monitor.window or spec.ingest.window)
-        ingest = IngestOperator(window=window, **task_settings(spec, "ingest"))
+        window = spec.monitor.window or spec.ingest.window
+        settings = {**task_settings(spec, "ingest"), "doc_md": task_page("ingest", spec, window)}
+        ingest = IngestOperator(window=format_duration(window), **settings)
         validate = ValidateOperator(snapshot=ingest.output, **task_settings(spec, "validate"))
         drift = DriftOperator(current=ingest.output, **task_settings(spec, "drift"))
         validate >> drift

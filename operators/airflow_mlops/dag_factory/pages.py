@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from airflow_mlops.spec import ModelSpec
 
 
@@ -108,8 +110,8 @@ def task_title(task_id: str) -> str:
     return _PAGES[task_id].title
 
 
-def task_page(task_id: str, spec: ModelSpec) -> str:
-    """Return the page of a task in Markdown."""
+def task_page(task_id: str, spec: ModelSpec, window: timedelta | None = None) -> str:
+    """Return the page of a task in Markdown; ``window`` where it is another than ``ingest.window``."""
     page = _PAGES[task_id]
     sections = (
         ("What it does", page.does),
@@ -119,7 +121,7 @@ def task_page(task_id: str, spec: ModelSpec) -> str:
     )
     facts = {
         "name": spec.name,
-        "window": format_duration(spec.ingest.window),
+        "window": format_duration(window or spec.ingest.window),
         "holdout": format_duration(spec.evaluate.holdout),
         "estimator": spec.train.estimator,
         "seed": spec.train.seed,

@@ -153,6 +153,7 @@ def _airflow_options(settings: Settings, home: Path) -> dict[str, str]:
         "CORE__PARALLELISM": str(settings.parallelism),
         "CORE__DAGS_FOLDER": settings.dags,
         "CORE__LOAD_EXAMPLES": "False",
+        "CORE__TEST_CONNECTION": "Enabled",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__EXECUTION_API_SERVER_URL": f"{settings.airflow_url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",

@@ -81,6 +81,8 @@ class LedgerHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Open the ledger and count its models, for the button in the UI."""
         try:
+            if self.ledger.is_missing:
+                return True, f"{self.ledger!r} is not there yet; the first task makes it. Check the path."
             models = self.ledger.models()
         except Exception as error:
             return False, str(error)

@@ -161,7 +161,10 @@ class MlflowHook(BaseHook):
 
         mlflow_auth.install()
         if self._database:
-            self._database.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._database.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise TrackingUnavailable(f"{self._place} cannot be made: {error}.") from error
         registry = self._connection.extra_dejson.get("registry_uri")
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=registry or self.tracking_uri)
 
@@ -200,6 +203,10 @@ class MlflowHook(BaseHook):
                 ) from error
             if _is_transport(error):
                 raise self._unavailable(type(error).__name__) from error
+            if _is_no_mlflow(error):
+                raise TrackingRefused(
+                    f"{self._place} answers, but not as MLflow does; check the address, and what stands before it."
+                ) from error
             raise
 
     def _unavailable(self, reason: str) -> TrackingUnavailable:
@@ -247,7 +254,7 @@ def tracking_uri(connection: Connection) -> str:
     Raises
     ------
     TrackingRefused
-        The connection has no host.
+        The connection has no host, or one that is no MLflow.
     """
     host = (connection.host or "").strip().rstrip("/")
     if not host:
@@ -261,8 +268,14 @@ def tracking_uri(connection: Connection) -> str:
     if "://" not in host:
         host = f"{connection.schema or 'http'}://{host}"
     parts = urlsplit(host)
-    if parts.scheme not in ("http", "https"):
+    if parts.scheme == "sqlite":
         return host
+    if parts.scheme not in ("http", "https"):
+        # Never the host itself: an address of a database holds its password.
+        raise TrackingRefused(
+            f"connection {connection.conn_id!r} begins with {parts.scheme}://, and MLflow is reached by http, https, "
+            "sqlite or a path; put a tracking server before any other database."
+        )
     # An address may carry a user and a password; they belong into their own fields, and never into a log.
     netloc = parts.netloc.rpartition("@")[2]
     if connection.port and ":" not in netloc:
@@ -276,6 +289,12 @@ def _status(error: Exception) -> int | None:
     if answer is not None:
         return int(answer.status_code)
     return error.get_http_status_code() if hasattr(error, "get_http_status_code") else None
+
+
+def _is_no_mlflow(error: Exception) -> bool:
+    """Tell whether the answer was a page, or a 404 for MLflow's own address."""
+    text = str(error)
+    return "in a valid JSON format" in text or "failed with error code 404" in text
 
 
 def _is_transport(error: Exception) -> bool:

@@ -52,6 +52,11 @@ class Database:
         """The URL without password and options, for messages."""
         return self.url.set(query={}).render_as_string(hide_password=True)
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether this is a SQLite file that is not there yet."""
+        return self.is_sqlite and not Path(str(self.url.database)).exists()
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the ledger."""

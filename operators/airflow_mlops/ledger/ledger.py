@@ -51,6 +51,11 @@ class Ledger:
         """Name the place without password."""
         return f"Ledger({self._database.place!r})"
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether this is a SQLite file that is not there yet; the first use makes it."""
+        return self._database.is_missing
+
     # Writing
 
     def append(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.errors import ModelUnusable, Permanent, PromotionConflict
+from airflow_mlops.errors import DeploymentMisuse, ModelUnusable, Permanent, PromotionConflict
 from airflow_mlops.events import PROMOTION
 from airflow_mlops.lifecycle import registry
 from airflow_mlops.lifecycle.promote import promote, reconcile
@@ -23,6 +23,7 @@ from airflow_mlops.refs import DeploymentRef
 from airflow_mlops.stages.deploy import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mlflow import MlflowClient
@@ -69,16 +70,22 @@ class Deployment:
         ------
         PromotionConflict
             Another version was promoted since the evaluation.
+        DeploymentMisuse
+            The evaluation refused the model, or is another model's; or the champion has this version's number and is
+            another model.
         ModelUnusable
             The version cannot be loaded, predicts something else than when it was trained, or breaks a limit.
         ArtifactCorrupt
             MLflow does not hold the bytes that were trained.
         """
+        self._expect_fit()
         earlier = self.ledger.find(self.spec.name, PROMOTION, f"{self.version}@{self.evaluation.epoch}")
         if earlier is not None:
+            self._expect_same(earlier.payload)
             return self._settle(earlier.epoch or 0)
         champion = self.ledger.state(self.spec.name).champion
         if champion is not None and champion.version == self.version:
+            self._expect_same(champion.payload)
             return self._settle(champion.epoch)
         with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
             try:
@@ -93,6 +100,28 @@ class Deployment:
                 raise
             self.target.swap(candidate, epoch=event.epoch or 0)
         return self._settle(event.epoch or 0, has_promoted=True)
+
+    def _expect_fit(self) -> None:
+        if self.evaluation.verdict == "refused":
+            raise DeploymentMisuse(
+                f"version {self.version} of {self.spec.name} was refused by its evaluation: "
+                f"{'; '.join(self.evaluation.reasons)}. The champion stays."
+            )
+        if self.evaluation.model_id not in (None, self.model.id):
+            raise DeploymentMisuse(
+                f"evaluation {self.evaluation.id} judged model {self.evaluation.model_id}, and version {self.version} "
+                f"of {self.spec.name} is model {self.model.id}. Give deploy the evaluation of the version it deploys."
+            )
+
+    def _expect_same(self, promoted: Mapping[str, Any]) -> None:
+        """Refuse a number that MLflow gave twice: under another name of the registered model, or on another server."""
+        served = (promoted.get("model") or {}).get("digest")
+        if served not in (None, self.model.digest):
+            raise DeploymentMisuse(
+                f"{self.spec.name} had a version {self.version} promoted already, and that is another model: MLflow "
+                "counts anew after register.model or the tracking server was changed. Change it back, or give the spec "
+                "a new name."
+            )
 
     @property
     def version(self) -> str:

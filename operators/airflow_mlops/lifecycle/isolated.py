@@ -7,6 +7,7 @@ Else a fresh interpreter is started.
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import json
 import logging
@@ -58,7 +59,7 @@ def run_isolated(request: Mapping[str, Any], *, timeout_s: float, fork: bool | N
         log.info("Running %s in a %s", request.get("stage"), "fork" if is_fork else "fresh interpreter")
         status = (_forked if is_fork else _fresh)(request, place, timeout_s)
         _raise_on_crash(status, place, timeout_s)
-        answer = json.loads((place / "answer").read_text())
+        answer = _read_answer(place / "answer")
     if answer["ok"]:
         return answer["result"]
     error = answer["error"]
@@ -74,18 +75,35 @@ def has_one_thread() -> bool:
 
 
 def _forked(request: Mapping[str, Any], place: Path, timeout_s: float) -> int | None:
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
+        _end_with(parent)
         _child(request, place)
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(_POLL_S)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    deadline, ended = time.monotonic() + timeout_s, False
+    try:
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                ended = True
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(_POLL_S)
+    finally:
+        # Out of time, or the task itself is being ended.
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     return None
+
+
+def _end_with(parent: int) -> None:
+    """Ask the system to kill this process when its parent dies, so that a killed task leaves no hanging model."""
+    if sys.platform != "linux":
+        return
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _child(request: Mapping[str, Any], place: Path) -> None:
@@ -105,6 +123,15 @@ def _child(request: Mapping[str, Any], place: Path) -> None:
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(code)
+
+
+def _read_answer(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError) as error:
+        raise ModelUnusable(
+            "the process that loaded the model ended without an answer; the model, or what it imports, ends it."
+        ) from error
 
 
 def _fresh(request: Mapping[str, Any], place: Path, timeout_s: float) -> int | None:

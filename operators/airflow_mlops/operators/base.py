@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 
-from airflow_mlops.errors import MLOpsError
+from airflow_mlops.errors import MLOpsError, SpecError
 from airflow_mlops.report_access import admit
 from airflow_mlops.spec import ModelSpec, load_spec
 
@@ -30,7 +31,12 @@ RETRY_POLICY = ExceptionRetryPolicy(
             exception="airflow_mlops.errors.Permanent",
             action=RetryAction.FAIL,
             reason="the same input would fail again",
-        )
+        ),
+        RetryRule(
+            exception="airflow.sdk.exceptions.AirflowNotFoundException",
+            action=RetryAction.FAIL,
+            reason="a connection is missing",
+        ),
     ],
     default=RetryAction.DEFAULT,
 )
@@ -68,6 +74,7 @@ class StageOperator(BaseOperator):
         ledger_conn_id: str = "mlops_ledger",
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("doc_md", _page(type(self)))
         kwargs.setdefault("retries", 2)
         kwargs.setdefault("retry_delay", timedelta(seconds=10))
         kwargs.setdefault("retry_policy", RETRY_POLICY)
@@ -128,9 +135,14 @@ class StageOperator(BaseOperator):
 
     @property
     def moment(self) -> datetime:
-        """``now`` as a time with a zone; UTC where it has none."""
-        moment = datetime.fromisoformat(self.now)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        """``now`` in UTC, which is also its zone where it has none."""
+        try:
+            moment = datetime.fromisoformat(self.now)
+        except ValueError as error:
+            raise SpecError(
+                f"now is {self.now!r}, which is no time; give ISO 8601, such as 2013-03-01T05:00:00+00:00."
+            ) from error
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @cached_property
     def store(self) -> ArtifactStore:
@@ -145,3 +157,8 @@ class StageOperator(BaseOperator):
         from airflow_mlops.hooks.ledger import LedgerHook
 
         return LedgerHook(self.ledger_conn_id, artifacts_uri=self.artifacts_uri).ledger
+
+
+def _page(kind: type[StageOperator]) -> str:
+    """Return what a task's page says where its DAG says nothing: the docstring, without parameters."""
+    return inspect.cleandoc((kind.__doc__ or "").partition("    Parameters\n")[0])

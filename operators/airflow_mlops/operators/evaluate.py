@@ -82,6 +82,7 @@ class EvaluateOperator(StageOperator):
         self.report_uri = ref.html_uri
         reason = f"the model already serves as version {champion.version}, promoted by evaluation {ref.id}"
         self.log.info("skipped: %s", reason)
+        self._link_to(ref.mlflow_run_id)
         return replace(ref, reasons=[reason, *ref.reasons])
 
     def _judge(self, key: str, folder: str, matchup: Matchup) -> dict[str, Any]:
@@ -141,11 +142,26 @@ class EvaluateOperator(StageOperator):
             epoch=matchup.epoch,
             champion_version=matchup.champion.version if matchup.champion else None,
             html_uri=f"{folder}/report.html",
+            model_id=matchup.model.id,
         )
         manifest = {"ref": ref.to_dict(), "id": key, "model": matchup.model.id, "now": self.moment.isoformat()}
         # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
         self.store.complete(folder, manifest)
         return manifest
+
+    def _link_to(self, run_id: str | None) -> None:
+        """Link to a run that is there; a link is not worth failing for."""
+        from airflow_mlops.errors import TrackingUnavailable
+        from airflow_mlops.hooks.mlflow import MlflowHook
+
+        if run_id is None or self.mlflow_conn_id is None:
+            return
+        hook = MlflowHook(self.mlflow_conn_id)
+        try:
+            with hook.bound() as client:
+                self.mlflow_run_url = hook.run_url(run_id, client.get_run(run_id).info.experiment_id)
+        except TrackingUnavailable as error:
+            self.log.warning("no link to the MLflow run: %s", error)
 
     def _log_to_mlflow(self, ref: EvaluationRef, model: ModelRef, folder: str) -> EvaluationRef:
         if self.mlflow_conn_id is None:
@@ -154,7 +170,7 @@ class EvaluateOperator(StageOperator):
         from pathlib import Path
 
         from airflow_mlops.hooks.mlflow import MlflowHook
-        from airflow_mlops.lifecycle.tracking import log_evaluation, run_for
+        from airflow_mlops.lifecycle.tracking import finish, log_evaluation, run_for
 
         hook = MlflowHook(self.mlflow_conn_id)
         with hook.bound() as client, tempfile.TemporaryDirectory(prefix="mlops-") as place:
@@ -164,6 +180,8 @@ class EvaluateOperator(StageOperator):
                 path.write_bytes(self.store.read_bytes(f"{folder}/{path.name}"))
             tags = {"mlops.evaluation": ref.id, "mlops.verdict": ref.verdict}
             log_evaluation(client, run, metrics=ref.metrics, files=files, tags=tags)
+            if ref.verdict == "refused":
+                finish(client, run.info.run_id)  # nobody will register it
         self.mlflow_run_url = hook.run_url(run.info.run_id, run.info.experiment_id)
         return replace(ref, mlflow_run_id=run.info.run_id)
 

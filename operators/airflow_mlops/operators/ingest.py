@@ -14,7 +14,7 @@ from airflow_mlops.spec.durations import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     import pyarrow as pa
     from airflow.sdk import Context
@@ -64,7 +64,7 @@ class IngestOperator(StageOperator):
 
         part = Part.of(self.model_spec, self.part)
         end = self.moment
-        start = end - (parse_duration(self.window) if self.window else self.model_spec.ingest.window)
+        start = end - self._length()
         hook = SourceHook(part.source, base_dir=self.model_spec.base_dir)
         version = hook.version(start, end)
         index = self._place("index", f"{part.key(start, end, version)}.json")
@@ -79,6 +79,14 @@ class IngestOperator(StageOperator):
         self.record(context, ref.id, {"part": self.part, **ref.to_dict()})
         self.log.info("snapshot %s: %d rows from %s to %s in %s", ref.id, ref.rows, ref.start, ref.end, ref.uri)
         return ref
+
+    def _length(self) -> timedelta:
+        if not self.window:
+            return self.model_spec.ingest.window
+        try:
+            return parse_duration(self.window)
+        except ValueError as error:
+            raise SpecError(f"ingest was given the window {self.window!r}: {error}.") from error
 
     def _read(self, hook: SourceHook, part: Part, start: datetime, end: datetime, version: str | None) -> SnapshotRef:
         from airflow_mlops.stages.ingest import ingest
@@ -99,7 +107,7 @@ class IngestOperator(StageOperator):
         snapshot = digest_json({"content": digest, "section": part.section_digest})[:ID_LENGTH]
         folder = self._place(snapshot)
         manifest = self.store.manifest(folder)
-        if manifest is None:
+        if manifest is None or not self.store.exists(f"{folder}/data.parquet"):
             self.store.write_bytes(f"{folder}/data.parquet", payload)
             # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
             manifest = _manifest(snapshot, digest, table, report, part, version)
@@ -111,7 +119,9 @@ class IngestOperator(StageOperator):
         if not self.store.exists(index):
             return None
         manifest = self.store.manifest(self._place(self.store.read_json(index)["id"]))
-        return None if manifest is None else self._ref(manifest)
+        ref = None if manifest is None else self._ref(manifest)
+        # Rows that somebody removed are read again, rather than promised to those who come after.
+        return ref if ref and self.store.exists(ref.table_uri) else None
 
     def _ref(self, manifest: dict[str, Any]) -> SnapshotRef:
         return SnapshotRef(

@@ -52,6 +52,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_lengths, {"data", "ingest", "evaluate"}),
         (_gate_metric, {"task", "evaluate"}),
         (_secrets, {"data"}),
+        (_secret_params, {"features", "train"}),
     )
     for rule, needs in rules:
         if needs <= sound:
@@ -169,6 +170,12 @@ def _secrets(spec: ModelSpec) -> Iterator[Broken]:
         yield from _secrets_of(spec.data.labels.source, ("data", "labels", "source"))
 
 
+def _secret_params(spec: ModelSpec) -> Iterator[Broken]:
+    advice = "parameters are logged to MLflow; let your own class read it where it is needed"
+    yield from _secret_keys(spec.train.params, ("train", "params"), advice)
+    yield from _secret_keys(spec.features.params, ("features", "params"), advice)
+
+
 def _secrets_of(source: Any, at: Location) -> Iterator[Broken]:
     advice = "keep it in an Airflow connection and name that in conn_id"
     if source.kind == "file":
@@ -180,6 +187,17 @@ def _secrets_of(source: Any, at: Location) -> Iterator[Broken]:
             if _SECRET.search(name):
                 yield (*at, "uri"), f"the address holds a secret in its parameter {name!r}; {advice}"
     for section in ("options", "params"):
-        for name in getattr(source, section, ()):
-            if _SECRET.search(name):
-                yield (*at, section, name), f"{name!r} looks like a secret; {advice}"
+        yield from _secret_keys(getattr(source, section, {}), (*at, section), advice)
+
+
+def _secret_keys(value: Any, at: Location, advice: str) -> Iterator[Broken]:
+    """Look through mappings, however deep they lie."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if _SECRET.search(str(name)):
+                yield (*at, name), f"{name!r} looks like a secret; {advice}"
+            else:
+                yield from _secret_keys(inner, (*at, name), advice)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _secret_keys(inner, (*at, index), advice)

@@ -124,7 +124,10 @@ def _gaps(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return absolute differences; other labels are 1 apart, a missing number is infinitely far from any other."""
     import numpy as np
 
-    if actual.dtype.kind not in "biuf" or expected.dtype.kind not in "biuf":
+    is_number = [array.dtype.kind in "biuf" for array in (actual, expected)]
+    if is_number[0] != is_number[1]:
+        return np.full(actual.shape, np.inf)
+    if not any(is_number):
         return (actual.astype(str) != expected.astype(str)).astype(float)
     actual, expected = actual.astype(float), expected.astype(float)
     gaps = np.abs(actual - expected)

@@ -93,15 +93,18 @@ def dump_model(model: Any) -> tuple[bytes, str]:
     Returns
     -------
     payload : bytes
-        Everything that is needed to predict, besides scikit-learn, pandas and what the user's own code imports.
+        Everything that is needed to predict, besides scikit-learn, pandas and what the user's own code imports. With
+        skops the same fit gives the same bytes.
     serialization : {"skops", "cloudpickle"}
         What `load_model` has to be told.
     """
     skops_io = _skops()
     from skops.io.exceptions import UnsupportedTypeException
 
+    from airflow_mlops.stages.canonical import canonical
+
     try:
-        payload = skops_io.dumps(model)
+        payload = canonical(skops_io.dumps(model))
     except (UnsupportedTypeException, TypeError, AttributeError):
         return _pickle(model), CLOUDPICKLE
     return (_pickle(model), CLOUDPICKLE) if unreviewed(payload) else (payload, SKOPS)

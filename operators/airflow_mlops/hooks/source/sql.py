@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC
+from datetime import UTC, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import SourceUnavailable, SourceUnreadable
@@ -63,6 +64,10 @@ class SqlReader:
         connection = BaseHook.get_connection(self.source.conn_id)
         try:
             if connection.conn_type == "sqlite":  # a file: Airflow knows it only with a provider of its own
+                if not Path(str(connection.host)).exists():
+                    raise SourceUnreadable(
+                        f"connection {self.source.conn_id!r} names {connection.host}, where no file is; mend its host."
+                    )
                 return create_engine(URL.create("sqlite", database=connection.host))
             return connection.get_hook().get_sqlalchemy_engine()
         except AirflowNotFoundException:
@@ -98,8 +103,11 @@ def _bounds(query: str, start: datetime, end: datetime, dialect: str) -> dict[st
         utc = moment.astimezone(UTC)
         if dialect == "postgresql":
             bounds[name] = utc
-        elif dialect == "sqlite":  # times are text there, compared letter by letter
-            bounds[name] = utc.strftime("%Y-%m-%d %H:%M:%S")
+        elif dialect == "sqlite":
+            # Times are text there, compared letter by letter, with a blank or a T, in whatever zone. Whole days, with
+            # one more on each side, are right for all of them; what is too much is cut off later.
+            day = utc.date() + timedelta(days=-1 if name == "start" else 2)
+            bounds[name] = day.isoformat()
         else:
             bounds[name] = utc.replace(tzinfo=None)
     return bounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ def leanings(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[
     is_second = (frame[target] == classes[1]).astype(float)
     found: dict[str, float] = {}
     for name in frame.columns:
-        if name == target or frame[name].dtype != object or frame[name].nunique() * MIN_ROWS_PER_VALUE > len(frame):
+        if name == target or frame[name].dtype != object or is_nested(frame[name]):
+            continue
+        if frame[name].nunique() * MIN_ROWS_PER_VALUE > len(frame):
             continue
         groups = is_second.groupby(frame[name])
         lean = (groups.mean() - is_second.mean()) * (groups.size() / len(frame)) ** 0.5
@@ -96,12 +99,18 @@ def leanings(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[
     return found
 
 
+def is_nested(column: pd.Series) -> bool:
+    """Tell whether values are lists or mappings, which cannot be counted or compared."""
+    known = column.dropna()
+    return column.dtype == object and len(known) > 0 and not isinstance(known.iloc[0], Hashable)
+
+
 def _association(column: pd.Series, answer: pd.Series, *, is_classification: bool) -> float | None:
     import pandas as pd
 
     known = column.notna().to_numpy()
     column, answer = column[known], answer[known]
-    if len(column) < MIN_ROWS_PER_VALUE or column.nunique() < 2 or answer.nunique() < 2:
+    if len(column) < MIN_ROWS_PER_VALUE or is_nested(column) or column.nunique() < 2 or answer.nunique() < 2:
         return None
     if pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float)

@@ -162,7 +162,7 @@ def _sentence(
     raised = _exception(result)
     if raised:
         return f"{rule}: could not be checked{'' if is_sensitive else f' ({raised})'}"
-    if facts.get("unexpected_count") is not None:
+    if facts.get("unexpected_count") is not None and "element_count" in facts:
         return f"{rule}: {facts['unexpected_count']} of {facts['element_count']} rows do not meet it"
     if observed is None:
         return rule

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import Asset
+
 from airflow_mlops.assets import champion_asset
 from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.operators.base import StageOperator
@@ -66,5 +68,15 @@ class DeployOperator(StageOperator):
                 moment=self.moment,
                 run=context["run_id"],
             ).deploy()
+        self._name_in_events(context, deployed)
         self.log.info("Version %s of %s serves at epoch %d", deployed.version, deployed.model, deployed.epoch)
         return deployed
+
+    def _name_in_events(self, context: Context, deployed: DeploymentRef) -> None:
+        """Let whoever waits for the asset read which version it is about."""
+        events = context.get("outlet_events")
+        if events is None:
+            return
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                events[outlet].extra = {"version": deployed.version, "epoch": deployed.epoch}

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,27 @@ def test_workers_inherit_what_was_preloaded_and_faults_are_logged(faulty, monkey
         "preload of raises_value_error failed, its tasks import it themselves: ValueError('no licence')",
         "preloaded 1 modules in 0.0 s (all quick)",
     ]
+
+
+def test_the_scheduler_lives_while_it_preloads(airflow_db, monkeypatch):
+    from airflow.jobs.job import Job
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        job = Job()
+        job.latest_heartbeat = datetime.now(UTC) - timedelta(minutes=5)
+        session.add(job)
+        session.flush()
+        number = job.id
+    monkeypatch.setenv("AIRFLOW__MLOPS__PRELOAD", "json")
+    monkeypatch.setattr(WarmLocalExecutor, "_spawn_worker", lambda self: None)
+    executor = WarmLocalExecutor(parallelism=1)
+    executor.job_id = number
+
+    executor.start()
+
+    with create_session() as session:
+        assert datetime.now(UTC) - session.get(Job, number).latest_heartbeat < timedelta(minutes=1)
 
 
 def test_a_spin_count_that_somebody_chose_is_kept(monkeypatch):

@@ -10,16 +10,18 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow.executors.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 log = logging.getLogger(__name__)
 
 DEFAULT = "default"
+_LONG_S = 0.5
 
 # The top-level modules that bring what the eight stages import, found by comparing `sys.modules` before and after each.
 PRELOAD = (
@@ -101,7 +103,8 @@ class WarmLocalExecutor(LocalExecutor):
             # GNU OpenMP's threads spin for milliseconds while they wait for each other, which starves tasks that share
             # the cores; not at all would make a fit on idle cores half as fast. It reads this when it is loaded.
             os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-            done = preload(wanted(self.conf.get("mlops", "preload", fallback=DEFAULT) or ""))
+            modules = wanted(self.conf.get("mlops", "preload", fallback=DEFAULT) or "")
+            done = preload(modules, while_at_it=self._beat)
             for module, fault in done.failed.items():
                 log.warning("preload of %s failed, its tasks import it themselves: %s", module, fault)
             log.info("%s", done)
@@ -111,6 +114,21 @@ class WarmLocalExecutor(LocalExecutor):
                 multiprocessing.get_start_method(),
             )
         super().start()
+
+    def _beat(self) -> None:
+        """Tell Airflow that the scheduler lives.
+
+        Its own heart beats in its loop, which comes later. One that was silent for ``[scheduler]
+        scheduler_health_check_threshold`` is taken for dead, by itself too, and its running tasks are started again.
+        """
+        from airflow.jobs.job import Job
+        from airflow.utils.session import create_session
+        from sqlalchemy import update
+
+        if self.job_id is not None:
+            with create_session() as session:
+                alive = update(Job).where(Job.id == int(self.job_id)).values(latest_heartbeat=datetime.now(UTC))
+                session.execute(alive)
 
 
 def wanted(option: str) -> list[str]:
@@ -126,13 +144,15 @@ def wanted(option: str) -> list[str]:
     return list(dict.fromkeys(module for module in modules if module))
 
 
-def preload(modules: Iterable[str]) -> Preloaded:
+def preload(modules: Iterable[str], *, while_at_it: Callable[[], None] = lambda: None) -> Preloaded:
     """Import modules; where one cannot be imported, the next one is tried.
 
     Parameters
     ----------
     modules : iterable of str
         Full names.
+    while_at_it : callable, optional
+        Called after each module that took longer than half a second, and at the end.
 
     Returns
     -------
@@ -156,6 +176,9 @@ def preload(modules: Iterable[str]) -> Preloaded:
                 done.failed[module] = repr(error)
             else:
                 done.seconds[module] = time.monotonic() - begun
+            if time.monotonic() - begun > _LONG_S:
+                while_at_it()
+    while_at_it()
     return done
 
 

@@ -1,8 +1,9 @@
 """Bytes at a URI: the only module that reads or writes them.
 
 Everything stored is immutable, and its place is a function of what it holds, so two writers of the same place write the
-same bytes. A thing made of several files is complete when its ``manifest.json`` exists: that file is written last, and
-nothing reads a folder without one. A process killed half-way leaves files without a manifest; the retry writes over.
+same. (Models that only cloudpickle can store differ in bytes, so their files are named by digest.) A thing made of
+several files is complete when its ``manifest.json`` exists: that file is written last, and nothing reads a folder
+without one. A process killed half-way leaves files without a manifest; the retry writes over.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ find and continue: run, facts, entry, files, version, end of the run.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +150,3 @@ def origin_of_run(*, dag_id: str, run_id: str, code_version: str, artifact_locat
     """Name a DAG run as the origin of a version."""
     tags = {"mlops.dag": dag_id, "mlops.dag_run": run_id, "mlops.code_version": code_version}
     return Origin(artifact_location, tags)
-
-
-def ledger_payload(model: ModelRef) -> dict[str, Any]:
-    """Return what the ledger keeps of a registered version."""
-    return asdict(model)

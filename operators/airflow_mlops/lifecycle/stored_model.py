@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.errors import ArtifactMissing
+from airflow_mlops.stages.model_file import model_uri
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +46,8 @@ class StoredModel:
         return cls(
             model=model,
             store=store,
-            file=manifest["file"],
+            # By the reference and not by the manifest: of two tries that overlapped, the other may have written that.
+            file=model_uri(model).rpartition("/")[2],
             trusted_types=manifest["trusted_types"],
             predict=manifest["predict"],
             expected=manifest["golden_predictions"],

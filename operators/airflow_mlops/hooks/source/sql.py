@@ -74,9 +74,8 @@ class SqlReader:
             raise
         except (AirflowException, AttributeError, ImportError, exc.ArgumentError) as error:
             raise SourceUnreadable(
-                f"connection {self.source.conn_id!r} of type {connection.conn_type!r} is not one that SQL can be sent "
-                "to "
-                f"({error}); install its Airflow provider with its SQLAlchemy dialect, or name another connection."
+                f"connection {self.source.conn_id!r} of type {connection.conn_type!r} is not one that SQL can be "
+                f"sent to ({error}); install its Airflow provider with its SQLAlchemy dialect, or name another."
             ) from error
 
     def _error(self, error: Any) -> SourceUnavailable | SourceUnreadable:
@@ -89,8 +88,7 @@ class SqlReader:
             return SourceUnavailable(f"connection {self.source.conn_id!r} did not answer: {what}.")
         return SourceUnreadable(
             f"the database behind {self.source.conn_id!r} refused the query: {what}. Mend data.source.query; the "
-            "window "
-            "is :start (included) to :end (left out)."
+            "window is :start (included) to :end (left out)."
         )
 
 

@@ -89,7 +89,7 @@ def leanings(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[
     is_second = (frame[target] == classes[1]).astype(float)
     found: dict[str, float] = {}
     for name in frame.columns:
-        if name == target or frame[name].dtype != object or is_nested(frame[name]):
+        if name == target or frame[name].dtype != object or _is_nested(frame[name]):
             continue
         if frame[name].nunique() * MIN_ROWS_PER_VALUE > len(frame):
             continue
@@ -99,7 +99,7 @@ def leanings(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[
     return found
 
 
-def is_nested(column: pd.Series) -> bool:
+def _is_nested(column: pd.Series) -> bool:
     """Tell whether values are lists or mappings, which cannot be counted or compared."""
     known = column.dropna()
     return column.dtype == object and len(known) > 0 and not isinstance(known.iloc[0], Hashable)
@@ -110,7 +110,7 @@ def _association(column: pd.Series, answer: pd.Series, *, is_classification: boo
 
     known = column.notna().to_numpy()
     column, answer = column[known], answer[known]
-    if len(column) < MIN_ROWS_PER_VALUE or is_nested(column) or column.nunique() < 2 or answer.nunique() < 2:
+    if len(column) < MIN_ROWS_PER_VALUE or _is_nested(column) or column.nunique() < 2 or answer.nunique() < 2:
         return None
     if pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float)

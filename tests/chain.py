@@ -37,7 +37,7 @@ def ten_days() -> ModelSpec:
     small["ingest"]["window"], small["evaluate"]["holdout"], small["monitor"]["window"] = "10d", "2d", "5d"
     small["evaluate"]["gate"]["block"] = "6h"
     small["train"]["params"] = {"max_iter": 20, "max_leaf_nodes": 15}
-    small["deploy"]["golden_rows"] = 20
+    small["deploy"]["golden_rows"], small["deploy"]["server"], small["data"]["label_delay"] = 20, None, "0d"
     small["retrain"]["now"] = NOW
     reduced = ModelSpec.model_validate(small)
     reduced._base_dir = spec.base_dir

@@ -6,8 +6,12 @@ import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from airflow_mlops.spec import ModelSpec
 
 # Always new: a worker of pytest-xdist inherits the environment of the process that started it, and would share its
 # database; and nobody's own Airflow is to be migrated by a test.
@@ -65,7 +69,18 @@ def store(tmp_path):
 
 @pytest.fixture
 def flights_spec():
-    """The shipped spec of the flights."""
+    """The shipped spec of the flights, for a few days of data and no server: labels are known at once."""
     from airflow_mlops.spec import load_spec
 
-    return load_spec(ROOT / "dags" / "specs" / "flights.yaml")
+    return at_once(load_spec(ROOT / "dags" / "specs" / "flights.yaml"))
+
+
+def at_once(spec: ModelSpec) -> ModelSpec:
+    """Return a spec whose labels are known at once, and which no server serves."""
+    from airflow_mlops.spec import ModelSpec
+
+    plain = spec.model_dump(mode="json", by_alias=True)
+    plain["data"]["label_delay"], plain["deploy"]["server"] = "0d", None
+    changed = ModelSpec.model_validate(plain)
+    changed._base_dir = spec.base_dir
+    return changed

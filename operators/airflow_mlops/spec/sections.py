@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from airflow_mlops.spec.cron import Cron
 from airflow_mlops.spec.durations import Duration
+from airflow_mlops.spec.loop_sections import MonitorSpec, RetrainSpec, ScoreSpec
+from airflow_mlops.spec.section import Section
 
 Window = Literal["all", "recent", "mix"]
 Task = Literal["binary", "multiclass", "regression"]
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are refused, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 # Where rows come from
@@ -171,6 +166,9 @@ class DeploySpec(Section):
     max_latency_ms: float = Field(500.0, gt=0, description="Median latency of one row.")
     max_memory_mb: float = Field(2048.0, gt=0, description="Memory that loading and predicting may add.")
     timeout: Duration = Field(timedelta(minutes=5), description="Longest time to load and replay.")
+    server: str | None = Field(
+        None, description="Airflow connection of the model server that serves it; none: only batches are scored."
+    )
 
 
 class DriftSpec(Section):
@@ -180,29 +178,6 @@ class DriftSpec(Section):
     threshold: float | None = Field(None, gt=0, description="Score per column; default: Evidently's for its method.")
     share: float = Field(0.5, gt=0, le=1, description="Share of drifted columns that makes the set drifted.")
     report_rows: int = Field(2000, ge=100, description="Most rows of each side that Evidently renders.")
-
-
-class MonitorSpec(Section):
-    """When new data is looked at."""
-
-    schedule: Cron | None = Field(None, description="Cron of the monitor DAG; none: by hand.")
-    window: Duration | None = Field(None, description="Rows looked at, back from now; default: ingest.window.")
-
-
-class SchedulePolicy(Section):
-    """Retrain by the schedule alone."""
-
-    kind: Literal["schedule"] = "schedule"
-
-
-class RetrainSpec(Section):
-    """When the model is trained again."""
-
-    schedule: Cron | None = Field(None, description="Cron of the retrain DAG; none: by hand.")
-    now: datetime | None = Field(
-        None, description="Default of the DAG parameter 'now', for data whose time stands still; not in production."
-    )
-    policy: SchedulePolicy = Field(default_factory=SchedulePolicy, description="What decides between schedules.")
 
 
 class StageResources(Section):
@@ -226,6 +201,9 @@ class ResourcesSpec(Section):
     register_: StageResources = Field(StageResources(), alias="register")
     deploy: StageResources = StageResources()
     drift: StageResources = StageResources()
+    request: StageResources = StageResources()
+    decide: StageResources = StageResources()
+    score: StageResources = StageResources()
 
     def of(self, stage: str) -> StageResources:
         """Return the resources of one stage by its word."""
@@ -250,6 +228,7 @@ class ModelSpec(Section):
     deploy: DeploySpec = Field(default_factory=DeploySpec)
     drift: DriftSpec = Field(default_factory=DriftSpec)
     monitor: MonitorSpec = Field(default_factory=MonitorSpec)
+    score: ScoreSpec = Field(default_factory=ScoreSpec)
     retrain: RetrainSpec = Field(default_factory=RetrainSpec)
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec)
     _base_dir: Path = PrivateAttr(default_factory=Path)

@@ -1,0 +1,70 @@
+"""Sections for what happens between trainings: looking, deciding, asking for the next one, scoring batches."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from airflow_mlops.spec.cron import Cron
+from airflow_mlops.spec.durations import Duration
+from airflow_mlops.spec.section import Section
+
+
+class MonitorSpec(Section):
+    """When new data is looked at, and how much of it."""
+
+    schedule: Cron | None = Field(None, description="Cron of the monitor DAG; without any of the three: by hand.")
+    asset: str | None = Field(None, min_length=1, description="Name of an Airflow asset that says: new rows landed.")
+    marker: str | None = Field(
+        None, min_length=1, description="File whose arrival says so; the triggerer watches for it and deletes it."
+    )
+    window: Duration | None = Field(None, description="Rows looked at, back from now; default: ingest.window.")
+    predictions: Literal["log", "score"] | None = Field(
+        None,
+        description="Read the server's prediction log, or score the rows; default: log where deploy.server is set.",
+    )
+    min_labels: int = Field(200, ge=1, description="Fewer labelled predictions of a window say nothing of quality.")
+
+
+class ScoreSpec(Section):
+    """When new rows are scored as a batch, and how many of them."""
+
+    schedule: Cron | None = Field(None, description="Cron of the score DAG; none: by hand.")
+    window: Duration | None = Field(None, description="Rows scored, back from now; default: monitor.window.")
+
+
+class SchedulePolicy(Section):
+    """Retrain by the schedule alone."""
+
+    kind: Literal["schedule"] = "schedule"
+
+
+class ExcessLossPolicy(Section):
+    """Retrain when the champion has lost more than a fresh model would have, or when it is old."""
+
+    kind: Literal["excess_loss"] = "excess_loss"
+    threshold: float = Field(
+        0.8, gt=0, description="Excess loss, summed over windows, that asks for a training, in units of a fresh loss."
+    )
+    allowance: float = Field(
+        0.5, ge=0, description="Part of the usual change from window to window that is noise and no excess."
+    )
+    max_age: Duration = Field(
+        timedelta(days=180), description="An older champion asks for a training whatever it lost."
+    )
+    cooldown: Duration = Field(timedelta(days=14), description="No training sooner than this after the last one.")
+
+
+Policy = Annotated[ExcessLossPolicy | SchedulePolicy, Field(discriminator="kind")]
+
+
+class RetrainSpec(Section):
+    """When the model is trained again."""
+
+    schedule: Cron | None = Field(None, description="Cron of the retrain DAG; none: when the policy or a person asks.")
+    now: datetime | None = Field(
+        None, description="Default of the DAG parameter 'now', for data whose time stands still; not in production."
+    )
+    policy: Policy = Field(default_factory=ExcessLossPolicy, description="What decides between schedules.")

@@ -80,7 +80,7 @@ demo-down: ## Stop what `make demo` started
 .env: ## Write the secrets of docker-compose.yaml, once
 	@umask 077 && $(PYTHON) -c 'import base64, secrets; \
 	    fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(); \
-	    names = ("API_SECRET_KEY", "JWT_SECRET", "POSTGRES_PASSWORD", "AIRFLOW_ADMIN_PASSWORD"); \
+	    names = ("API_SECRET_KEY", "JWT_SECRET", "POSTGRES_PASSWORD", "AIRFLOW_ADMIN_PASSWORD", "MODEL_SERVER_TOKEN"); \
 	    print(f"FERNET_KEY={fernet}", *(f"{name}={secrets.token_hex(24)}" for name in names), sep="\n")' > $@
 	@echo "Wrote $@: the password of Airflow's admin is AIRFLOW_ADMIN_PASSWORD"
 

@@ -18,6 +18,7 @@ SECRETS = {
     "JWT_SECRET": "a-jwt-secret",
     "POSTGRES_PASSWORD": "a-database-password",
     "AIRFLOW_ADMIN_PASSWORD": "an-admin-password",
+    "MODEL_SERVER_TOKEN": "a-server-token",
 }
 AIRFLOW = {"apiserver", "dag-processor", "init", "scheduler", "triggerer", "worker"}
 
@@ -52,7 +53,7 @@ def test_hadolint_finds_nothing_in_the_dockerfile():
 
 
 def test_compose_reads_the_file_and_starts_every_part(services):
-    assert set(services) == {*AIRFLOW, "mlflow", "postgres", "redis"}
+    assert set(services) == {*AIRFLOW, "mlflow", "postgres", "redis", "server"}
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -87,8 +88,18 @@ def test_every_airflow_process_has_the_same_secrets_connections_and_artifacts(se
 
     assert all(each == common[0] for each in common)
     assert artifacts == ["artifacts"] * len(AIRFLOW)
-    for connection in ("AIRFLOW_CONN_MLFLOW_DEFAULT", "AIRFLOW_CONN_MLOPS_LEDGER"):
-        assert "conn_type" in json.loads(common[0][connection])
+    for connection in ("MLFLOW_DEFAULT", "MLOPS_LEDGER", "MODEL_SERVER_DEFAULT"):
+        assert "conn_type" in json.loads(common[0][f"AIRFLOW_CONN_{connection}"])
+
+
+def test_the_model_server_has_the_token_ledger_and_artifacts_of_the_workers(services):
+    server, worker = services["server"], services["worker"]["environment"]
+    connection = json.loads(worker["AIRFLOW_CONN_MODEL_SERVER_DEFAULT"])
+
+    assert connection["password"] == server["environment"]["MLOPS_SERVER_TOKEN"] == "a-server-token"
+    assert f"--port={connection['port']}" in server["command"]
+    assert server["environment"]["MLOPS_ARTIFACTS_URI"] == worker["AIRFLOW__MLOPS__ARTIFACTS_URI"]
+    assert server["environment"]["MLOPS_LEDGER_URL"].endswith("@postgres/mlops")
 
 
 def test_no_plugins_folder_is_named_because_the_wheel_carries_the_plugin(services):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
+from airflow_mlops.demo.faults import with_faults
 from airflow_mlops.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def read_flights(start: datetime, end: datetime) -> pa.Table:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("flights", _read_csv(archive.open("flights.csv"), _FLIGHT))
         connection.register("weather", _read_csv(folder / "weather.csv", _WEATHER))
-        return connection.sql(_QUERY, params={"start": start, "end": end}).to_arrow_table()
+        rows = connection.sql(_QUERY, params={"start": start, "end": end}).to_arrow_table()
+    return with_faults(rows, time="scheduled")
 
 
 def _folder() -> Path:

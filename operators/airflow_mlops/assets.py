@@ -7,7 +7,7 @@ again when a task is repeated. What is true stands in the ledger.
 
 from __future__ import annotations
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias
 
 SCHEME = "x-mlops"
 
@@ -25,6 +25,15 @@ def champion_asset(name: str) -> Asset:
 def retrain_asset(name: str) -> Asset:
     """Return the asset that asks for a retraining; the retrain DAG is scheduled by it."""
     return _asset(name, "retrain", group="model")
+
+
+def retrain_alias(name: str) -> AssetAlias:
+    """Return the outlet through which the monitor asks for a retraining.
+
+    Airflow emits every plain outlet of a task that succeeds; through an alias it emits what was added, and most
+    decisions ask for nothing.
+    """
+    return AssetAlias(name=f"{name}/decision", group="model")
 
 
 def _asset(name: str, what: str, *, group: str) -> Asset:

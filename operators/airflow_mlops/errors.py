@@ -285,3 +285,25 @@ class PredictionLogUnwritable(Transient):
             f"{rows} predictions of {model} are not in the prediction log: {cause}. Free disk space or mend the folder; "
             "the next request tries again."
         )
+
+
+class ServerMisuse(Permanent):
+    """A model server is to be started in a way that cannot work, or is not safe."""
+
+
+class RequestRefused(Permanent):
+    """A model server refuses a request.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong with it, in one sentence.
+    status : int
+        Of HTTP, 400 to 504.
+    kind : str
+        The same for programs: ``bad_request``, ``too_large``, ...
+    """
+
+    def __init__(self, message: str, *, status: int = 400, kind: str = "bad_request") -> None:
+        self.status, self.kind = status, kind
+        super().__init__(message)

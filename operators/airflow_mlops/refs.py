@@ -144,3 +144,53 @@ class DeploymentRef(Ref):
     previous_version: str | None = None
     latency_ms: float | None = None
     memory_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRef(Ref):
+    """Why a training runs, where in event time it stands, and on which rows; ``decision`` is the ledger's key of it."""
+
+    cause: str
+    now: str
+    window: str
+    reason: str
+    decision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRef(Ref):
+    """What the monitor decided at a moment.
+
+    ``id`` is the decision's key in the ledger, and that of the signals it rests on. ``held_by`` says what kept a
+    retraining back.
+    """
+
+    id: str
+    action: str
+    reasons: list[str]
+    counterfactual: str
+    now: str
+    epoch: int
+    champion_version: str | None = None
+    window: str | None = None
+    held_by: str | None = None
+    html_uri: str | None = None
+    same_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoresRef(Ref):
+    """A version's predictions for the rows of a snapshot; ``digest`` is that of the table."""
+
+    id: str
+    uri: str
+    digest: str
+    version: str
+    snapshot: str
+    rows: int
+    same_as: str | None = None
+
+    @property
+    def table_uri(self) -> str:
+        """Where the predictions are: one Parquet file."""
+        return f"{self.uri}/data.parquet"

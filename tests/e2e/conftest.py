@@ -23,7 +23,7 @@ def start_stack(tmp_path_factory) -> Iterator[Callable[..., Stack]]:
     started = []
 
     def start(*, dags: Path = ROOT / "dags", **options: str) -> Stack:
-        settings = Settings.make(tmp_path_factory.mktemp("stack"), dags, preferred=(0, 0), extra=options)
+        settings = Settings.make(tmp_path_factory.mktemp("stack"), dags, preferred=(0, 0, 0), extra=options)
         started.append(Stack(settings))
         started[-1].start(lambda _: None)
         return started[-1]

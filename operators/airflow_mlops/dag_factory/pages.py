@@ -25,6 +25,17 @@ class Page:
 
 
 _PAGES = {
+    "request": Page(
+        title="Find out who asks",
+        does="Reads the ledger: was this run started by the clock, by a decision of the monitor, or by a person? What it "
+        "finds fixes *now* and the training window for every task of this run.",
+        leaves="One event `request` in the ledger: cause, reason and moment.",
+        failure="*Skipped*, with everything after it, is **not** a failure: the decision was served by another run or is "
+        "out of date, or a person asked again soon after a training. The last line of the log says which. Red mostly "
+        "means that the ledger is away.",
+        action="Skipped: nothing. To train all the same, start `{name}_retrain` by its form. Red: bring the ledger back "
+        "and clear this task; it gets the same answer as before.",
+    ),
     "ingest": Page(
         title="Ingest rows",
         does="Reads the rows of the last {window} before *now* from the source and freezes them as a snapshot.",

@@ -14,6 +14,7 @@ from airflow_mlops.operators.evaluate import EvaluateOperator
 from airflow_mlops.operators.features import FeaturesOperator
 from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.operators.register import RegisterOperator
+from airflow_mlops.operators.request import RequestOperator
 from airflow_mlops.operators.train import TrainOperator
 from airflow_mlops.operators.validate import ValidateOperator
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Asset
 
     from airflow_mlops.spec import ModelSpec
+
+
+# An asset starts a run without a form, so where it stands and what it trains on is what the first task found out.
+NOW = "{{ ti.xcom_pull(task_ids='request')['now'] }}"
+WINDOW = "{{ ti.xcom_pull(task_ids='request')['window'] }}"
 
 
 def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
@@ -46,28 +52,33 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
         doc_md=retrain_page(spec),
         params={"now": now_param(spec), "window": _window_param(spec), "reason": reason_param()},
     ) as dag:
+        request = RequestOperator(
+            window="{{ params.window or '' }}", reason="{{ params.reason }}", **task_settings(spec, "request")
+        )
         with TaskGroup("data", prefix_group_id=False, tooltip="Rows come in and are checked"):
-            ingest = IngestOperator(**task_settings(spec, "ingest"))
+            ingest = IngestOperator(now=NOW, **task_settings(spec, "ingest"))
             labels = []
             if spec.data.labels:
-                labels.append(IngestOperator(part="labels", **task_settings(spec, "ingest", "ingest_labels")))
+                labels.append(IngestOperator(part="labels", now=NOW, **task_settings(spec, "ingest", "ingest_labels")))
             validate = ValidateOperator(
-                snapshot=ingest.output, outlets=[snapshot_asset(spec.name)], **task_settings(spec, "validate")
+                snapshot=ingest.output, now=NOW, outlets=[snapshot_asset(spec.name)], **task_settings(spec, "validate")
             )
         with TaskGroup("model", prefix_group_id=False, tooltip="A challenger is trained and judged"):
             features = FeaturesOperator(
                 snapshots=[ingest.output],
                 label_snapshots=[label.output for label in labels],
-                window=f"{{{{ params.window or {spec.train.window!r} }}}}",
+                window=WINDOW,
+                now=NOW,
                 **task_settings(spec, "features"),
             )
-            train = TrainOperator(features=features.output, **task_settings(spec, "train"))
-            evaluate = EvaluateOperator(model=train.output, **task_settings(spec, "evaluate"))
+            train = TrainOperator(features=features.output, now=NOW, **task_settings(spec, "train"))
+            evaluate = EvaluateOperator(model=train.output, now=NOW, **task_settings(spec, "evaluate"))
         with TaskGroup("release", prefix_group_id=False, tooltip="It is registered, and serves"):
             register = RegisterOperator(
-                model=train.output, evaluation=evaluate.output, **task_settings(spec, "register")
+                model=train.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "register")
             )
-            DeployOperator(model=register.output, evaluation=evaluate.output, **task_settings(spec, "deploy"))
+            DeployOperator(model=register.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "deploy"))
+        request >> [ingest, *labels]
         validate >> features
     return dag
 

@@ -1,4 +1,4 @@
-"""Airflow and MLflow on this machine with nothing but files: start, health, stop."""
+"""Airflow, MLflow and the model server on this machine with nothing but files: start, health, stop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+MLFLOW, SERVER = "mlflow", "model-server"
+# How often the model server looks into the ledger; its own default is a second.
+POLL_S = "0.2"
+
+
 class Stack:
-    """Airflow's and MLflow's processes under one folder.
+    """Airflow's, MLflow's and the model server's processes under one folder.
 
     Parameters
     ----------
@@ -55,9 +60,9 @@ class Stack:
         """
         self._prepare()
         commands, env = self._commands(), environment(self.settings)
-        progress("migrating Airflow's database, and starting MLflow beside it")
-        if "mlflow" in commands:
-            self.processes.start("mlflow", commands.pop("mlflow"), env)
+        progress("migrating Airflow's database, and starting the others beside it")
+        for name in [name for name in (MLFLOW, SERVER) if name in commands]:
+            self.processes.start(name, commands.pop(name), self._environment(name))
         self._migrate(env)
         for name, argv in commands.items():
             self.processes.start(name, argv, env)
@@ -69,7 +74,7 @@ class Stack:
 
     def start_again(self, name: str) -> None:
         """Start one process whose predecessor has ended."""
-        self.processes.start(name, self._commands()[name], environment(self.settings))
+        self.processes.start(name, self._commands()[name], self._environment(name))
 
     def stop(self) -> list[str]:
         """Stop everything; return the names that were still running."""
@@ -88,9 +93,25 @@ class Stack:
             raise DemoFailed(f"Airflow could not prepare its database: {last_lines(log, 1)}", log=log)
 
     def _commands(self) -> dict[str, list[str]]:
-        airflow = [sys.executable, "-m", "airflow"]
-        own = {} if self.settings.tracking_uri else {"mlflow": self._mlflow_server()}
-        return own | {part: [*airflow, part] for part in ("scheduler", "api-server", "dag-processor")}
+        own = {} if self.settings.tracking_uri else {MLFLOW: self._mlflow_server()}
+        parts = ["scheduler", "api-server", "dag-processor"]
+        if self.settings.models:
+            own[SERVER] = self._model_server()
+            # It waits for the model server where a deploy would otherwise hold a worker.
+            parts.append("triggerer")
+        return own | {part: [sys.executable, "-m", "airflow", part] for part in parts}
+
+    def _environment(self, name: str) -> dict[str, str]:
+        """Return what a process finds in its environment: the server's token is the server's alone."""
+        token = {"MLOPS_SERVER_TOKEN": self.settings.token} if name == SERVER else {}
+        return environment(self.settings) | token
+
+    def _model_server(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "airflow_mlops.cli", "serve", *self.settings.models),
+            *("--port", str(self.settings.server_port), "--poll", POLL_S),
+            *("--artifacts-uri", self.settings.artifacts.as_uri()),
+        ]
 
     def _mlflow_server(self) -> list[str]:
         folder = Path(self.settings.folder, "mlflow")
@@ -104,8 +125,9 @@ class Stack:
     def _conditions(self) -> dict[str, Callable[[], bool]]:
         return {
             "MLflow": self._mlflow_answers,
+            "the model server": self._server_answers,
             "Airflow's API server": lambda: self._health() is not None,
-            "Airflow's scheduler and DAG processor": self._airflow_healthy,
+            "Airflow's scheduler and its other parts": self._airflow_healthy,
         }
 
     def _wait(self, what: str, is_ready: Callable[[], bool], timeout_s: float) -> None:
@@ -120,14 +142,18 @@ class Stack:
         return [leader.name for leader in self.processes.leaders() if not leader.is_alive()]
 
     def _healthy(self) -> bool:
-        return self._mlflow_answers() and self._airflow_healthy()
+        return self._mlflow_answers() and self._server_answers() and self._airflow_healthy()
 
     def _mlflow_answers(self) -> bool:
         return bool(self.settings.tracking_uri) or _get(f"{self.settings.mlflow_url}/health") is not None
 
+    def _server_answers(self) -> bool:
+        return not self.settings.models or _get(f"{self.settings.server_url}/health") is not None
+
     def _airflow_healthy(self) -> bool:
         health = self._health() or {}
-        return all(health.get(part, {}).get("status") == "healthy" for part in ("scheduler", "dag_processor"))
+        parts = ["scheduler", "dag_processor", *(["triggerer"] if self.settings.models else [])]
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
 
     def _health(self) -> dict[str, dict[str, str]] | None:
         answer = _get(f"{self.settings.airflow_url}/api/v2/monitor/health")

@@ -1,4 +1,4 @@
-"""What Airflow and MLflow of the demonstration are told: folders, ports, secrets, environment."""
+"""What Airflow, MLflow and the model server of the demonstration are told: folders, ports, secrets, environment."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import os
 import secrets
 import socket
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from airflow_mlops.demo.faults import FAULTS
+
 WARM = "airflow_mlops.executors.warm_local.WarmLocalExecutor"
 USER = "admin"
+# Of Airflow, MLflow and model server.
+Ports = tuple[int, int, int]
+# In the order in which they are chosen; the first three are those that people use.
+_PORTS = ("airflow_port", "mlflow_port", "server_port", "log_port", "trigger_log_port", "health_port")
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,16 @@ class Settings:
         All state: databases, artifacts, logs.
     dags : str
         Airflow's dags folder.
-    airflow_port, mlflow_port, log_port, health_port : int
+    airflow_port, mlflow_port, server_port, log_port, trigger_log_port, health_port : int
         On the loopback interface.
     password : str
         Of the user ``admin``.
     secret : str
         Signs tokens between Airflow's processes.
+    token : str
+        What the model server asks for.
+    models : list of str
+        What the model server serves; none: there is no server, and no triggerer to wait for it.
     executor : str
         Import path of Airflow's executor.
     parallelism : int
@@ -45,43 +55,45 @@ class Settings:
     dags: str
     airflow_port: int
     mlflow_port: int
+    server_port: int
     log_port: int
+    trigger_log_port: int
     health_port: int
     password: str = field(repr=False)
     secret: str = field(repr=False)
+    token: str = field(repr=False)
+    models: list[str] = field(default_factory=list)
     executor: str = WARM
     parallelism: int = 4
     tracking_uri: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, folder: Path, dags: Path, *, preferred: tuple[int, int] = (8080, 5000), **others: Any) -> Settings:
-        """Choose ports that are free now, and fresh secrets."""
+    def make(cls, folder: Path, dags: Path, *, preferred: Ports, **others: Any) -> Settings:
+        """Choose ports that are free now, those ``preferred`` for Airflow, MLflow and server first; and fresh secrets."""
         chosen = [port if _is_free(port) else 0 for port in preferred]
-        airflow_port, mlflow_port, log_port, health_port = _free_ports([*chosen, 0, 0])
+        ports = dict(zip(_PORTS, _free_ports([*chosen, 0, 0, 0]), strict=True))
         return cls(
             folder=str(folder.absolute()),
             dags=str(dags.absolute()),
-            airflow_port=airflow_port,
-            mlflow_port=mlflow_port,
-            log_port=log_port,
-            health_port=health_port,
+            **ports,
             password=secrets.token_urlsafe(9),
             secret=secrets.token_hex(32),
+            token=secrets.token_urlsafe(24),
             **others,
         )
 
     def with_free_ports(self, dags: Path) -> Settings:
         """Keep the state and the secrets; take other ports where somebody has ours now."""
-        ports = (self.airflow_port, self.mlflow_port)
-        fresh = Settings.make(Path(self.folder), dags, preferred=ports)
-        return replace(fresh, password=self.password, secret=self.secret)
+        fresh = Settings.make(Path(self.folder), dags, preferred=self.ports, models=self.models)
+        return replace(fresh, password=self.password, secret=self.secret, token=self.token)
 
     @classmethod
     def read(cls, folder: Path) -> Settings | None:
-        """Read what `write` left, or nothing."""
+        """Read what `write` left; nothing where there is nothing, or what an older version left."""
         file = folder / "settings.json"
-        return cls(**json.loads(file.read_text())) if file.exists() else None
+        found = json.loads(file.read_text()) if file.exists() else {}
+        return cls(**found) if {one.name for one in fields(cls)} == set(found) else None
 
     def write(self) -> None:
         """Keep the settings for the next call."""
@@ -89,6 +101,11 @@ class Settings:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(json.dumps(asdict(self), indent=2))
+
+    @property
+    def ports(self) -> Ports:
+        """Those that people use: of Airflow, MLflow and model server."""
+        return self.airflow_port, self.mlflow_port, self.server_port
 
     @property
     def airflow_url(self) -> str:
@@ -101,6 +118,11 @@ class Settings:
         return f"http://127.0.0.1:{self.mlflow_port}"
 
     @property
+    def server_url(self) -> str:
+        """Address of the model server."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @property
     def tracking(self) -> str:
         """What tasks are told to log to."""
         return self.tracking_uri or self.mlflow_url
@@ -109,6 +131,16 @@ class Settings:
     def artifacts(self) -> Path:
         """Folder of snapshots, models, reports and the ledger."""
         return Path(self.folder, "artifacts")
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is: beside the artifacts."""
+        return f"sqlite:///{self.artifacts / 'ledger.db'}"
+
+    @property
+    def faults(self) -> Path:
+        """The file that says how the sources send other rows than the true ones; mostly there is none."""
+        return Path(self.folder, "faults.json")
 
     @property
     def passwords(self) -> Path:
@@ -126,6 +158,8 @@ def environment(settings: Settings) -> dict[str, str]:
         **_airflow_options(settings, home),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": settings.tracking}),
+        "AIRFLOW_CONN_MODEL_SERVER_DEFAULT": json.dumps(_server_connection(settings)),
+        FAULTS: str(settings.faults),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         # The processes run in another folder than this one.
         "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in search if path),
@@ -136,6 +170,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "DO_NOT_TRACK": "true",
         **settings.extra,
     }
+
+
+def _server_connection(settings: Settings) -> dict[str, Any]:
+    place = {"host": "127.0.0.1", "port": settings.server_port, "schema": "http"}
+    return {"conn_type": "model_server", **place, "password": settings.token}
 
 
 def keep_bytecode(environ: dict[str, str], folder: Path) -> dict[str, str]:
@@ -166,6 +205,7 @@ def _airflow_options(settings: Settings, home: Path) -> dict[str, str]:
         "API__SECRET_KEY": settings.secret,
         "API_AUTH__JWT_SECRET": settings.secret,
         "LOGGING__WORKER_LOG_SERVER_PORT": str(settings.log_port),
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(settings.trigger_log_port),
         "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(settings.health_port),
         # Airflow waits a second between looks at an idle scheduler; nine short tasks would wait longer than they work.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",

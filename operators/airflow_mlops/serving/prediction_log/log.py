@@ -1,0 +1,212 @@
+"""The writer of the prediction log: what an answer waits for, and what happens behind it.
+
+An answer waits for one ``write``: from then on the lines are the operating system's, and a process that is killed loses
+none of them. Two threads do the rest. One has the disk hold what was written, every ``fsync_s``; the other compacts
+segments that are full or old.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.errors import PredictionLogUnwritable
+from airflow_mlops.extras import require
+from airflow_mlops.serving.prediction_log.compaction import compact, compact_left_behind
+from airflow_mlops.serving.prediction_log.places import segments_folder, segments_root
+from airflow_mlops.serving.prediction_log.record import line_encoder
+from airflow_mlops.serving.prediction_log.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from airflow_mlops.artifacts import ArtifactStore
+    from airflow_mlops.serving.prediction_log.record import Record
+
+log = logging.getLogger(__name__)
+
+# What a machine that loses power may lose of answered predictions, in seconds. A killed process loses none.
+POWER_LOSS_S = 1.0
+
+# A segment is held in memory while it is compacted, so both its rows and its bytes are bounded.
+ROLL_ROWS = 50_000
+ROLL_BYTES = 32 * 2**20
+ROLL_S = 60.0
+
+
+class PredictionLog:
+    """Append predictions; thread-safe.
+
+    Parameters
+    ----------
+    store : ArtifactStore
+        Where compacted files go.
+    folder : str or Path, optional
+        Local folder for open segments; default: the store's own, where that is on a local disk.
+    fsync_s : float, default=POWER_LOSS_S
+        Seconds between two calls of fsync.
+    roll_rows : int, default=ROLL_ROWS
+        Rows after which a segment is compacted.
+    roll_s : float, default=ROLL_S
+        Age in seconds after which a segment is compacted.
+
+    Raises
+    ------
+    PredictionLogMisuse
+        The store is not on a local disk and no folder was given.
+    MissingExtra
+        msgspec is not installed.
+    """
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        *,
+        folder: str | Path | None = None,
+        fsync_s: float = POWER_LOSS_S,
+        roll_rows: int = ROLL_ROWS,
+        roll_s: float = ROLL_S,
+    ) -> None:
+        require("msgspec", extra="serving", needed_by="the prediction log")
+        self._store, self._root = store, segments_root(store, folder)
+        self._fsync_s, self._roll_rows, self._roll_s = fsync_s, roll_rows, roll_s
+        self._line = line_encoder()
+        self._lock = threading.Lock()
+        self._open: dict[str, Segment] = {}
+        self._rolled: list[tuple[str, Segment]] = []
+        self._written: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+        self._skipped = 0
+        self._last_error: str | None = None
+        self._closing, self._wake = threading.Event(), threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> PredictionLog:
+        """Start the two threads; what dead processes left behind is compacted by the second one."""
+        for work in (self._keep_synced, self._keep_compacted):
+            thread = threading.Thread(target=work, name=f"prediction-log-{work.__name__.lstrip('_')}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        return self
+
+    def append(self, model: str, records: Sequence[Record]) -> None:
+        """Hand the records of one request to the operating system, before this returns.
+
+        Raises
+        ------
+        PredictionLogUnwritable
+            The disk is full or the folder cannot be written; none of the records is in the log.
+        """
+        payload = b"".join(map(self._line, records))
+        try:
+            with self._lock:
+                self._segment(model).append(payload, len(records))
+                self._written[model] += len(records)
+                self._roll_if_full(model)
+        except OSError as error:
+            self._lost[model] += len(records)
+            self._last_error = str(error)
+            raise PredictionLogUnwritable(model=model, rows=len(records), cause=error) from error
+
+    def _segment(self, model: str) -> Segment:
+        if model not in self._open:
+            self._open[model] = Segment(segments_folder(self._root, model))
+        return self._open[model]
+
+    def _roll_if_full(self, model: str) -> None:
+        segment = self._open[model]
+        if segment.rows >= self._roll_rows or segment.size >= ROLL_BYTES:
+            self._roll(model)
+
+    def _roll(self, model: str) -> None:
+        self._rolled.append((model, self._open.pop(model)))
+        self._wake.set()
+
+    def status(self) -> dict[str, Any]:
+        """Say what was written and lost since the start, what waits for compaction, and what went wrong last."""
+        with self._lock:
+            waiting = [*self._open.items(), *self._rolled]
+            models = sorted({*self._written, *self._lost})
+            return {
+                "models": {
+                    model: {
+                        "written": self._written[model],
+                        "lost": self._lost[model],
+                        "segments": sum(name == model for name, _ in waiting),
+                        "segment_bytes": sum(segment.size for name, segment in waiting if name == model),
+                    }
+                    for model in models
+                },
+                "skipped_lines": self._skipped,
+                "last_error": self._last_error,
+            }
+
+    def close(self) -> None:
+        """Sync and compact everything, and give the locks back; what cannot be compacted waits for the next start."""
+        self._closing.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join()
+        self._sync()
+        with self._lock:
+            for model in list(self._open):
+                self._roll(model)
+        self._compact_rolled()
+        with self._lock:
+            for _, segment in self._rolled:
+                segment.close()
+            self._rolled.clear()
+
+    # The threads
+
+    def _keep_synced(self) -> None:
+        while not self._closing.wait(self._fsync_s):
+            self._sync()
+            with self._lock:
+                now = time.monotonic()
+                for model in [name for name, segment in self._open.items() if now - segment.opened >= self._roll_s]:
+                    self._roll(model)
+
+    def _sync(self) -> None:
+        with self._lock:
+            segments = [*self._open.values(), *(segment for _, segment in self._rolled)]
+        for segment in segments:
+            try:
+                segment.sync()
+            except OSError as error:
+                self._failed("a segment of the prediction log is not on the disk", error)
+
+    def _keep_compacted(self) -> None:
+        while not self._closing.is_set():
+            self._wake.clear()
+            self._compact_left_behind()
+            self._compact_rolled()
+            # Also after a failure: the store may be back by then.
+            self._wake.wait(self._roll_s)
+
+    def _compact_left_behind(self) -> None:
+        try:
+            self._skipped += compact_left_behind(self._store, self._root)
+        except Exception as error:  # noqa: BLE001 - any filesystem's error; the server goes on and the segments stay
+            self._failed("segments left behind are not compacted", error)
+
+    def _compact_rolled(self) -> None:
+        with self._lock:
+            rolled = list(self._rolled)
+        for model, segment in rolled:
+            try:
+                self._skipped += compact(self._store, model, segment.path)
+            except Exception as error:  # noqa: BLE001 - any filesystem's error; the server goes on and the segment stays
+                self._failed(f"a segment of {model} is not compacted", error)
+                return
+            with self._lock:
+                self._rolled.remove((model, segment))
+            segment.close()
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self._last_error = f"{what}: {error}"
+        log.warning("%s: %s", what, error)

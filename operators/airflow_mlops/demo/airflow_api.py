@@ -12,7 +12,7 @@ import httpx
 from airflow_mlops.errors import DemoFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 DONE = frozenset({"success", "failed"})
 
@@ -96,6 +96,26 @@ class AirflowApi:
         past = datetime.now(UTC) - timedelta(seconds=1)
         body = {"logical_date": None, "run_after": past.isoformat(), "conf": conf}
         return self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+
+    def run_ids(self, dag_id: str, *, states: Sequence[str] = ()) -> list[str]:
+        """Return the ids of a DAG's newest runs, newest first; only those in one of ``states`` where some are given."""
+        params = {"order_by": "-id", "limit": 50, **({"state": list(states)} if states else {})}
+        runs = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=params)["dag_runs"]
+        return [run["dag_run_id"] for run in runs]
+
+    def ring(self, asset: str, extra: dict[str, Any]) -> None:
+        """Post an event of an asset, as somebody outside would.
+
+        Raises
+        ------
+        DemoFailed
+            No DAG names this asset.
+        """
+        found = self._request("GET", "/api/v2/assets", params={"name_pattern": asset})["assets"]
+        numbers = [one["id"] for one in found if one["name"] == asset]
+        if not numbers:
+            raise DemoFailed(f"Airflow knows no asset {asset}")
+        self._request("POST", "/api/v2/assets/events", json={"asset_id": numbers[0], "extra": extra})
 
     def run(self, dag_id: str, run_id: str) -> RunState:
         """Read a run with its tasks."""

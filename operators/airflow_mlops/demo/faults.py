@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ KILOMETRES_A_MILE = 1.609344
 
 @dataclass(frozen=True)
 class UnitChange:
-    """Values of one column arrive in another unit, within a window of event time.
+    """Values of one column arrive in another unit, whatever window is asked for.
 
     Parameters
     ----------
@@ -30,14 +29,10 @@ class UnitChange:
         Whose values; they keep their type, as those of a system that rounds would.
     factor : float
         New units in one old unit.
-    start, end : str
-        ISO 8601 with a zone; ``start`` is included, ``end`` is not.
     """
 
     column: str
     factor: float
-    start: str
-    end: str
 
     def plant(self, file: Path) -> None:
         """Let every source that is told of ``file`` send its rows so from now on."""
@@ -51,15 +46,13 @@ def mend(file: Path) -> None:
     file.unlink(missing_ok=True)
 
 
-def with_faults(rows: pa.Table, *, time: str, file: Path | None = None) -> pa.Table:
+def with_faults(rows: pa.Table, *, file: Path | None = None) -> pa.Table:
     """Return rows as they arrive.
 
     Parameters
     ----------
     rows : Table
         As they are in truth.
-    time : str
-        Column of event time.
     file : Path, optional
         Where a fault may be planted; default: what the variable `FAULTS` names.
     """
@@ -67,17 +60,13 @@ def with_faults(rows: pa.Table, *, time: str, file: Path | None = None) -> pa.Ta
     place = file or (Path(named) if named else None)
     if place is None or not place.exists():
         return rows
-    return _changed(rows, UnitChange(**json.loads(place.read_text())), time)
+    return _changed(rows, UnitChange(**json.loads(place.read_text())))
 
 
-def _changed(rows: pa.Table, fault: UnitChange, time: str) -> pa.Table:
+def _changed(rows: pa.Table, fault: UnitChange) -> pa.Table:
     import pyarrow as pa
     from pyarrow import compute as pc
 
-    moments = rows[time]
-    start, end = (pa.scalar(datetime.fromisoformat(text), moments.type) for text in (fault.start, fault.end))
-    hit = pc.and_(pc.greater_equal(moments, start), pc.less(moments, end))
     values = rows[fault.column]
-    converted = pc.round(pc.multiply(pc.cast(values, pa.float64()), fault.factor))
-    arrived = pc.if_else(hit, pc.cast(converted, values.type), values)
+    arrived = pc.cast(pc.round(pc.multiply(pc.cast(values, pa.float64()), fault.factor)), values.type)
     return rows.set_column(rows.schema.get_field_index(fault.column), rows.schema.field(fault.column), arrived)

@@ -56,4 +56,4 @@ def read_flights(start: datetime, end: datetime) -> pa.Table:
     """
     with opened(flights=_FLIGHT, weather=_WEATHER) as connection:
         rows = connection.sql(_QUERY, params={"start": start, "end": end}).to_arrow_table()
-    return with_faults(rows, time="scheduled")
+    return with_faults(rows)

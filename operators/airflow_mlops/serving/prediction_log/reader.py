@@ -94,7 +94,8 @@ def _read_file(store: ArtifactStore, uri: str, start: datetime, end: datetime) -
     filters: list[tuple[str, str, Any]] = [("time", ">=", start), ("time", "<", end)]
     payload = store.read_bytes(uri)
     try:
-        return pq.read_table(pa.BufferReader(payload), filters=filters).cast(schema())
+        table = pq.read_table(pa.BufferReader(payload), filters=filters)
+        return table.cast(schema(skipped_lines(table)))
     except (pa.ArrowInvalid, OSError, ValueError) as error:
         raise ArtifactCorrupt(
             f"{uri} is not a file of the prediction log ({error}); restore it, or delete it to go on without its rows."

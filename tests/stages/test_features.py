@@ -127,6 +127,15 @@ def test_a_users_transformer_by_import_path_is_used():
     assert made.frame.to_numpy().tolist() == [[2.0], [4.0], [6.0], [8.0]]
 
 
+def test_a_transformer_that_knows_its_columns_only_is_spared_all_others():
+    path, params = "sklearn.preprocessing.TargetEncoder", {"cv": 2, "random_state": 0}
+    made = build(frame(city=["b", "a", "a", "b"], x=[1.0, 2.0, 2.0, 1.0]), transformer=path, params=params)
+
+    more = pd.DataFrame({"x": [2.0], "when": ["noon"], "city": ["a"], "y": [1]})
+
+    assert made.transformer.transform(more).tolist() == made.transformer.transform(more[["city", "x"]]).tolist()
+
+
 def test_rows_are_not_changed():
     rows = frame(x=[1, 2, 3, 4])
 

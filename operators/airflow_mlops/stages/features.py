@@ -92,7 +92,7 @@ def build_features(rows: pd.DataFrame, *, spec: ModelSpec) -> FeatureMatrix:
 
 
 def _preparation(raw: pd.DataFrame, derive: dict[str, str]) -> Pipeline:
-    """Make the casts to the types of training, and the derivations.
+    """Make the choice of raw columns, the casts to the types of training, and the derivations.
 
     A row that is served alone, or comes from JSON, has other types than a column of Parquet; the casts undo that.
     Methods are called without keywords: with them, Python turns a `methodcaller` into something skops cannot write.
@@ -104,6 +104,8 @@ def _preparation(raw: pd.DataFrame, derive: dict[str, str]) -> Pipeline:
     from sklearn.preprocessing import FunctionTransformer
 
     steps = [
+        # Who asks may send more columns (key, time, target) in any order; most transformers refuse what they do not know.
+        ("columns", FunctionTransformer(methodcaller("__getitem__", [str(name) for name in raw.columns]))),
         # None and NaN are two categories to an encoder, and one and the same to everybody else.
         ("nulls", FunctionTransformer(methodcaller("where", pd.notna))),
         ("types", FunctionTransformer(methodcaller("astype", _types(raw)))),

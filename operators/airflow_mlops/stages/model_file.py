@@ -51,8 +51,8 @@ REVIEWED_TYPES = (
     "sklearn.utils.validation.check_array",
 )
 
-# What the first steps of a model call on the frame they are given: nulls, casts and derivations.
-REVIEWED_METHODS = frozenset({"astype", "eval", "where"})
+# What the first steps of a model call on the frame they are given: the choice of columns, nulls, casts and derivations.
+REVIEWED_METHODS = frozenset({"__getitem__", "astype", "eval", "where"})
 
 
 def model_uri(model: ModelRef) -> str:

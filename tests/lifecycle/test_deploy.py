@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -14,29 +15,15 @@ from airflow_mlops.lifecycle.deploy import Deployment
 from airflow_mlops.lifecycle.promote import ALIAS, reconcile
 from airflow_mlops.lifecycle.register import register
 from airflow_mlops.lifecycle.targets import LocalProcess
+from airflow_mlops.lifecycle.trial import try_out
 
-from .conftest import MOMENT
+from .conftest import COLUMNS, MOMENT
 
 NAME = "flights"
 
 
-class ForkedProcess(LocalProcess):
-    """Forks although pytest may have threads: a fresh interpreter takes seconds to import MLflow."""
-
-    def replay(self, candidate, limits, *, timeout_s):
-        from dataclasses import asdict
-
-        from airflow_mlops.lifecycle.isolated import run_isolated
-        from airflow_mlops.stages.deploy import ServabilityReport
-
-        inputs = {
-            "model": str(candidate.folder),
-            "rows": str(candidate.golden),
-            "expected": candidate.expected,
-            "limits": asdict(limits),
-        }
-        request = {"stage": "deploy", "inputs": inputs}
-        return ServabilityReport.from_dict(run_isolated(request, timeout_s=timeout_s, fork=True))
+# Although pytest may have threads: a fresh interpreter takes seconds to import MLflow.
+forked = functools.partial(try_out, fork=True)
 
 
 @pytest.fixture
@@ -53,7 +40,7 @@ def registered(client, store, small_spec, make_model, evaluation, origin):
 def deployment(client, store, ledger, small_spec, evaluation):
     """A deploy of a version that was judged against an epoch."""
 
-    def make(model, *, epoch=0, target=None, **limits):
+    def make(model, *, epoch=0, **limits):
         section = small_spec.deploy.model_copy(update=limits)
         return Deployment(
             spec=small_spec.model_copy(update={"deploy": section}),
@@ -62,9 +49,9 @@ def deployment(client, store, ledger, small_spec, evaluation):
             store=store,
             ledger=ledger,
             client=client,
-            target=target or ForkedProcess(),
             moment=MOMENT,
             run="manual__1",
+            trial=forked,
         )
 
     return make
@@ -105,6 +92,36 @@ def test_the_promotion_carries_what_the_next_stages_look_up(deployment, register
     payload = ledger.state(NAME).champion.payload
     assert payload["model"]["features"]["snapshots"][0]["id"] == "s1"
     assert payload["evaluation"]["metrics"] == {"log_loss": 0.41}
+
+
+def test_what_a_server_must_know_is_in_both_events(deployment, registered, ledger):
+    model = registered()
+    deployment(model).deploy()
+
+    prepared = ledger.find(NAME, "deploy", "1@0:prepared").payload
+    rows = {
+        "columns": COLUMNS,
+        "time": "scheduled",
+        "key": ["flight", "origin", "scheduled"],
+        "sensitive": [],
+        "task": "binary",
+    }
+    assert prepared["model"] == model.to_dict()
+    assert prepared["rows"] == rows == ledger.state(NAME).champion.payload["rows"]
+    assert prepared["trial"]["passed"]
+
+
+def test_a_version_refused_once_is_prepared_anew(deployment, registered, ledger):
+    class Refusing(LocalProcess):
+        def prepare(self, candidate):
+            raise ModelUnusable("the server cannot load it")
+
+    model = registered()
+    with pytest.raises(ModelUnusable):
+        replace(deployment(model), target=Refusing()).deploy()
+    deployment(model).deploy()
+
+    assert outcomes(ledger) == ["prepared", "refused", "prepared", "servable", "done"]
 
 
 def test_the_next_version_names_the_one_before(deployment, registered):
@@ -152,13 +169,12 @@ def test_a_champion_that_moved_since_the_evaluation_stays(deployment, registered
 def test_a_champion_that_moves_during_the_trial_stays(deployment, registered, ledger, client):
     first, second = registered(0), registered(1)
 
-    class Overtaken(ForkedProcess):
-        def replay(self, candidate, limits, *, timeout_s):
-            deployment(first).deploy()
-            return super().replay(candidate, limits, timeout_s=timeout_s)
+    def overtaken(*arguments, **limits):
+        deployment(first).deploy()
+        return forked(*arguments, **limits)
 
     with pytest.raises(PromotionConflict):
-        deployment(second, target=Overtaken()).deploy()
+        replace(deployment(second), trial=overtaken).deploy()
 
     assert champion(ledger) == "1" == alias(client)
 
@@ -291,12 +307,12 @@ def test_an_error_while_loading_is_named(deployment, registered, monkeypatch):
 
 
 def test_a_transient_error_is_no_refusal(deployment, registered, ledger):
-    class Away(ForkedProcess):
+    class Away(LocalProcess):
         def prepare(self, candidate):
             raise Transient("the server is away")
 
     with pytest.raises(Transient):
-        deployment(registered(), target=Away()).deploy()
+        replace(deployment(registered()), target=Away()).deploy()
 
     assert outcomes(ledger) == ["prepared"]
     assert deployment(registered()).deploy().promoted

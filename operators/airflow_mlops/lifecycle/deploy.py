@@ -1,51 +1,49 @@
 """From a registered version to the champion, in phases that may each be repeated.
 
-prepare (in the ledger), load aside and replay golden rows, compare-and-swap in the ledger, then the target and MLflow's
-alias as its projections, done. Whatever fails before the swap leaves the old champion serving and its reason in the
-ledger; whatever fails after it is made good by the next try, which finds the version promoted.
+A trial in a process of its own, *prepared* in the ledger, load aside and replay golden rows, compare-and-swap in the
+ledger, then MLflow's alias and the target as its projections, done. Whatever fails before the swap leaves the old
+champion serving and its reason in the ledger; whatever fails after it is made good by the next try, which finds the
+version promoted. A target that needs time raises `NotReady`: the same call, made again, goes on where it stood.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.errors import DeploymentMisuse, ModelUnusable, Permanent, PromotionConflict
+from airflow_mlops.errors import DeploymentMisuse, MLOpsError, ModelUnusable, NotReady, Permanent, PromotionConflict
 from airflow_mlops.events import PROMOTION
-from airflow_mlops.lifecycle import registry
-from airflow_mlops.lifecycle.promote import promote, reconcile
-from airflow_mlops.lifecycle.stored_model import StoredModel
-from airflow_mlops.lifecycle.targets import Candidate
+from airflow_mlops.lifecycle.attempt import Attempt
+from airflow_mlops.lifecycle.promote import promote, reconcile, rows_of
+from airflow_mlops.lifecycle.targets import Candidate, LocalProcess
+from airflow_mlops.lifecycle.trial import try_out
 from airflow_mlops.refs import DeploymentRef
-from airflow_mlops.stages.deploy import Limits
+from airflow_mlops.stages.deploy import Limits, ServabilityReport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from mlflow import MlflowClient
 
     from airflow_mlops.artifacts import ArtifactStore
-    from airflow_mlops.events import Event
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.lifecycle.targets import Target
     from airflow_mlops.refs import EvaluationRef, ModelRef
     from airflow_mlops.spec import ModelSpec
-    from airflow_mlops.stages.deploy import ServabilityReport
 
 log = logging.getLogger(__name__)
 
-KIND = "deploy"
+_LOOK_S = 0.1
 
 
 @dataclass(frozen=True)
 class Deployment:
     """Everything a deploy works with; the clients are open already.
 
-    ``moment`` is event time, ``run`` names who deploys.
+    ``moment`` is event time, ``run`` names who deploys, ``trial`` tries a version out as `try_out` does.
     """
 
     spec: ModelSpec
@@ -54,9 +52,10 @@ class Deployment:
     store: ArtifactStore
     ledger: Ledger
     client: MlflowClient
-    target: Target
     moment: datetime
+    target: Target = field(default_factory=LocalProcess)
     run: str | None = None
+    trial: Callable[..., ServabilityReport] = try_out
 
     def deploy(self) -> DeploymentRef:
         """Make the version champion, or refuse it and say why.
@@ -68,6 +67,8 @@ class Deployment:
 
         Raises
         ------
+        NotReady
+            The target loads the version, or has still to swap to it: call again.
         PromotionConflict
             Another version was promoted since the evaluation.
         DeploymentMisuse
@@ -77,29 +78,43 @@ class Deployment:
             The version cannot be loaded, predicts something else than when it was trained, or breaks a limit.
         ArtifactCorrupt
             MLflow does not hold the bytes that were trained.
+        ServerRefused, ServerUnavailable
+            The model server does not serve this model or refuses the token; or it is away.
         """
         self._expect_fit()
-        earlier = self.ledger.find(self.spec.name, PROMOTION, f"{self.version}@{self.evaluation.epoch}")
-        if earlier is not None:
-            self._expect_same(earlier.payload)
-            return self._settle(earlier.epoch or 0)
-        champion = self.ledger.state(self.spec.name).champion
-        if champion is not None and champion.version == self.version:
-            self._expect_same(champion.payload)
-            return self._settle(champion.epoch)
-        with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
+        epoch = self._promoted_epoch()
+        if epoch is None:
+            epoch = self._promote()
+            # At once: the ledger's word is out, however long a server takes to follow it.
+            reconcile(self.ledger, self.client, self.spec.name, has_promoted=True)
+        self.target.swap(self._candidate(epoch))
+        return self._settle(epoch)
+
+    def deploy_within(self, patience_s: float, *, clock: Callable[[], float] = time.monotonic) -> DeploymentRef:
+        """Deploy, and wait a little for a target that needs time.
+
+        Raises
+        ------
+        NotReady
+            It needs longer.
+        """
+        end = clock() + patience_s
+        while True:
             try:
-                self._expect_epoch(0 if champion is None else champion.epoch)
-                self._record("prepared", {})
-                candidate = self._fetch(Path(folder))
-                self.target.prepare(candidate)
-                self._record("servable", {"report": self._try_out(candidate).to_dict()})
-                event = promote(self.ledger, self.spec.name, self.model, self.evaluation, at=self.moment, run=self.run)
-            except Permanent as error:
-                self._record("refused", {"reasons": [str(error)]})
-                raise
-            self.target.swap(candidate, epoch=event.epoch or 0)
-        return self._settle(event.epoch or 0, has_promoted=True)
+                return self.deploy()
+            except NotReady:
+                if clock() >= end:
+                    raise
+            time.sleep(_LOOK_S)
+
+    def give_up(self, wait: NotReady, *, after_s: float) -> MLOpsError:
+        """End a wait that took too long: record the refusal where the version is to blame, and return the error."""
+        error = wait.lasting(f"{str(wait).rstrip('.')}; that is so after {after_s:.0f} s (deploy.timeout).")
+        if isinstance(error, Permanent) and self._promoted_epoch() is None:
+            self._attempt.record("refused", {"reasons": [str(error)]})
+        return error
+
+    # Before anything is done
 
     def _expect_fit(self) -> None:
         if self.evaluation.verdict == "refused":
@@ -112,6 +127,18 @@ class Deployment:
                 f"evaluation {self.evaluation.id} judged model {self.evaluation.model_id}, and version {self.version} "
                 f"of {self.spec.name} is model {self.model.id}. Give deploy the evaluation of the version it deploys."
             )
+
+    def _promoted_epoch(self) -> int | None:
+        """Return the epoch the version was promoted at: from this evaluation, or from another one and it serves."""
+        earlier = self.ledger.find(self.spec.name, PROMOTION, f"{self.version}@{self.evaluation.epoch}")
+        if earlier is not None:
+            self._expect_same(earlier.payload)
+            return earlier.epoch or 0
+        champion = self.ledger.state(self.spec.name).champion
+        if champion is not None and champion.version == self.version:
+            self._expect_same(champion.payload)
+            return champion.epoch
+        return None
 
     def _expect_same(self, promoted: Mapping[str, Any]) -> None:
         """Refuse a number that MLflow gave twice: under another name of the registered model, or on another server."""
@@ -128,49 +155,77 @@ class Deployment:
         """The version to deploy."""
         return str(self.model.version)
 
-    def _expect_epoch(self, epoch: int) -> None:
+    # Up to the promotion
+
+    def _promote(self) -> int:
+        try:
+            self._expect_epoch()
+            candidate = self._candidate(self.evaluation.epoch + 1)
+            trial = self._prepared(candidate)
+            self.target.prepare(candidate)
+            report = self.target.replay(candidate, self._limits, trial=trial)
+            self._expect_passed(report)
+            self._attempt.record("servable", {"report": report.to_dict()})
+            event = promote(self.ledger, self.spec, self.model, self.evaluation, at=self.moment, run=self.run)
+        except Permanent as error:
+            self._attempt.record("refused", {"reasons": [str(error)]})
+            raise
+        return event.epoch or 0
+
+    def _expect_epoch(self) -> None:
         """Refuse early what the swap would refuse later, before anything is downloaded."""
+        epoch = self.ledger.state(self.spec.name).epoch
         if epoch != self.evaluation.epoch:
             raise PromotionConflict(
                 model=self.spec.name, version=self.version, expected_epoch=self.evaluation.epoch, epoch=epoch
             )
 
-    def _fetch(self, folder: Path) -> Candidate:
-        """Download the version from MLflow, and check its bytes before anything loads them."""
-        name = self.model.registered_name or self.spec.registered_model
-        (folder / "model").mkdir()
-        files = registry.download(self.client, name, self.version, folder / "model")
-        stored = StoredModel.read(self.store, self.model)
-        registry.check_folder(files, stored.file, self.model.digest, version=self.version)
-        golden = folder / "golden.parquet"
-        # As bytes: reading them as a table would start Arrow's threads, and with them this process could not be forked.
-        golden.write_bytes(self.store.read_bytes(stored.golden_uri))
-        return Candidate(self.spec.name, self.version, files, golden, stored.expected)
+    def _prepared(self, candidate: Candidate) -> ServabilityReport:
+        """Return how the version did in a process of its own; only then is *prepared* in the ledger, once."""
+        earlier = self._attempt.find("prepared")
+        if earlier is not None:
+            return ServabilityReport.from_dict(earlier.payload["trial"])
+        timeout_s = self.spec.deploy.timeout.total_seconds()
+        trial = self.trial(candidate, self.client, self._limits, timeout_s=timeout_s)
+        self._expect_passed(trial)
+        facts = {"model": self.model.to_dict(), "rows": rows_of(self.spec), "trial": trial.to_dict()}
+        self._attempt.record("prepared", facts)
+        log.info(
+            "Version %s replayed %d golden rows: largest difference %.3g, %.1f ms a row, %.0f MB",
+            *(self.version, trial.rows, trial.max_difference, trial.latency_ms, trial.memory_mb),
+        )
+        return trial
 
-    def _try_out(self, candidate: Candidate) -> ServabilityReport:
-        section = self.spec.deploy
-        limits = Limits(section.tolerance, section.max_latency_ms, section.max_memory_mb)
-        report = self.target.replay(candidate, limits, timeout_s=section.timeout.total_seconds())
+    def _expect_passed(self, report: ServabilityReport) -> None:
         if not report.passed:
             raise ModelUnusable(
                 f"version {self.version} of {self.spec.name} may not serve: {'; '.join(report.reasons)}. The champion "
                 "stays; see the ledger's event for the evidence."
             )
-        log.info(
-            "Version %s replayed %d golden rows: largest difference %.3g, %.1f ms a row, %.0f MB",
-            *(self.version, report.rows, report.max_difference, report.latency_ms, report.memory_mb),
-        )
-        return report
 
-    def _settle(self, epoch: int, *, has_promoted: bool = False) -> DeploymentRef:
-        """Bring projections in line with the ledger, and say what serves."""
-        reconcile(self.ledger, self.client, self.spec.name, has_promoted=has_promoted)
+    @property
+    def _limits(self) -> Limits:
+        section = self.spec.deploy
+        return Limits(section.tolerance, section.max_latency_ms, section.max_memory_mb)
+
+    def _candidate(self, epoch: int) -> Candidate:
+        return Candidate(self.spec.name, self.version, epoch, self.model, self.store)
+
+    @property
+    def _attempt(self) -> Attempt:
+        return Attempt.current(self.ledger, self.spec.name, self.model, self.evaluation, at=self.moment, run=self.run)
+
+    # After the promotion
+
+    def _settle(self, epoch: int) -> DeploymentRef:
+        """Bring MLflow in line with the ledger, and say what serves."""
+        reconcile(self.ledger, self.client, self.spec.name)
         is_ours = epoch == self.evaluation.epoch + 1
-        evidence = self.ledger.find(self.spec.name, KIND, self._key("servable"))
+        evidence = self._attempt.find("servable")
         report = evidence.payload["report"] if evidence and is_ours else {}
         previous = self._before(epoch)
         if is_ours:
-            self._record("done", {"epoch": epoch, "previous_version": previous, "report": report})
+            self._attempt.record("done", {"epoch": epoch, "previous_version": previous, "report": report})
         return DeploymentRef(
             model=self.spec.name,
             version=self.version,
@@ -187,16 +242,3 @@ class Deployment:
             if event.epoch == epoch - 1:
                 return str(event.payload["version"])
         return None
-
-    def _record(self, outcome: str, facts: dict[str, Any]) -> Event:
-        payload = {
-            "outcome": outcome,
-            "version": self.version,
-            "expected_epoch": self.evaluation.epoch,
-            "model_id": self.model.id,
-            **facts,
-        }
-        return self.ledger.append(self.spec.name, KIND, self._key(outcome), payload, at=self.moment, run=self.run)
-
-    def _key(self, outcome: str) -> str:
-        return f"{self.version}@{self.evaluation.epoch}:{outcome}"

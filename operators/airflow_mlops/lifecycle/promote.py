@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_mlops.events import Event
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.refs import EvaluationRef, ModelRef
+    from airflow_mlops.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,13 @@ ALIAS = "champion"
 
 
 def promote(
-    ledger: Ledger, model_name: str, model: ModelRef, evaluation: EvaluationRef, *, at: datetime, run: str | None
+    ledger: Ledger,
+    spec: ModelSpec,
+    model: ModelRef,
+    evaluation: EvaluationRef,
+    *,
+    at: datetime,
+    run: str | None,
 ) -> Event:
     """Make a registered version champion, if the champion is still the one it was judged against.
 
@@ -28,8 +35,8 @@ def promote(
     ----------
     ledger : Ledger
         The source of truth.
-    model_name : str
-        Of the spec.
+    spec : ModelSpec
+        Of the model; the event says what a server has to know of its rows.
     model : ModelRef
         With its version.
     evaluation : EvaluationRef
@@ -44,10 +51,26 @@ def promote(
     PromotionConflict
         Another version was promoted since the evaluation.
     """
-    payload = {"model": model.to_dict(), "evaluation": evaluation.to_dict(), "mlflow_version": model.version}
+    payload = {
+        "model": model.to_dict(),
+        "evaluation": evaluation.to_dict(),
+        "mlflow_version": model.version,
+        "rows": rows_of(spec),
+    }
     return ledger.promote(
-        model_name, str(model.version), expected_epoch=evaluation.epoch, payload=payload, at=at, run=run
+        spec.name, str(model.version), expected_epoch=evaluation.epoch, payload=payload, at=at, run=run
     )
+
+
+def rows_of(spec: ModelSpec) -> dict[str, Any]:
+    """Say what whoever serves a version has to know of its rows, and has no spec to read it from."""
+    return {
+        "columns": list(spec.features.columns),
+        "time": spec.data.time,
+        "key": list(spec.data.key),
+        "sensitive": list(spec.data.sensitive),
+        "task": spec.task,
+    }
 
 
 def reconcile(ledger: Ledger, client: MlflowClient, model_name: str, *, has_promoted: bool = False) -> bool:

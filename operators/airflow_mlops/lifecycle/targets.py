@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from airflow_mlops.lifecycle.stored_model import StoredModel
+
 if TYPE_CHECKING:
-    from airflow_mlops.lifecycle.stored_model import StoredModel
+    from airflow_mlops.artifacts import ArtifactStore
+    from airflow_mlops.refs import ModelRef
     from airflow_mlops.stages.deploy import Limits, ServabilityReport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A version on its way to serving; ``epoch`` is the one it serves from once it is promoted."""
 
     model: str
     version: str
     epoch: int
-    stored: StoredModel
+    trained: ModelRef
+    store: ArtifactStore
+
+    @cached_property
+    def stored(self) -> StoredModel:
+        """The version's bytes and golden rows, where training left them."""
+        return StoredModel.read(self.store, self.trained)
 
 
 class Target(Protocol):

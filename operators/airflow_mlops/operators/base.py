@@ -97,6 +97,10 @@ class StageOperator(BaseOperator):
         Transient
             A service was away; Airflow retries.
         """
+        return self.run_and_report(context)
+
+    def run_and_report(self, context: Context) -> dict[str, Any]:
+        """Do what `execute` does, where a deferred task is resumed too: Airflow alone may call `execute`."""
         try:
             self.log.info("%s of %s as of %s", self.stage, self.model_spec.name, self.now)
             return self.run_stage(context).to_dict()

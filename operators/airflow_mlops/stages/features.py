@@ -104,7 +104,7 @@ def _preparation(raw: pd.DataFrame, derive: dict[str, str]) -> Pipeline:
     from sklearn.preprocessing import FunctionTransformer
 
     steps = [
-        # Who asks may send more columns (key, time, target) in any order; most transformers refuse what they do not know.
+        # Who asks may send more columns, such as key and target; most transformers refuse what they were not fitted on.
         ("columns", FunctionTransformer(methodcaller("__getitem__", [str(name) for name in raw.columns]))),
         # None and NaN are two categories to an encoder, and one and the same to everybody else.
         ("nulls", FunctionTransformer(methodcaller("where", pd.notna))),

@@ -448,7 +448,7 @@ def test_a_request_that_does_not_fit_on_the_disk_is_refused_whole_and_the_next_g
     with (
         disk_that_takes(int(one * 2.5)),
         pytest.raises(
-            PredictionLogUnwritable, match=r"2 predictions of flights are not in the prediction log: .*large"
+            PredictionLogUnwritable, match=r"2 predictions of flights are not in the prediction log.*large"
         ),
     ):
         log.append("flights", [flight(2), flight(3)])

@@ -7,6 +7,8 @@ from typing import Any
 from airflow_mlops import __version__
 
 _STAGES = ("ingest", "validate", "features", "train", "evaluate", "register", "deploy", "drift")
+_LOOP = ("request", "decide", "score")
+_HOOKS = ("artifacts", "ledger", "mlflow", "model_server", "source")
 _INTEGRATION = "MLOps"
 
 
@@ -21,9 +23,10 @@ def get_provider_info() -> dict[str, Any]:
         "description": "The whole life of a machine-learning model, and the decisions between its stages.",
         "versions": [__version__],
         "integrations": [{"integration-name": _INTEGRATION, "tags": ["software"]}],
-        "operators": _modules([f"airflow_mlops.operators.{stage}" for stage in _STAGES]),
-        "hooks": _modules([f"airflow_mlops.hooks.{name}" for name in ("artifacts", "ledger", "mlflow", "source")]),
-        "connection-types": [_mlflow_connection(), _ledger_connection()],
+        "operators": _modules([f"airflow_mlops.operators.{name}" for name in (*_STAGES, *_LOOP)]),
+        "hooks": _modules([f"airflow_mlops.hooks.{name}" for name in _HOOKS]),
+        "triggers": _modules(["airflow_mlops.triggers.model_server"]),
+        "connection-types": [_mlflow_connection(), _ledger_connection(), _server_connection()],
         "extra-links": [
             f"airflow_mlops.operators.links.{name}"
             for name in ("DataDocsLink", "EvaluationReportLink", "DriftReportLink", "MlflowRunLink")
@@ -66,12 +69,7 @@ def _mlflow_connection() -> dict[str, Any]:
                 "Address for people", "Root of MLflow's pages, for links. Empty: the tracking URI, where it is http."
             ),
             "registry_uri": _text("Registry URI", "Where models are registered, if not on the tracking server."),
-            "ca_cert": _text("CA certificate", "File with the certificate authority that signed the server's."),
-            "verify_tls": {
-                "label": "Check the server's certificate",
-                "description": "Switch off only for a server you can reach in no other way.",
-                "schema": {"type": ["boolean", "null"], "default": True},
-            },
+            **_tls(),
         },
     }
 
@@ -93,6 +91,36 @@ def _ledger_connection() -> dict[str, Any]:
         "conn-fields": {
             "driver": _text("SQLAlchemy driver", "Default: postgresql with the driver that is installed."),
             "path": _text("SQLite file", "Instead of a host: path of the ledger's file, on a disk of this machine."),
+        },
+    }
+
+
+def _server_connection() -> dict[str, Any]:
+    return {
+        "connection-type": "model_server",
+        "hook-class-name": "airflow_mlops.hooks.model_server.ModelServerHook",
+        "hook-name": "Model server",
+        "ui-field-behaviour": {
+            "hidden-fields": ["login"],
+            "relabeling": {"schema": "Schema: http or https", "password": "Token"},
+            "placeholders": {
+                "host": "models.example.com",
+                "port": "8000",
+                "schema": "http",
+                "password": "what the server was started with; empty where it asks for none",
+            },
+        },
+        "conn-fields": _tls(),
+    }
+
+
+def _tls() -> dict[str, Any]:
+    return {
+        "ca_cert": _text("CA certificate", "File with the certificate authority that signed the server's."),
+        "verify_tls": {
+            "label": "Check the server's certificate",
+            "description": "Switch off only for a server you can reach in no other way.",
+            "schema": {"type": ["boolean", "null"], "default": True},
         },
     }
 

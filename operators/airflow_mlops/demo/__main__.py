@@ -11,23 +11,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_mlops.demo.airflow_api import AirflowApi
+from airflow_mlops.demo import summary
 from airflow_mlops.demo.processes import Processes
+from airflow_mlops.demo.runs import MODEL
 from airflow_mlops.demo.services import Stack
 from airflow_mlops.demo.settings import USER, Settings
-from airflow_mlops.demo.story import MONITOR, RETRAIN, compare_with_first, facts_of, play
+from airflow_mlops.demo.story import connected
 from airflow_mlops.demo.view import View, stop_command
 from airflow_mlops.errors import DemoFailed
+from airflow_mlops.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from airflow_mlops.demo.story import Chapter, Told
+    from airflow_mlops.demo.settings import Ports
 
 INTERRUPTED = 130
-# Of Airflow and MLflow; where they are taken, others are chosen.
-PORTS = (8080, 5000)
+# Of these three; where they are taken, others are chosen.
+PARTS = ("Airflow", "MLflow", "the model server")
+PORTS: Ports = (8080, 5000, 8000)
+STOPPING = "Stopping Airflow, MLflow and the model server..."
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -64,24 +68,17 @@ def up(folder: Path, dags: Path, view: View) -> int:
         raise DemoFailed(f"there is no folder {dags}; run this at the root of the project, or give --dags")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder), _on_signals(_interrupt_once), _running_stack(folder, dags, view) as settings:
-        told = [_play(settings, chapter, view) for chapter in (RETRAIN, MONITOR)]
-        facts = facts_of(settings, *told)
-        first = compare_with_first(settings, facts)
-        view.ended(settings, told, facts, first, time.monotonic() - begun)
+        with view.stage() as stage:
+            ending = connected(settings, load_spec(dags / "specs" / f"{MODEL}.yaml"), stage).tell()
+        summary.show(view, settings, ending, seconds=time.monotonic() - begun)
     return 0
-
-
-def _play(settings: Settings, chapter: Chapter, view: View) -> Told:
-    api = AirflowApi(settings.airflow_url, username=USER, password=settings.password)
-    with view.chapter(chapter) as watch:
-        return play(api, chapter, watch, logs=Path(settings.folder, "airflow", "logs"))
 
 
 def down(folder: Path, view: View) -> int:
     """Stop exactly what `up` started."""
     processes = Processes(folder)
     if processes.leaders():
-        view.line("Stopping Airflow and MLflow...")
+        view.line(STOPPING)
     with _on_signals(signal.SIG_IGN):
         stopped = processes.stop()
     view.line(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
@@ -99,6 +96,7 @@ def status(folder: Path, view: View) -> int:
     if settings is not None and is_running:
         view.line(f"Airflow  {settings.airflow_url}  (user {USER}, password {settings.password})")
         view.line(f"MLflow   {settings.mlflow_url}")
+        view.line(f"Server   {settings.server_url}/status")
     elif not leaders:
         view.line("Nothing is running; make demo starts it.")
     return 0 if is_running else 1
@@ -113,9 +111,9 @@ def _running_stack(folder: Path, dags: Path, view: View) -> Iterator[Settings]:
     is_up = was_running
     try:
         if was_running:
-            view.line("Airflow and MLflow are running already.")
+            view.line("Airflow, MLflow and the model server are running already.")
         else:
-            with view.starting("Starting Airflow and MLflow") as progress:
+            with view.starting("Starting Airflow, MLflow and the model server") as progress:
                 stack.start(progress)
         is_up = True
         yield stack.settings
@@ -123,10 +121,10 @@ def _running_stack(folder: Path, dags: Path, view: View) -> Iterator[Settings]:
         if was_running or (is_up and not isinstance(error, KeyboardInterrupt)):
             _say_what_stays(error, stack)
         else:
-            view.line("Stopping Airflow and MLflow...")
+            view.line(STOPPING)
             with _on_signals(signal.SIG_IGN):
                 stack.stop()
-            error.add_note("Airflow and MLflow are stopped; what was done stays done.")
+            error.add_note("Airflow, MLflow and the model server are stopped; what was done stays done.")
         raise
 
 
@@ -134,12 +132,13 @@ def _settings(folder: Path, dags: Path, known: Settings | None, view: View) -> S
     """Choose ports, and say where they are not the usual ones."""
     # What is left of a broken start, or of one whose parts died, would hold its ports.
     Processes(folder).stop()
-    wanted = (known.airflow_port, known.mlflow_port) if known else PORTS
-    chosen = known.with_free_ports(dags) if known else Settings.make(folder, dags, preferred=PORTS)
-    pairs = zip(("Airflow", "MLflow"), wanted, (chosen.airflow_port, chosen.mlflow_port), strict=True)
+    wanted = known.ports if known else PORTS
+    chosen = known.with_free_ports(dags) if known else Settings.make(folder, dags, preferred=PORTS, models=[MODEL])
+    pairs = zip(PARTS, wanted, chosen.ports, strict=True)
     moved = [f"{name} listens on {other}, for {port} is taken" for name, port, other in pairs if port != other]
     if moved:
-        view.line(f"{'; '.join(moved)}.")
+        said = "; ".join(moved)
+        view.line(f"{said[0].upper()}{said[1:]}.")
     return chosen
 
 

@@ -55,7 +55,6 @@ class Told:
     links: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-
 def play(api: AirflowApi, chapter: Chapter, now: str, watch: Callable[[Told], None], *, logs: Path) -> Told:
     """Start a run by hand, follow it to its end, and expect that every task succeeded.
 

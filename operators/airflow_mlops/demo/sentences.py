@@ -1,8 +1,14 @@
-"""One line on what a stage did, from the reference its task returned."""
+"""One line on what a stage did, from the reference its task returned, and on what a week brought."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_mlops.demo import calendar
+    from airflow_mlops.demo.improvement import Improvement
+    from airflow_mlops.demo.records import Promotion, Week
+    from airflow_mlops.demo.traffic import Answers
 
 # Of the many metrics of an evaluation, those that fit on a line.
 _METRICS = ("log_loss", "roc_auc", "mean_absolute_error")
@@ -14,7 +20,7 @@ def sentence(stage: str, ref: dict[str, Any]) -> str:
     Parameters
     ----------
     stage : str
-        One of the eight words.
+        The task's name.
     ref : dict
         What the task returned; empty while it has not.
     """
@@ -74,7 +80,58 @@ def _drift(ref: dict[str, Any]) -> str:
     return f"{ref['verdict']}: {columns}{predictions}"
 
 
+def _request(ref: dict[str, Any]) -> str:
+    return f"asked for by {ref['cause']}, as of {ref['now'][:10]}, trained on {ref['window']}"
+
+
+def _decide(ref: dict[str, Any]) -> str:
+    return f"{ref['action']}: {'; '.join(ref['reasons'])}"
+
+
+# Weeks of the story
+
+
+def looked(week: calendar.Week, found: Week, answers: Answers | None) -> str:
+    """Say what a week brought: answers, quality, decision."""
+    served = f"{answers.rows:,} answers by version {answers.versions}" if answers else "answered before"
+    quality = (
+        "no labels yet"
+        if found.loss is None
+        else f"log loss {found.loss:.3f} on {found.labelled:,} of {found.rows:,} flights whose label is due"
+    )
+    decided = found.action if found.action == "nothing" else f"{found.action}: {'; '.join(found.reasons)}"
+    return f"{week!s:>12}  {served}; {quality}; {decided}"
+
+
+def blocked(week: calendar.Week, found: Week) -> str:
+    """Say why a week's data was blocked, and that nothing was trained on it."""
+    why = "; ".join(found.faults) or "the data check failed"
+    return f"{week!s:>12}  BLOCKED: {why}. Decision: {found.action}, {'; '.join(found.reasons)}"
+
+
+def answered(found: Week, serving: Promotion) -> str:
+    """Say how the training ended that a decision asked for."""
+    if found.outcome == "refused":
+        return f"{'':>12}  refused: the challenger is not shown to be as good, version {serving.version} goes on"
+    took = f"{serving.seconds:.0f} s after the decision" if serving.seconds is not None else "now"
+    return f"{'':>12}  promoted: version {serving.version} answers, {took}"
+
+
+def improved(change: Improvement) -> str:
+    """Say what the paired comparison of a promotion shows."""
+    paired = change.paired
+    if paired is None:
+        return "too few labels yet"
+    return (
+        f"version {change.version} against version {change.replaced} on the same {paired.rows:,} flights of "
+        f"{paired.days} days: log loss {paired.difference:+.4f} (from {paired.low:+.4f} to {paired.high:+.4f}, "
+        "each bound at 95%, whole days resampled)"
+    )
+
+
 _SENTENCES = {
+    "request": _request,
+    "decide": _decide,
     "ingest": _ingest,
     "validate": _validate,
     "features": _features,

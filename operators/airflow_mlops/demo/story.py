@@ -1,234 +1,277 @@
-"""What the demonstration runs, and what must have happened afterwards."""
+"""The story of a year: a champion serves, the world changes, the loop closes by itself, a broken source is kept out."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
-
-from airflow_mlops.errors import DemoFailed, MLOpsError
+from airflow_mlops.demo import calendar, checks
+from airflow_mlops.demo.faults import KILOMETRES_A_MILE, UnitChange, mend
+from airflow_mlops.demo.processes import wait_until
+from airflow_mlops.demo.records import promotions_of, weeks_of
+from airflow_mlops.demo.runs import MODEL, MONITOR, RETRAIN, Told, expect_success, follow, play, start
+from airflow_mlops.demo.sentences import answered, blocked, looked
+from airflow_mlops.demo.settings import USER
+from airflow_mlops.demo.year import Year
+from airflow_mlops.errors import DemoFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_mlops.demo.airflow_api import AirflowApi, RunState, TaskState
+    from airflow_mlops.demo.airflow_api import AirflowApi
+    from airflow_mlops.demo.improvement import Improvement
+    from airflow_mlops.demo.records import Promotion, Week
     from airflow_mlops.demo.settings import Settings
-    from airflow_mlops.events import ModelState
-
-MODEL = "flights"
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """One DAG run of the story.
-
-    Parameters
-    ----------
-    dag_id : str
-        What is run.
-    now : str
-        Where it stands in event time.
-    title : str
-        What people are told it does.
-    tasks : tuple of str
-        What must run in it.
-    timeout_s : float
-        After this many seconds it is given up.
-    """
-
-    dag_id: str
-    now: str
-    title: str
-    tasks: tuple[str, ...]
-    timeout_s: float = 300.0
-
-
-RETRAIN = Chapter(
-    dag_id=f"{MODEL}_retrain",
-    now="2013-03-01T05:00:00+00:00",  # midnight in New York: January and February are history
-    title="Train on January and February 2013, judge on the last two weeks, deploy",
-    tasks=("ingest", "validate", "features", "train", "evaluate", "register", "deploy"),
-)
-MONITOR = Chapter(
-    dag_id=f"{MODEL}_monitor",
-    now="2013-07-01T04:00:00+00:00",
-    title="Look at June with the eyes of the model that learned from winter",
-    tasks=("ingest", "validate", "drift"),
-)
-
-
-@dataclass(frozen=True)
-class Told:
-    """A run as far as it has come: Airflow's states, and what the finished tasks returned.
-
-    ``links`` are the places a task's page leads to; they are read when the run has ended.
-    """
-
-    chapter: Chapter
-    run: RunState
-    results: dict[str, dict[str, Any]] = field(default_factory=dict)
-    links: dict[str, dict[str, str]] = field(default_factory=dict)
-
-
-def play(api: AirflowApi, chapter: Chapter, watch: Callable[[Told], None], *, logs: Path) -> Told:
-    """Run a chapter and follow it to its end.
-
-    Parameters
-    ----------
-    api : AirflowApi
-        The Airflow to run it on.
-    chapter : Chapter
-        What to run.
-    watch : callable
-        Told at every look.
-    logs : Path
-        Airflow's folder of task logs, for the error message.
-
-    Returns
-    -------
-    Told
-        The ended run with all results and links.
-
-    Raises
-    ------
-    DemoFailed
-        A task did not succeed, or the run did not end in time.
-    KeyboardInterrupt
-        Somebody pressed Ctrl-C; a note says which run had not ended.
-    """
-    api.wait_for_dag(chapter.dag_id)
-    run_id = api.trigger(chapter.dag_id, {"now": chapter.now})
-    try:
-        told = _follow(api, chapter, run_id, watch)
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(f"Run {run_id} of {chapter.dag_id} had not ended; it goes on whenever Airflow runs.")
-        raise
-    _refuse_failures(api, chapter, told.run, logs)
-    links = {task.task_id: api.links(chapter.dag_id, run_id, task.task_id) for task in told.run.tasks}
-    return replace(told, links=links)
-
-
-def _follow(api: AirflowApi, chapter: Chapter, run_id: str, watch: Callable[[Told], None]) -> Told:
-    results: dict[str, dict[str, Any]] = {}
-    for run in api.follow(chapter.dag_id, run_id, timeout_s=chapter.timeout_s):
-        for task in run.tasks:
-            if task.state == "success" and task.task_id not in results:
-                results[task.task_id] = api.result(chapter.dag_id, run_id, task.task_id) or {}
-        told = Told(chapter, run, dict(results))
-        watch(told)
-    return told
-
-
-def _refuse_failures(api: AirflowApi, chapter: Chapter, run: RunState, logs: Path) -> None:
-    missing = set(chapter.tasks) - {task.task_id for task in run.tasks}
-    if missing:
-        raise DemoFailed(f"{chapter.dag_id} has no task {', '.join(sorted(missing))}", log=logs)
-    for task in sorted(run.failed(), key=_failed_itself_first):
-        said = api.error_lines(run.dag_id, run.run_id, task.task_id, task.tries)
-        reason = said[-1] if said else f"it is {task.state}"
-        folder = logs / f"dag_id={run.dag_id}" / f"run_id={run.run_id}" / f"task_id={task.task_id}"
-        raise DemoFailed(f"task {task.task_id} of {run.dag_id} did not succeed: {reason}", log=folder)
-
-
-def _failed_itself_first(task: TaskState) -> bool:
-    return task.state != "failed"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What ledger and MLflow hold when the story is told.
-
-    Parameters
-    ----------
-    snapshot : str
-        Id of the training rows.
-    version : str
-        The champion, in the ledger and in MLflow.
-    promotions : int
-        How often the champion moved.
-    mlflow_versions : int
-        How many versions MLflow has.
-    drift : str
-        Verdict on June.
-    """
-
-    snapshot: str
-    version: str
-    promotions: int
-    mlflow_versions: int
-    drift: str
-
-
-def facts_of(settings: Settings, retrain: Told, monitor: Told) -> Facts:
-    """Check that ledger, MLflow and the tasks' results tell the same story, and return it.
-
-    Raises
-    ------
-    DemoFailed
-        They do not.
-    """
+    from airflow_mlops.demo.traffic import Answers, ServerClient
+    from airflow_mlops.demo.view import Stage
     from airflow_mlops.ledger import Ledger
+    from airflow_mlops.spec import ModelSpec
 
-    ledger = Ledger(f"sqlite:///{settings.artifacts / 'ledger.db'}")
-    try:
-        ledger.verify(MODEL)
-        state = ledger.state(MODEL)
-        promotions = len(ledger.events(MODEL, kind="promotion"))
-    except MLOpsError as error:
-        raise DemoFailed(f"the ledger cannot be read: {error}") from error
-    version = _one_champion(settings, state, str(retrain.results["deploy"]["version"]))
-    drift = monitor.results["drift"]["verdict"]
-    if "drift" not in state.last or drift not in {"stable", "drifted"}:
-        raise DemoFailed(f"the ledger has no drift verdict on June; the task returned {drift!r}")
-    return Facts(retrain.results["ingest"]["id"], version, promotions, len(_mlflow_versions(settings)), drift)
+# Airflow makes the run of an asset's event at the scheduler's next turn, a second or so later.
+BELL_TIMEOUT_S = 60.0
 
 
-def _one_champion(settings: Settings, state: ModelState, deployed: str) -> str:
-    champions = [version.version for version in state.versions.values() if version.role == "champion"]
-    aliased = _mlflow(settings, "registered-models/alias", name=MODEL, alias="champion").get("model_version", {})
-    found = {"the deploy task": [deployed], "the ledger": champions, "MLflow": [str(aliased.get("version"))]}
-    if any(versions != [deployed] for versions in found.values()):
-        said = "; ".join(f"{who} says {', '.join(versions) or 'none'}" for who, versions in found.items())
-        raise DemoFailed(f"there is not one champion: {said}", log=Path(settings.folder, "logs"))
-    return deployed
+@dataclass(frozen=True)
+class Ending:
+    """What is true when the story is told.
 
-
-def _mlflow_versions(settings: Settings) -> list[dict[str, Any]]:
-    return _mlflow(settings, "model-versions/search", filter=f"name='{MODEL}'").get("model_versions", [])
-
-
-def _mlflow(settings: Settings, path: str, **params: str) -> dict[str, Any]:
-    url = f"{settings.mlflow_url}/api/2.0/mlflow/{path}"
-    try:
-        answer = httpx.get(url, params=params, timeout=30, trust_env=False)
-    except httpx.TransportError as error:
-        raise DemoFailed(f"MLflow at {settings.mlflow_url} did not answer: {error}") from error
-    return answer.json() if answer.is_success else {}
-
-
-def compare_with_first(settings: Settings, facts: Facts) -> Facts | None:
-    """Keep the facts of the first telling; at a later one check that nothing was made twice.
-
-    Returns
-    -------
-    Facts or None
-        Those of the first telling; None when this is it.
-
-    Raises
-    ------
-    DemoFailed
-        The same rows gave another snapshot or version, or were promoted again.
+    ``repeated`` says whether a week of an earlier telling was told again, and nothing was made twice.
     """
-    file = Path(settings.folder, "facts.json")
-    if not file.exists():
-        file.write_text(json.dumps(asdict(facts), indent=2))
-        return None
-    first = Facts(**json.loads(file.read_text()))
-    changed = [name for name, value in asdict(first).items() if asdict(facts)[name] != value]
-    if changed:
-        said = "; ".join(f"{name} was {getattr(first, name)} and is {getattr(facts, name)}" for name in changed)
-        raise DemoFailed(f"the same rows gave something else the second time: {said}")
-    return first
+
+    weeks: list[Week]
+    promotions: list[Promotion]
+    changes: list[Improvement]
+    champion: Promotion
+    events: int
+    rows: int
+    requests: int
+    repeated: bool
+    runs: list[Told] = field(default_factory=list)
+
+
+class Story:
+    """Tell the year, or what is left of it.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the running stack.
+    spec : ModelSpec
+        The shipped one.
+    stage : Stage
+        Where people look.
+    api : AirflowApi
+        The stack's Airflow.
+    server : ServerClient
+        The stack's model server.
+    """
+
+    def __init__(
+        self, settings: Settings, spec: ModelSpec, stage: Stage, *, api: AirflowApi, server: ServerClient
+    ) -> None:
+        self.settings = settings
+        self.spec = spec
+        self.stage = stage
+        self.api = api
+        self.server = server
+        self.year = Year(spec)
+        self._logs = Path(settings.folder, "airflow", "logs")
+        self._answers: list[Answers] = []
+        self._runs: list[Told] = []
+
+    def tell(self) -> Ending:
+        """Tell every act, and check what must have happened.
+
+        Raises
+        ------
+        DemoFailed
+            Something did not happen; the sentence says what.
+        """
+        mend(self.settings.faults)
+        for dag in (MONITOR, RETRAIN):
+            self.api.wait_for_dag(dag.dag_id)
+        self._finish_what_runs()
+        told = self._told()
+        repeated = bool(told)
+        if not self._promotions():
+            self._first_act()
+        elif told:
+            self._repeat(told[-1])
+        numbers = calendar.next_weeks(len({week.now for week in told if not week.is_blocked}))
+        self.stage.expect(len(numbers))
+        self._second_act([number for number in numbers if number != calendar.TOLD_FIRST - 1])
+        if calendar.TOLD_FIRST - 1 in numbers:
+            self._third_act(calendar.week(calendar.TOLD_FIRST - 1))
+        return self._ending(repeated=repeated)
+
+    # Acts
+
+    def _first_act(self) -> None:
+        self.stage.act(
+            "First act: a champion",
+            "At midnight of 1 March 2013 somebody starts the retrain DAG, this once. It learns from January and "
+            "February, proves itself on two weeks it has not seen, and serves.",
+        )
+        run = play(self.api, RETRAIN, calendar.START.isoformat(), self.stage.watch(), logs=self._logs)
+        self._runs.append(run)
+
+    def _second_act(self, numbers: list[int]) -> None:
+        if not numbers:
+            return
+        self.stage.act(
+            "Second act: the year goes on",
+            "Each week every flight is asked of the model server over HTTP. At its end the monitor looks at the rows, "
+            "and at what became of the flights whose delay is known by then. From here on nobody starts a training.",
+        )
+        for number in numbers:
+            self._live(calendar.week(number))
+
+    def _third_act(self, week: calendar.Week) -> None:
+        self.stage.act(
+            "Third act: a source breaks",
+            "From one day to the next the source sends distances in kilometres, still called miles. A model that "
+            "learned from that would be wrong for good.",
+        )
+        before = self._promotions()[-1]
+        runs = self.api.run_ids(RETRAIN.dag_id)
+        UnitChange("distance", KILOMETRES_A_MILE).plant(self.settings.faults)
+        try:
+            self._ask(week)
+            self._blocked(week)
+        finally:
+            mend(self.settings.faults)
+        serving = self._agreed()
+        if self.api.run_ids(RETRAIN.dag_id) != runs or serving.epoch != before.epoch:
+            raise DemoFailed(f"the retrain DAG ran in the week of {week}, whose data was blocked")
+        self.stage.say(f"Version {serving.version} goes on serving. The source is mended, and the same week again:")
+        self._judge(week)
+
+    def _blocked(self, week: calendar.Week) -> None:
+        told = follow(self.api, MONITOR, start(self.api, MONITOR, week.end.isoformat()), self.stage.watch(quiet=True))
+        states = {task.task_id: task.state for task in told.run.tasks}
+        if states["validate"] != "failed" or states["decide"] != "success":
+            raise DemoFailed(f"kilometres passed for miles: the monitor's tasks ended as {states}", log=self._logs)
+        found = self._told()[-1]
+        if found.action == "retrain":
+            raise DemoFailed(f"the broken data of {week} asked for a training: {'; '.join(found.reasons)}")
+        self._runs.append(told)
+        self.stage.say(blocked(week, found))
+        self.stage.bars(self._told())
+
+    # A week
+
+    def _live(self, week: calendar.Week) -> None:
+        self._ask(week)
+        self._judge(week)
+        self.stage.advance()
+
+    def _ask(self, week: calendar.Week) -> None:
+        """Ask the server about every flight of a week, as the source sends it."""
+        rows = self.year.flights(week, faults=self.settings.faults)
+        doing = f"week of {week}: {{:,}} of {rows.num_rows:,} flights answered"
+        answers = self.server.ask(
+            MODEL, rows, columns=self.year.sent, progress=lambda done: self.stage.doing(doing.format(done))
+        )
+        self._answers.append(answers)
+
+    def _judge(self, week: calendar.Week) -> None:
+        """Let the monitor look at the end of a week, and see what it asks for through to its end."""
+        known = self.api.run_ids(RETRAIN.dag_id)
+        self.stage.doing(f"week of {week}: the monitor looks")
+        told = play(self.api, MONITOR, week.end.isoformat(), self.stage.watch(quiet=True), logs=self._logs)
+        found = self._told()[-1]
+        self.stage.say(looked(week, found, self._answers[-1] if self._answers else None))
+        if found.action == "retrain":
+            self._runs.append(told)
+            self._retrain(week, known)
+        self.stage.bars(self._told())
+
+    def _retrain(self, week: calendar.Week, known: list[str]) -> None:
+        """Wait for the run that the asset starts, and for its end; nobody triggers it here."""
+        new: list[str] = []
+
+        def has_come() -> bool:
+            new[:] = [run for run in self.api.run_ids(RETRAIN.dag_id) if run not in known]
+            return bool(new)
+
+        self.stage.doing(f"week of {week}: the retrain DAG has heard the bell")
+        if not wait_until(has_come, timeout_s=BELL_TIMEOUT_S, every_s=0.2):
+            raise DemoFailed(
+                f"the monitor asked for a training in the week of {week}, and {RETRAIN.dag_id} did not start within "
+                f"{BELL_TIMEOUT_S:.0f} s",
+                log=self._logs,
+            )
+        told = follow(self.api, RETRAIN, new[-1], self.stage.watch())
+        expect_success(self.api, told, logs=self._logs, may_skip=True)
+        self._runs.append(told)
+        serving = self._agreed()
+        if self._told()[-1].outcome is None:
+            raise DemoFailed(f"the training of {week} ended without a promotion or a refusal", log=self._logs)
+        self.stage.say(answered(self._told()[-1], serving))
+
+    def _repeat(self, last: Week) -> None:
+        """Tell the last week once more: what is done already is found again."""
+        self.stage.act(
+            "Once more",
+            f"This folder has told the year up to {last.now:%d %B} already. The monitor looks at its last week again, "
+            "and must find everything done; then the year goes on.",
+        )
+        before = len(checks.events_of(self.ledger))
+        play(self.api, MONITOR, last.now.isoformat(), self.stage.watch(), logs=self._logs)
+        after = len(checks.events_of(self.ledger))
+        # After a promotion the same week is looked at with another champion, and that is a new fact.
+        if after != before and last.outcome != "promoted":
+            raise DemoFailed(f"the ledger had {before} events, and {after} after the same week was looked at again")
+        self.stage.say(f"Nothing was done twice: the ledger has {after} events, as before.")
+
+    def _finish_what_runs(self) -> None:
+        """See runs through that an earlier telling left behind."""
+        for dag in (MONITOR, RETRAIN):
+            for run_id in reversed(self.api.run_ids(dag.dag_id, states=("queued", "running"))):
+                self.stage.doing(f"run {run_id} of {dag.dag_id} comes to its end")
+                follow(self.api, dag, run_id, self.stage.watch(quiet=True))
+
+    # What is true
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The stack's ledger."""
+        from airflow_mlops.ledger import Ledger
+
+        return Ledger(self.settings.ledger_url)
+
+    def _told(self) -> list[Week]:
+        return weeks_of(self.ledger.events(MODEL))
+
+    def _promotions(self) -> list[Promotion]:
+        return promotions_of(self.ledger.events(MODEL))
+
+    def _agreed(self) -> Promotion:
+        return checks.one_champion(self.settings, self._promotions(), self.server)
+
+    def _ending(self, *, repeated: bool) -> Ending:
+        self.stage.doing("comparing what was served with what the replaced versions would have said")
+        events = checks.events_of(self.ledger)
+        weeks, promotions = weeks_of(events), promotions_of(events)
+        changes = self.year.changes(promotions, now=weeks[-1].now, artifacts=self.settings.artifacts)
+        checks.expect_story(weeks, promotions, changes)
+        return Ending(
+            weeks=weeks,
+            promotions=promotions,
+            changes=changes,
+            champion=self._agreed(),
+            events=len(events),
+            rows=sum(answers.rows for answers in self._answers),
+            requests=sum(answers.requests for answers in self._answers),
+            repeated=repeated,
+            runs=self._runs,
+        )
+
+
+def connected(settings: Settings, spec: ModelSpec, stage: Stage) -> Story:
+    """Make the story of a running stack."""
+    from airflow_mlops.demo.airflow_api import AirflowApi
+    from airflow_mlops.demo.traffic import ServerClient
+
+    api = AirflowApi(settings.airflow_url, username=USER, password=settings.password)
+    return Story(settings, spec, stage, api=api, server=ServerClient(settings.server_url, settings.token))

@@ -93,9 +93,7 @@ class ServerClient:
         except httpx.TransportError as error:
             raise DemoFailed(f"the model server at {self.url} did not answer {method} {path}: {error}") from error
         if answer.status_code != httpx.codes.OK:
-            raise DemoFailed(
-                f"the model server answered {answer.status_code} to {method} {path}: {answer.text[:300]}"
-            )
+            raise DemoFailed(f"the model server answered {answer.status_code} to {method} {path}: {answer.text[:300]}")
         return answer
 
 

@@ -1,30 +1,33 @@
-"""What people see: one table a run that fills as it goes, or plain lines where there is no terminal."""
+"""What people see: lines that stay, and below them, in a terminal, a bar of weeks and a chart that move."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.panel import Panel
-from rich.spinner import Spinner
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from airflow_mlops.demo.chart import Bar, chart
 from airflow_mlops.demo.sentences import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Sequence
 
-    from airflow_mlops.demo.airflow_api import TaskState
-    from airflow_mlops.demo.settings import Settings
-    from airflow_mlops.demo.story import Chapter, Facts, Told
+    from airflow_mlops.demo.records import Week
+    from airflow_mlops.demo.runs import Told
 
-_MARKS = {"success": "[green]✓[/]", "failed": "[red]✗[/]", "upstream_failed": "[red]✗[/]", "skipped": "[yellow]-[/]"}
+QUALITY = "log loss of the answers, week by week (lower is better)"
+_ENDED = {
+    "success": "green",
+    "failed": "red",
+    "upstream_failed": "red",
+    "skipped": "yellow",
+}
 
 
 class View:
@@ -51,14 +54,14 @@ class View:
             yield lambda text: status.update(f"{title}: {text}")
 
     @contextmanager
-    def chapter(self, chapter: Chapter) -> Iterator[Callable[[Told], None]]:
-        """Show one run; yields the function that is told at every look."""
-        self.console.print(f"\n[bold]{chapter.dag_id}[/]  {chapter.title}", soft_wrap=True)
+    def stage(self) -> Iterator[Stage]:
+        """Show the story; what is said stays, and what moves goes away at the end."""
+        stage = Stage(self)
         if not self.is_live:
-            yield _Lines(self.line)
+            yield stage
             return
-        with Live(console=self.console, refresh_per_second=8) as live:
-            yield lambda told: live.update(_table(told))
+        with Live(stage, console=self.console, refresh_per_second=8, transient=True):
+            yield stage
 
     def line(self, text: str) -> None:
         """Print one line as it is."""
@@ -70,14 +73,74 @@ class View:
         for note in notes:
             self.line(note)
 
-    def ended(self, settings: Settings, told: list[Told], facts: Facts, first: Facts | None, seconds: float) -> None:
-        """Show what is true now and where to look."""
-        self.console.print()
-        self.console.print(Panel(Group(*_verdicts(facts, first, seconds)), title="What is true now", expand=False))
-        self.line("Log in to Airflow first, with the user and password below: its links open only then.")
-        for name, value in _places(settings, told):
-            self.console.print(Text(f"  {name:<30}", style="bold") + Text(value), soft_wrap=True)
-        self.line(f"\nAirflow and MLflow keep running. {stop_command(settings.folder)} stops them.")
+
+class Stage:
+    """Where the story is told.
+
+    Parameters
+    ----------
+    view : View
+        Where its lines go.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._weeks: list[Week] = []
+        self._progress = Progress(
+            SpinnerColumn(), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
+        )
+        self._bar = self._progress.add_task("", total=None)
+
+    def __rich__(self) -> Group:
+        """Give what moves, as it is now."""
+        return Group(Text("\n".join(drawn(self._weeks))), self._progress)
+
+    def act(self, title: str, text: str) -> None:
+        """Begin an act with its sentence."""
+        self._view.console.print(Text(f"\n{title}", style="bold"))
+        self._view.console.print(text, markup=False)
+
+    def say(self, text: str) -> None:
+        """Say something that stays."""
+        self._view.line(text)
+
+    def doing(self, text: str) -> None:
+        """Say what is waited for; a plain log leaves it out."""
+        self._progress.update(self._bar, description=text)
+
+    def expect(self, weeks: int) -> None:
+        """Say how many weeks will be told."""
+        self._progress.update(self._bar, total=weeks)
+
+    def advance(self) -> None:
+        """Count a week as told."""
+        self._progress.advance(self._bar)
+
+    def bars(self, weeks: Sequence[Week]) -> None:
+        """Show the quality of all weeks so far."""
+        self._weeks = list(weeks)
+
+    def watch(self, *, quiet: bool = False) -> Callable[[Told], None]:
+        """Return the function that is told at every look at a run; a quiet one leaves no lines."""
+        told_already: set[str] = set()
+
+        def look(told: Told) -> None:
+            running = [task.task_id for task in told.run.tasks if task.state == "running"]
+            self.doing(f"{told.run.dag_id}: {', '.join(running) or told.run.state}")
+            for task in [] if quiet else told.run.tasks:
+                if task.state in _ENDED and task.task_id not in told_already:
+                    told_already.add(task.task_id)
+                    took = f"{task.seconds:6.1f} s" if task.seconds is not None else " " * 8
+                    said = sentence(task.task_id, told.results.get(task.task_id, {}))
+                    mark = Text(f"  {task.state:<8}", style=_ENDED[task.state])
+                    self._view.console.print(mark + Text(f" {task.task_id:<9} {took}  {said}"), soft_wrap=True)
+
+        return look
+
+
+def drawn(weeks: Sequence[Week]) -> list[str]:
+    """Draw the quality of weeks; of a week that was looked at twice, both looks."""
+    return chart([Bar(week.loss, week.version, week.is_blocked) for week in weeks], title=QUALITY)
 
 
 def stop_command(folder: str | Path) -> str:
@@ -85,81 +148,3 @@ def stop_command(folder: str | Path) -> str:
     if Path(folder) == Path(".demo").absolute():
         return "make demo-down"
     return f"python -m airflow_mlops.demo down --folder {folder}"
-
-
-class _Lines:
-    """One line for each task that ends."""
-
-    def __init__(self, line: Callable[[str], None]) -> None:
-        self._line = line
-        self._told: set[str] = set()
-
-    def __call__(self, told: Told) -> None:
-        for task in told.run.tasks:
-            if task.state in _MARKS and task.task_id not in self._told:
-                self._told.add(task.task_id)
-                took = f"{task.seconds:6.1f} s" if task.seconds is not None else " " * 8
-                said = sentence(task.task_id, told.results.get(task.task_id, {}))
-                self._line(f"  {task.state:<8} {task.task_id:<9} {took}  {said}")
-
-
-def _table(told: Told) -> Table:
-    table = Table(box=None, padding=(0, 1), show_header=False)
-    table.add_column(width=2)
-    table.add_column(style="bold", min_width=9)
-    table.add_column(justify="right", min_width=8)
-    table.add_column(overflow="fold")
-    states = {task.task_id: task for task in told.run.tasks}
-    for name in told.chapter.tasks:
-        task = states.get(name)
-        table.add_row(_mark(task), name, _seconds(task), sentence(name, told.results.get(name, {})))
-    took = f"{told.run.seconds:.1f} s" if told.run.seconds is not None else "running"
-    table.add_row("", "in all", took, "")
-    return table
-
-
-def _mark(task: TaskState | None) -> Any:
-    state = task.state if task else None
-    if state == "running":
-        return Spinner("dots", style="cyan")
-    return Text.from_markup(_MARKS.get(state or "", "[dim]·[/]"))
-
-
-def _seconds(task: TaskState | None) -> str:
-    if task is None or task.start is None:
-        return ""
-    return f"{((task.end or _now(task.start)) - task.start).total_seconds():.1f} s"
-
-
-def _now(like: datetime) -> datetime:
-    return like.now(like.tzinfo)
-
-
-def _verdicts(facts: Facts, first: Facts | None, seconds: float) -> list[str]:
-    moved = "once" if facts.promotions == 1 else f"{facts.promotions} times"
-    said = [
-        f"Version [bold]{facts.version}[/] is the champion, in the ledger and in MLflow; it was promoted {moved}.",
-        f"June is [bold]{facts.drift}[/] against the rows the champion was trained on.",
-    ]
-    if first is not None:
-        said.append(
-            f"[green]Nothing was made twice[/]: the same rows gave the same snapshot ({facts.snapshot}), "
-            f"the same version ({facts.version}) and no second promotion."
-        )
-    return [*said, f"All of it took {seconds:.0f} s."]
-
-
-def _places(settings: Settings, told: list[Told]) -> Iterator[tuple[str, str]]:
-    yield "Airflow", f"{settings.airflow_url}  (user admin, password {settings.password})"
-    yield "MLflow", settings.mlflow_url
-    for one in told:
-        yield one.chapter.dag_id, f"{settings.airflow_url}/dags/{one.chapter.dag_id}/runs/{one.run.run_id}"
-        for task_id, result in one.results.items():
-            links = one.links.get(task_id) or {}
-            for name, url in links.items() or _file(result):
-                yield f"  {task_id}: {name}", url
-    yield "Files and ledger", str(settings.artifacts)
-
-
-def _file(result: dict[str, Any]) -> list[tuple[str, str]]:
-    return [("report", result["html_uri"])] if result.get("html_uri") else []

@@ -217,6 +217,12 @@ class Ledger:
         with self._database.read() as connection:
             return fold(_select(connection, *wanted, matters), model=model)
 
+    def position(self, model: str) -> int:
+        """Return the number of a model's last event, 0 before the first; who follows a ledger looks here first."""
+        with self._database.read() as connection:
+            seq = connection.execute(select(state_table.c.seq).where(state_table.c.model == model)).scalar()
+        return seq or 0
+
     def models(self) -> list[str]:
         """List the models with at least one event, by name."""
         with self._database.read() as connection:

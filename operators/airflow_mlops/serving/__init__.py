@@ -1,0 +1,1 @@
+"""The reference model server: it follows the ledger's champion of one or more models, without Airflow or MLflow."""

@@ -1,0 +1,84 @@
+"""Read the body of a request without ever holding more than the limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
+
+from airflow_mlops.errors import RequestRefused
+from airflow_mlops.serving.settings import MEBIBYTE
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+# Bodies that are being read at once may take this many times the limit of one: slow clients cannot fill the memory.
+_AT_ONCE = 8
+
+
+class BodyReader:
+    """Read bodies, and refuse those that are too large, alone or together.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes of one body.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._held = limit, 0
+
+    async def read(self, request: Request) -> bytes:
+        """Read a body.
+
+        Raises
+        ------
+        RequestRefused
+            It is too large, by its head or when it came; its content is not JSON by its head; too many bodies are being
+            read; or the client has gone.
+        """
+        _expect_json(request)
+        said = request.headers.get("content-length")
+        if said is not None and said.isdigit() and int(said) > self._limit:
+            raise self._too_large()
+        parts, size = [], 0
+        try:
+            async for part in request.stream():
+                size += len(part)
+                self._held += len(part)
+                if size > self._limit:
+                    raise self._too_large()
+                if self._held > _AT_ONCE * self._limit:
+                    raise RequestRefused(
+                        "the server is reading as many bodies as it can hold; try again in a second.",
+                        status=429,
+                        kind="busy",
+                    )
+                parts.append(part)
+        except ClientDisconnect:
+            raise RequestRefused("the request ended before its body did.", kind="disconnected") from None
+        finally:
+            self._held -= size
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _too_large(self) -> RequestRefused:
+        return RequestRefused(
+            f"the request's body is larger than {self._limit / MEBIBYTE:g} MiB, which the server takes; send the rows "
+            "in parts.",
+            status=413,
+            kind="too_large",
+        )
+
+
+def _expect_json(request: Request) -> None:
+    kind = request.headers.get("content-type")
+    if kind is not None and kind.partition(";")[0].strip().lower() != "application/json":
+        raise RequestRefused(
+            f"the request's content type is {kind[:60]!r}, and the server takes application/json.",
+            status=415,
+            kind="not_json",
+        )
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise RequestRefused("the server takes no compressed bodies.", status=415, kind="not_json")
+    if "inference-header-content-length" in request.headers:
+        raise RequestRefused("the server takes tensors as JSON, not as binary.", status=415, kind="not_json")

@@ -1,0 +1,81 @@
+"""Run a model server under uvicorn until a signal ends it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from airflow_mlops.errors import ServerMisuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_mlops.artifacts import ArtifactStore
+    from airflow_mlops.ledger import Ledger
+    from airflow_mlops.serving.settings import ServerSettings
+
+# A proxy keeps its connections this long as a rule; a server that closes first loses a request now and then.
+_KEEP_ALIVE_S = 75
+
+
+def serve(
+    settings: ServerSettings, *, ledger: Ledger, store: ArtifactStore, announce: Callable[[str], None] = print
+) -> None:
+    """Listen until SIGTERM or SIGINT; requests in flight are finished first.
+
+    Parameters
+    ----------
+    settings : ServerSettings
+        Where to listen, what to serve.
+    ledger, store
+        As for `ModelServer`.
+    announce : callable
+        Told where the server listens.
+
+    Raises
+    ------
+    ServerMisuse
+        The settings cannot work, or the port is taken.
+    """
+    # Before scikit-learn's own libraries are loaded; a batch is small, and threads would fight with the event loop.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import uvicorn
+
+    from airflow_mlops.serving.app import make_app
+    from airflow_mlops.serving.server import ModelServer
+
+    server = ModelServer(settings, ledger=ledger, store=store)
+    listening = _listen(settings)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    announce(f"http://{host}:{listening.getsockname()[1]}")
+    config = uvicorn.Config(
+        make_app(server),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(settings.timeout_s) + 1,
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host.strip("[]"), settings.port))
+    except OSError as error:
+        listening.close()
+        raise ServerMisuse(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. Choose another --port."
+        ) from error
+    listening.listen(2048)
+    return listening

@@ -170,8 +170,8 @@ class Batcher:
         loaded = jobs[0].loaded
         try:
             answers = _call(loaded, [job.rows for job in jobs])
-        except Exception as error:
-            # A model may raise anything. Alone, a request harms only itself.
+        except Exception as error:  # noqa: BLE001 - a model may raise anything
+            # Alone, a request harms only itself.
             if len(jobs) > 1:
                 return [done for job in jobs for done in self._predict([job])]
             return [(jobs[0], _refusal(loaded, error))]

@@ -124,12 +124,13 @@ def load(
         raise
     except OSError as error:
         raise Transient(f"the artifact store did not give version {version} of {model}: {error}.") from error
-    except Exception as error:  # noqa: BLE001 - whatever bytes do when they become a model, the server goes on
+    except Exception as error:
+        # Whatever bytes do when they become a model, the server goes on.
         raise _unusable(model, version, "cannot be loaded", error) from error
     loaded = LoadedVersion(model, version, epoch, named, predict, Signature.of(golden.schema), facts)
     try:
         is_row_wise = _warm(loaded, golden)
-    except Exception as error:  # noqa: BLE001 - a model is free to raise anything
+    except Exception as error:
         raise _unusable(model, version, "refuses its golden rows", error) from error
     if not is_row_wise:
         log.warning("Version %s of %s answers a row differently beside others: no batches for it", version, model)
@@ -174,12 +175,10 @@ def _unusable(model: str, version: str, what: str, error: Exception) -> ModelUnu
 
 def _import_libraries() -> None:
     """Have in memory what every model needs, so that it is not counted as the first one's."""
-    import pandas  # noqa: F401, ICN001
-    import skops.io
-    import sklearn.ensemble
+    from importlib import import_module
 
-    assert skops.io
-    assert sklearn.ensemble
+    for library in ("pandas", "sklearn.ensemble", "skops.io"):
+        import_module(library)
 
 
 def _resident_mb() -> float | None:

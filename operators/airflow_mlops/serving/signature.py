@@ -1,7 +1,7 @@
 """What a model takes: names and kinds of its raw columns, read from the golden rows that were stored with it.
 
-Columns become arrays of the very types that training saw, which are those that Arrow gives to pandas: a whole number that
-is missing somewhere is a double, a boolean that is missing somewhere an object.
+Columns become arrays of the very types that training saw, which are those that Arrow gives to pandas: a whole number
+that is missing somewhere is a double, a boolean that is missing somewhere an object.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ _ALLOWED: dict[str, frozenset[type]] = {
 class Rows:
     """Checked rows of one request, column by column in the order of the signature.
 
-    ``widened`` are the places of whole or boolean columns in which something is missing: such rows get other array types,
-    and are not predicted together with rows that do not. ``extra`` holds columns beyond the signature that name a row.
+    ``widened`` are the places of whole or boolean columns in which something is missing: such rows get other array
+    types, and are not predicted together with rows that do not. ``extra`` holds columns beyond the signature that name
+    a row.
     """
 
     count: int

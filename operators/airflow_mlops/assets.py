@@ -7,7 +7,12 @@ again when a task is repeated. What is true stands in the ledger.
 
 from __future__ import annotations
 
-from airflow.sdk import Asset, AssetAlias
+from typing import TYPE_CHECKING
+
+from airflow.sdk import Asset, AssetAlias, AssetWatcher
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.asset import BaseAsset
 
 SCHEME = "x-mlops"
 
@@ -34,6 +39,24 @@ def retrain_alias(name: str) -> AssetAlias:
     decisions ask for nothing.
     """
     return AssetAlias(name=f"{name}/decision", group="model")
+
+
+def landed_asset(name: str, marker: str) -> Asset:
+    """Return the asset that says: new rows have landed, because a marker file has appeared.
+
+    The triggerer watches for the file and deletes it, so that the next one is news again.
+    """
+    from airflow.providers.standard.triggers.file import FileDeleteTrigger
+
+    watcher = AssetWatcher(name=f"{name}_marker", trigger=FileDeleteTrigger(filepath=marker, poke_interval=1.0))
+    asset = _asset(name, "landed", group="dataset")
+    asset.watchers = [watcher]
+    return asset
+
+
+def named_asset(text: str) -> BaseAsset:
+    """Return somebody else's asset: by its URI where that is what a spec gives, else by its name."""
+    return Asset.ref(uri=text) if "://" in text else Asset(name=text)
 
 
 def _asset(name: str, what: str, *, group: str) -> Asset:

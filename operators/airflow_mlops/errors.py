@@ -307,3 +307,7 @@ class RequestRefused(Permanent):
     def __init__(self, message: str, *, status: int = 400, kind: str = "bad_request") -> None:
         self.status, self.kind = status, kind
         super().__init__(message)
+
+
+class NoChampion(Permanent):
+    """Something is asked of the champion, and nothing was promoted yet."""

@@ -11,6 +11,7 @@ from airflow.sdk import DAG, BaseOperator, get_parsing_context
 from airflow_mlops.dag_factory.monitor import monitor_dag
 from airflow_mlops.dag_factory.pages import broken_page
 from airflow_mlops.dag_factory.retrain import retrain_dag
+from airflow_mlops.dag_factory.score import score_dag
 from airflow_mlops.errors import SpecError
 from airflow_mlops.spec import ModelSpec, load_spec
 from airflow_mlops.spec.load import spec_files
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MAKERS = {"retrain": retrain_dag, "monitor": monitor_dag}
+_MAKERS = {"retrain": retrain_dag, "monitor": monitor_dag, "score": score_dag}
 
 
 def dags_from(folder: str | Path) -> dict[str, DAG]:

@@ -1,13 +1,15 @@
-"""The DAG that looks at new rows and changes nothing that serves."""
+"""The DAG that looks at new rows and at what was answered, and decides whether the model needs a training."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
+from airflow_mlops.assets import landed_asset, named_asset
 from airflow_mlops.dag_factory.pages import monitor_page, task_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, reason_param, task_settings
+from airflow_mlops.operators.decide import DecideOperator
 from airflow_mlops.operators.drift import DriftOperator
 from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.operators.validate import ValidateOperator
@@ -15,6 +17,8 @@ from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from airflow.sdk import BaseAsset
 
     from airflow_mlops.spec import ModelSpec
 
@@ -33,18 +37,42 @@ def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
         The file has faults.
     """
     spec = loaded(spec)
-    cron = spec.monitor.schedule
     with DAG(
         **dag_settings(spec, "monitor"),
-        schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
-        description=f"Check new rows of {spec.name} and compare them with the training data",
+        schedule=_schedule(spec),
+        description=f"Check new rows of {spec.name}, measure what it answered, and decide whether it needs a training",
         doc_md=monitor_page(spec),
         params={"now": now_param(spec), "reason": reason_param()},
     ) as dag:
-        window = spec.monitor.window or spec.ingest.window
+        # Each look judges the rows whose labels have become due: they lie one delay further back.
+        window = spec.monitor_window + spec.data.label_delay
         settings = {**task_settings(spec, "ingest"), "doc_md": task_page("ingest", spec, window)}
         ingest = IngestOperator(window=format_duration(window), **settings)
+        labels = None
+        if spec.data.labels:
+            settings = task_settings(spec, "ingest", "ingest_labels")
+            labels = IngestOperator(part="labels", window=format_duration(window), **settings)
         validate = ValidateOperator(snapshot=ingest.output, **task_settings(spec, "validate"))
+        DecideOperator(
+            snapshot=ingest.output,
+            validation=validate.output,
+            label_snapshot=labels.output if labels else None,
+            # Where rows are missing or bad there is a decision too: that nothing is trained on them.
+            trigger_rule="all_done",
+            **task_settings(spec, "decide"),
+        )
         drift = DriftOperator(current=ingest.output, **task_settings(spec, "drift"))
         validate >> drift
     return dag
+
+
+def _schedule(spec: ModelSpec) -> CronTriggerTimetable | AssetOrTimeSchedule | BaseAsset | None:
+    """Start by whichever of clock, asset and marker file the spec names comes first."""
+    monitor = spec.monitor
+    clock = CronTriggerTimetable(monitor.schedule, timezone="UTC") if monitor.schedule else None
+    assets = [named_asset(monitor.asset)] if monitor.asset else []
+    assets += [landed_asset(spec.name, monitor.marker)] if monitor.marker else []
+    if not assets:
+        return clock
+    any_of = assets[0] if len(assets) == 1 else assets[0] | assets[1]
+    return AssetOrTimeSchedule(timetable=clock, assets=any_of) if clock else any_of

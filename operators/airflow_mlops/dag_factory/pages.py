@@ -27,14 +27,14 @@ class Page:
 _PAGES = {
     "request": Page(
         title="Find out who asks",
-        does="Reads the ledger: was this run started by the clock, by a decision of the monitor, or by a person? What it "
-        "finds fixes *now* and the training window for every task of this run.",
+        does="Reads the ledger: was this run started by the clock, by a decision of the monitor, or by a person? What "
+        "it finds fixes *now* and the training window for every task of this run.",
         leaves="One event `request` in the ledger: cause, reason and moment.",
-        failure="*Skipped*, with everything after it, is **not** a failure: the decision was served by another run or is "
-        "out of date, or a person asked again soon after a training. The last line of the log says which. Red mostly "
-        "means that the ledger is away.",
-        action="Skipped: nothing. To train all the same, start `{name}_retrain` by its form. Red: bring the ledger back "
-        "and clear this task; it gets the same answer as before.",
+        failure="*Skipped*, with everything after it, is **not** a failure: the decision was served by another run or "
+        "is out of date, or a person asked again soon after a training. The last line of the log says which. Red "
+        "mostly means that the ledger is away.",
+        action="Skipped: nothing. To train all the same, start `{name}_retrain` by its form. Red: bring the ledger "
+        "back and clear this task; it gets the same answer as before.",
     ),
     "ingest": Page(
         title="Ingest rows",
@@ -109,9 +109,31 @@ _PAGES = {
         title="Compare with the training data",
         does="Compares the fresh snapshot, column by column, with the one the champion was trained on.",
         leaves="`{name}/reports/drift/<id>/`: scores and verdict as JSON, and a page with the distributions.",
-        failure="A *drifted* verdict is **not** a failure. Red mostly means that there is no champion yet.",
-        action="No champion: run `{name}_retrain` first. Drifted: open the report, and decide whether the world "
-        "changed or the source did.",
+        failure="A *drifted* verdict is **not** a failure, and *skipped* means that there is no champion yet. "
+        "*Upstream failed* means that the rows failed their check: there is nothing to draw, and the run is red.",
+        action="Drifted: open the report, and find out whether the world changed or the source did. What follows from "
+        "it is decided in *Decide*, not here.",
+    ),
+    "decide": Page(
+        title="Decide",
+        does="Measures how well the served predictions were whose labels have become due, how far rows and "
+        "predictions have moved, and how old the champion is. Then the policy of the spec decides: nothing, warn, or "
+        "retrain.",
+        leaves="The events `signals` and `decision` in the ledger, and `{name}/reports/decide/<id>/`: a page with "
+        "reasons, a chart of the loss and what would have changed the decision. *Retrain* rings the asset "
+        "`{name}/retrain`.",
+        failure="It runs also where rows are missing or bad, and then says what held it back. Red means that the "
+        "ledger, the artifact store or a version that served is out of reach. The champion serves on.",
+        action="Open the page by the button **Decision**. Red: bring back what is missing and clear this task; it "
+        "decides on the same facts.",
+    ),
+    "score": Page(
+        title="Score the rows",
+        does="Loads the champion from the artifact store, checks its bytes, and predicts every row of the snapshot.",
+        leaves="`{name}/scores/<version>-<snapshot>/`: one Parquet table with key, time, predictions, version and "
+        "snapshot in each row. The same version and snapshot are not scored twice.",
+        failure="There is no champion yet, or it is gone or changed. No table was written.",
+        action="No champion: run `{name}_retrain` first, then clear this task.",
     ),
 }
 
@@ -154,8 +176,11 @@ champion **only if** it is not worse on rows that neither has seen. Owner: **{sp
 | what starts it | when |
 | --- | --- |
 | the schedule | {_cron(spec.retrain.schedule, absent="never: the spec has none")} |
-| the asset `{spec.name}/retrain` | another DAG, or a person, asks for it |
+| the asset `{spec.name}/retrain` | `{spec.name}_monitor` decided so; or another DAG, or a person, asks |
 | *Trigger* above | any time; every field of the form may stay as it is |
+
+The first task asks the ledger why the run was started. A ring of the asset whose decision was served already, or is out
+of date, ends there: the run is green and everything in it is skipped.
 
 **Whatever turns red here, the champion goes on serving.** Each task has a page that says what to do.
 Clearing a task, or the whole run, is always safe: what is done already is found again and not done twice.
@@ -166,16 +191,41 @@ Green run, *register* and *deploy* skipped: the challenger was refused. The repo
 
 def monitor_page(spec: ModelSpec) -> str:
     """Return the page of a monitor DAG in Markdown."""
-    window = spec.monitor.window or spec.ingest.window
+    source = "the server's prediction log" if spec.reads_prediction_log else "asking the versions that served again"
+    delay, window = format_duration(spec.data.label_delay), format_duration(spec.monitor_window)
     return f"""# Monitor {spec.name}
 
 {spec.description or "No description in the spec."}
 
-Looks at the last {format_duration(window)} of rows: are they sound, and do they still look like those the champion was
-trained on? Owner: **{spec.owner}**. Runs: {_cron(spec.monitor.schedule, absent="when you start it")}.
+Each look takes the last {window} of rows whose labels are due ({delay} after the event), finds what was answered by
+{source}, and joins the labels that have arrived. *Decide* weighs that, and data quality, drift and age. Owner:
+**{spec.owner}**. Runs: {_monitor_starts(spec)}.
 
-It changes nothing that serves. A red *validate* means that the data is broken; a verdict *drifted* is a finding, not a
-failure: open the report of *drift*.
+| decision | what it means | what happens |
+| --- | --- | --- |
+| nothing | the champion is as good as it should be | nothing |
+| warn | data have moved, or something was held back | read the page of *Decide*; nothing is trained |
+| retrain | excess loss or age asks for it, or nothing serves yet | the asset rings, `{spec.name}_retrain` starts |
+
+Every decision has its reasons and its counterfactual: what would have had to be different. While the reason lasts, each
+look rings again, so a ring that gets lost does no harm; `{spec.name}_retrain` serves each decision once.
+
+**Nothing here changes what serves.** A red *validate* means that the data is broken: the decision is then held back by
+the data check, and the run is red so that somebody looks. Policy: `{spec.retrain.policy.kind}`.
+"""
+
+
+def score_page(spec: ModelSpec) -> str:
+    """Return the page of a score DAG in Markdown."""
+    return f"""# Score {spec.name}
+
+{spec.description or "No description in the spec."}
+
+Writes the champion's predictions for the last {format_duration(spec.score_window)} of rows to a table. Owner:
+**{spec.owner}**. Runs: {_cron(spec.score.schedule, absent="when you start it")}.
+
+The tables lie below `{spec.name}/scores/` in the artifact store, one folder for each version and snapshot. A run on
+rows that are scored already writes nothing. Rows that fail their check are not scored.
 """
 
 
@@ -192,6 +242,14 @@ Its DAGs come back by themselves, with their history, at the next parse after th
 
 Models already deployed are not touched: they go on serving, but are neither retrained nor monitored until then.
 """
+
+
+def _monitor_starts(spec: ModelSpec) -> str:
+    monitor = spec.monitor
+    starts = [f"by the clock, {_cron(monitor.schedule, absent='')}"] if monitor.schedule else []
+    starts += [f"when the asset `{monitor.asset}` has news"] if monitor.asset else []
+    starts += [f"when the file `{monitor.marker}` appears"] if monitor.marker else []
+    return "; ".join(starts) or "when you start it"
 
 
 def _cron(schedule: str | None, *, absent: str) -> str:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 DEFAULT = "default"
 _LONG_S = 0.5
 
-# The top-level modules that bring what the eight stages import, found by comparing `sys.modules` before and after each.
+# The top-level modules that bring what the stages import, found by comparing `sys.modules` before and after each.
 PRELOAD = (
     # what every task needs before its operator begins
     "airflow.sdk.execution_time.supervisor",
@@ -31,11 +31,14 @@ PRELOAD = (
     "airflow_mlops.demo.flights",
     *(f"airflow_mlops.hooks.{name}" for name in ("artifacts", "ledger", "mlflow", "source")),
     "airflow_mlops.ledger",
-    *(f"airflow_mlops.lifecycle.{name}" for name in ("deploy", "isolated", "promote", "register", "tracking")),
+    *(f"airflow_mlops.lifecycle.{name}" for name in ("deploy", "isolated", "promote", "register", "tracking", "tick")),
     *(f"airflow_mlops.stages.{name}" for name in ("ingest", "validate", "features", "training_set", "train")),
     *(f"airflow_mlops.stages.{name}" for name in ("canonical", "golden", "model_file", "deploy", "drift")),
     *(f"airflow_mlops.stages.evaluate.{name}" for name in ("evaluation", "importance", "metrics", "page", "plots")),
     "airflow_mlops.stages.validate.data_docs",
+    "airflow_mlops.stages.score",
+    *(f"airflow_mlops.stages.decide.{name}" for name in ("page", "quality", "text")),
+    "airflow_mlops.serving.prediction_log",
     "airflow_mlops.loop.gate",
     # skops looks at every module that is loaded, so it comes before the many
     "skops.io",

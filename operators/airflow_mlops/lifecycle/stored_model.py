@@ -79,3 +79,18 @@ class StoredModel:
             They are not those that were trained.
         """
         return self.store.read_bytes(f"{self.model.uri}/{self.file}", digest=self.model.digest)
+
+
+def load_stored(store: ArtifactStore, model: ModelRef) -> Any:
+    """Load a model from the artifact store, after its bytes were checked.
+
+    Raises
+    ------
+    ArtifactMissing, ArtifactCorrupt
+        It is gone, or the bytes are not those that were trained.
+    ModelUnusable
+        It cannot be loaded.
+    """
+    from airflow_mlops.stages.model_file import load_model, model_uri
+
+    return load_model(store.read_bytes(model_uri(model), digest=model.digest), model.serialization)

@@ -1,4 +1,4 @@
-"""What all eight operators share: the spec, the store, the ledger, and who retries what."""
+"""What all operators share: the spec, the store, the ledger, and who retries what."""
 
 from __future__ import annotations
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from airflow_mlops.artifacts import digest_json
+from airflow_mlops.errors import NothingToCompare
 from airflow_mlops.extras import require
+from airflow_mlops.lifecycle.comparison import Comparison
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.comparison import Comparison
 from airflow_mlops.operators.links import DriftReportLink
 from airflow_mlops.refs import ReportRef, SnapshotRef
 
@@ -60,9 +63,18 @@ class DriftOperator(StageOperator):
         self.model = model
 
     def run_stage(self, context: Context) -> ReportRef:
-        """Find the report on these snapshots, or make and store it; record it."""
+        """Find the report on these snapshots, or make and store it; record it.
+
+        Raises
+        ------
+        AirflowSkipException
+            There is no champion yet whose training snapshots could be the reference.
+        """
         require("evidently", extra="drift", needed_by="the drift report", library="Evidently")
-        comparison = self._comparison()
+        try:
+            comparison = self._comparison()
+        except NothingToCompare as error:
+            raise AirflowSkipException(str(error)) from error
         inputs = self._key(comparison)
         key = digest_json(inputs)[:16]
         folder = self.store.uri(self.model_spec.name, "reports", self.stage, key)

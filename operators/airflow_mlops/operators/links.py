@@ -49,6 +49,13 @@ class DriftReportLink(_ReportLink):
     xcom_key = "_link_mlops_drift_report"
 
 
+class DecisionReportLink(_ReportLink):
+    """What was measured of the served model, what was decided, and why."""
+
+    name = "Decision"
+    xcom_key = "_link_mlops_decision"
+
+
 class MlflowRunLink(BaseOperatorLink):
     """The run in MLflow, where the tracking server has pages."""
 

@@ -16,7 +16,7 @@ class MonitorSpec(Section):
     """When new data is looked at, and how much of it."""
 
     schedule: Cron | None = Field(None, description="Cron of the monitor DAG; without any of the three: by hand.")
-    asset: str | None = Field(None, min_length=1, description="Name of an Airflow asset that says: new rows landed.")
+    asset: str | None = Field(None, min_length=1, description="Airflow asset that says so: its name, or its URI.")
     marker: str | None = Field(
         None, min_length=1, description="File whose arrival says so; the triggerer watches for it and deletes it."
     )

@@ -245,6 +245,21 @@ class ModelSpec(Section):
         return self._base_dir
 
     @property
+    def monitor_window(self) -> timedelta:
+        """How many rows one look of the monitor covers, back from now."""
+        return self.monitor.window or self.ingest.window
+
+    @property
+    def score_window(self) -> timedelta:
+        """How many rows are scored as a batch, back from now."""
+        return self.score.window or self.monitor_window
+
+    @property
+    def reads_prediction_log(self) -> bool:
+        """Whether quality is measured on what a server answered; else the versions that served are asked again."""
+        return (self.monitor.predictions or ("log" if self.deploy.server else "score")) == "log"
+
+    @property
     def registered_model(self) -> str:
         """Name in the model registry."""
         return self.register_.model or self.name

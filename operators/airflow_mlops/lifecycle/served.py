@@ -1,0 +1,135 @@
+"""What a model answered in the window whose labels have become due, and how good that was."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.lifecycle.stored_model import load_stored
+from airflow_mlops.loop.labels import Labelled, join_labels, known_labels
+from airflow_mlops.loop.signals import measure_quality
+from airflow_mlops.refs import ModelRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from airflow_mlops.artifacts import ArtifactStore
+    from airflow_mlops.events import Event
+    from airflow_mlops.loop.signals import Quality
+    from airflow_mlops.spec import ModelSpec
+
+    # Takes ``start`` and ``end``.
+    ReadLog = Callable[..., pa.Table]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Served:
+    """The served answers of one model; models are loaded once each.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What the model is.
+    store : ArtifactStore
+        Where its versions are.
+    promotions : sequence of Event
+        In the order of epochs.
+    read_log : callable or None
+        Gives the prediction log between two times; None asks the versions that served again.
+    """
+
+    spec: ModelSpec
+    store: ArtifactStore
+    promotions: Sequence[Event]
+    read_log: ReadLog | None
+    _models: dict[str, Any] = field(default_factory=dict)
+
+    def quality(self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], *, now: datetime) -> Quality:
+        """Measure the answers to the rows of [now - window - label_delay, now - label_delay).
+
+        Each look judges exactly the rows whose labels have become due since the one before.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            Raw rows of at least that window.
+        labels : sequence of DataFrame
+            Where the spec has ``data.labels``.
+        now : datetime
+            The moment of the look.
+
+        Raises
+        ------
+        SignalsUnusable
+            Answers cannot be judged; the sentence says why.
+        ArtifactMissing, ArtifactCorrupt
+            A version that served is gone or changed.
+        """
+        from airflow_mlops.stages.decide.quality import losses
+        from airflow_mlops.stages.train import usable_target
+
+        end = now - self.spec.data.label_delay
+        start = end - self.spec.monitor_window
+        found = self._labelled(rows, labels, start, end, now)
+        if not found.labelled:
+            return measure_quality(found, [], metric=self.spec.evaluate.gate.metric or "loss")
+        target = usable_target(found.frame[self.spec.data.target], task=self.spec.task)
+        versions = found.frame["version"].astype(str).unique()
+        classes = {version: getattr(self._model(version), "classes_", ()) for version in versions}
+        metric, each = losses(found.frame, target, {v: list(c) for v, c in classes.items()}, self.spec)
+        return measure_quality(found, each, metric=metric)
+
+    def _labelled(
+        self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], start: datetime, end: datetime, now: datetime
+    ) -> Labelled:
+        if self.read_log is None:
+            return self._asked_again(rows, labels, start, end, now)
+        from airflow_mlops.stages.decide.quality import LABEL, OUTPUT
+
+        logged = self.read_log(start=start, end=end).to_pandas().rename(columns={"output": OUTPUT, "label": LABEL})
+        known = logged["version"].isin(self._by_version())
+        if not known.all():
+            log.warning("%d predictions of versions that were never promoted are left out", int((~known).sum()))
+        return join_labels(logged[known], rows, labels, data=self.spec.data, start=start, end=end, now=now)
+
+    def _asked_again(
+        self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], start: datetime, end: datetime, now: datetime
+    ) -> Labelled:
+        """Ask the version that served at each row's time, so that none answers for rows it was trained on."""
+        import pandas as pd
+
+        from airflow_mlops.stages.decide.quality import answer, serving_epochs
+
+        data = self.spec.data
+        times = pd.to_datetime(rows[data.time], utc=True)
+        inside = rows.assign(**{data.time: times})[(times >= start) & (times < end)]
+        known = known_labels(inside, labels, data=data, now=now)
+        epochs = serving_epochs(known[data.time], [(event.at, event.epoch or 0) for event in self.promotions])
+        served, epochs = known[epochs > 0], epochs[epochs > 0]
+        labelled = served[data.target].notna().to_numpy()
+        judged, epochs = served[labelled], epochs[labelled]
+        answered = []
+        for event in self.promotions:
+            mine = judged[epochs == event.epoch]
+            if len(mine):
+                version = str(event.payload["version"])
+                said = answer(self._model(version), mine[self.spec.features.columns])
+                answered.append(said.assign(version=version, epoch=event.epoch))
+        frame = pd.concat(answered) if answered else pd.DataFrame({"version": []})
+        frame = judged[[data.time, data.target]].join(frame)
+        return Labelled(frame.reset_index(drop=True), start, end, rows=len(served))
+
+    def _model(self, version: str) -> Any:
+        if version not in self._models:
+            self._models[version] = load_stored(self.store, ModelRef.from_dict(self._by_version()[version]))
+        return self._models[version]
+
+    def _by_version(self) -> dict[str, dict[str, Any]]:
+        return {str(event.payload["version"]): event.payload["model"] for event in self.promotions}

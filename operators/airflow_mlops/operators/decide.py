@@ -1,0 +1,134 @@
+"""Look at what is served, decide whether it needs a training, and ask for one where it does."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.artifacts import digest_json
+from airflow_mlops.assets import retrain_alias, retrain_asset
+from airflow_mlops.operators.base import StageOperator
+from airflow_mlops.operators.links import DecisionReportLink
+from airflow_mlops.refs import DecisionRef, ReportRef, SnapshotRef
+from airflow_mlops.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_mlops.lifecycle.tick import Decided
+    from airflow_mlops.operators.base import RefInput
+
+# Stored with the decision, so that a page drawn by other code is not taken for this one.
+_FORM = 1
+
+
+class DecideOperator(StageOperator):
+    """Measure drift and the quality of served predictions, let the policy decide, and record both in the ledger.
+
+    The decision is *nothing*, *warn* or *retrain*, with its reasons and with what would have changed it. Only *retrain*
+    rings the retrain asset, and each look rings again while the reason lasts. Without rows, or with rows that failed
+    their check, there is a decision too: it says what held it back.
+
+    Parameters
+    ----------
+    spec : ModelSpec or str
+        What the model is; sections ``monitor``, ``drift`` and ``retrain.policy`` are used here.
+    snapshot : SnapshotRef or dict or None, templated
+        Rows of the monitor's window and of the label delay before it; None where *ingest* failed.
+    validation : ReportRef or dict or None, templated
+        What *validate* said of them; None where it failed: then the ledger is asked.
+    label_snapshot : SnapshotRef or dict or None, templated
+        Labels, where they have a source of their own.
+    """
+
+    stage = "decide"
+    template_fields: Sequence[str] = (*StageOperator.template_fields, "snapshot", "validation", "label_snapshot")
+    operator_extra_links = (DecisionReportLink(),)
+
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec | str,
+        snapshot: RefInput | None,
+        validation: RefInput | None = None,
+        label_snapshot: RefInput | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(spec, ModelSpec):
+            kwargs.setdefault("outlets", [retrain_alias(spec.name)])
+        super().__init__(spec=spec, **kwargs)
+        self.snapshot = snapshot
+        self.validation = validation
+        self.label_snapshot = label_snapshot
+
+    def run_stage(self, context: Context) -> DecisionRef:
+        """Look, decide, draw the page, and ring where a training is asked for."""
+        decided = self._look(context["run_id"])
+        folder = self._store_page(decided)
+        self.report_uri = f"{folder}/report.html"
+        self._log(decided)
+        signals, decision = decided.signals, decided.decision
+        ref = DecisionRef(
+            id=decided.key,
+            action=decision.action,
+            reasons=list(decision.reasons),
+            counterfactual=decision.counterfactual,
+            now=signals.now.isoformat(),
+            epoch=signals.epoch,
+            champion_version=signals.champion_version,
+            window=decision.window,
+            held_by=decision.held_by,
+            html_uri=self.report_uri,
+            same_as=decided.first_run if decided.first_run != context["run_id"] else None,
+        )
+        if ref.action == "retrain":
+            self._ring(context, ref)
+        return ref
+
+    def _look(self, run_id: str) -> Decided:
+        from airflow_mlops.lifecycle.tick import Tick
+        from airflow_mlops.serving.prediction_log import read_predictions
+
+        spec = self.model_spec
+        return Tick(
+            spec=spec,
+            store=self.store,
+            ledger=self.ledger,
+            now=self.moment,
+            snapshot=SnapshotRef.from_dict(self.snapshot) if self.snapshot else None,
+            labels=SnapshotRef.from_dict(self.label_snapshot) if self.label_snapshot else None,
+            verdict=ReportRef.from_dict(self.validation).verdict if self.validation else None,
+            read_log=partial(read_predictions, self.store, spec.name) if spec.reads_prediction_log else None,
+        ).decide(run=run_id)
+
+    def _store_page(self, decided: Decided) -> str:
+        from airflow_mlops.stages.decide.page import render
+
+        spec = self.model_spec
+        identity = digest_json({"form": _FORM, "decision": decided.key})[:16]
+        folder = self.store.uri(spec.name, "reports", self.stage, identity)
+        if self.store.manifest(folder) is None:
+            page = render(decided.signals, decided.decision, decided.history, spec)
+            self.store.write_bytes(f"{folder}/report.html", page.encode())
+            self.store.write_json(f"{folder}/report.json", decided.to_dict())
+            self.store.complete(folder, {"id": identity, "decision": decided.key})
+        return folder
+
+    def _log(self, decided: Decided) -> None:
+        from airflow_mlops.stages.decide.text import block
+
+        for line in block(decided.signals, decided.decision):
+            self.log.info("%s", line)
+
+    def _ring(self, context: Context, ref: DecisionRef) -> None:
+        """Emit the retrain asset; whoever is woken by it finds the decision in the ledger."""
+        events = context.get("outlet_events")
+        if events is None:
+            return
+        name = self.model_spec.name
+        told = {
+            key: value for key, value in ref.to_dict().items() if key not in ("id", "same_as", "html_uri", "held_by")
+        }
+        events[retrain_alias(name)].add(retrain_asset(name), extra={"decision": ref.id, **told})

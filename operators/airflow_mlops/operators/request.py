@@ -1,0 +1,208 @@
+"""Why does this training run? The retrain DAG asks the ledger first, and ends where nobody wants a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_mlops.operators.base import StageOperator
+from airflow_mlops.refs import RequestRef
+from airflow_mlops.spec.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_mlops.events import Event, ModelState
+    from airflow_mlops.spec import ModelSpec
+
+Cause = Literal["schedule", "decision", "person"]
+
+DECISION = "decision"
+EVALUATE = "evaluate"
+# Longest reason that is kept; whoever rings over REST may write a book.
+_LONGEST_REASON = 500
+
+
+class RequestOperator(StageOperator):
+    """Find out why this run was started, and record it; end the run quietly where its reason is gone.
+
+    The retrain asset is a bell: it may ring twice for one decision, late, or for a decision that another run has
+    served. So what it says is not believed. Where a decision of the monitor still stands in the ledger, it is taken, by
+    one run alone; where none does, a person or another DAG must have asked, and that counts once a cooldown. A run by
+    the clock or by the form always goes on.
+
+    Parameters
+    ----------
+    spec : ModelSpec or str
+        What the model is; section ``retrain`` is used here.
+    window : str or None, templated
+        Rows to train on where no decision names them. Default: ``train.window``.
+    reason : str, templated
+        Why a person started the run.
+    """
+
+    stage = "request"
+    template_fields: Sequence[str] = (*StageOperator.template_fields, "window", "reason")
+
+    def __init__(self, *, spec: ModelSpec | str, window: str | None = None, reason: str = "", **kwargs: Any) -> None:
+        super().__init__(spec=spec, **kwargs)
+        self.window = window
+        self.reason = reason
+
+    def run_stage(self, context: Context) -> RequestRef:
+        """Give the answer this run got before, or find and record one.
+
+        Raises
+        ------
+        AirflowSkipException
+            Nobody wants a training any more: the decision was served or is out of date, or there was a training.
+        """
+        earlier = self._earlier(context["run_id"])
+        answer = earlier or self._answer(context)
+        if isinstance(answer, str):
+            if earlier is None:
+                self._record_quiet(context, answer)
+            raise AirflowSkipException(answer)
+        self.log.info(
+            "%s asks: %s; as of %s, trained on window %r", answer.cause, answer.reason, answer.now, answer.window
+        )
+        return answer
+
+    def _earlier(self, run_id: str) -> RequestRef | str | None:
+        """Return what this run was told before: a task that is retried or cleared must not change its mind."""
+        for event in self.ledger.events(self.model_spec.name, kind=self.stage):
+            if event.run == run_id:
+                return (
+                    event.payload["reason"] if event.payload["cause"] is None else RequestRef.from_dict(event.payload)
+                )
+        return None
+
+    def _answer(self, context: Context) -> RequestRef | str:
+        run = context.get("dag_run")
+        kind = getattr(run, "run_type", "manual")
+        started_by = getattr(kind, "value", kind)
+        if started_by in ("scheduled", "backfill"):
+            return self._take(context, "schedule", reason="the schedule of the spec")
+        if started_by != "asset_triggered":
+            return self._take(context, "person", reason=self.reason or "started by hand, without a reason")
+        rings = [Ring.of(event) for event in getattr(run, "consumed_asset_events", None) or []]
+        return self._answer_rings(context, rings)
+
+    def _answer_rings(self, context: Context, rings: list[Ring]) -> RequestRef | str:
+        """Take the open decision; else let a person's ring count, where there is one."""
+        state = self.ledger.state(self.model_spec.name)
+        decision = state.last.get(DECISION)
+        gone = _gone(decision, state)
+        if decision is not None and gone is None:
+            taken = self._take_decision(context, decision)
+            if isinstance(taken, RequestRef):
+                return taken
+            gone = taken
+        asked = [ring for ring in rings if not ring.is_ours]
+        if not asked:
+            return f"nothing to do: {gone}. The champion stays; the monitor asks again when there is a reason."
+        return self._answer_person(context, max(asked, key=lambda ring: ring.rung_at), state)
+
+    def _take_decision(self, context: Context, decision: Event) -> RequestRef | str:
+        payload = decision.payload
+        ref = RequestRef(
+            cause="decision",
+            now=payload["now"],
+            window=payload.get("window") or self.model_spec.train.window,
+            reason="; ".join(payload["reasons"]),
+            decision=decision.key,
+        )
+        first = self._append(context, decision.key, {**ref.to_dict(), "epoch": payload["epoch"]}, at=decision.at)
+        if first.run == context["run_id"]:
+            return ref
+        return f"decision {decision.key} was served by run {first.run}"
+
+    def _answer_person(self, context: Context, ring: Ring, state: ModelState) -> RequestRef | str:
+        now = ring.now or self.moment.isoformat()
+        if training := state.last.get(EVALUATE):
+            since = datetime.fromisoformat(now) - training.at
+            cooldown = getattr(self.model_spec.retrain.policy, "cooldown", None)
+            told = f"a training stood at {training.at.isoformat()} (run {training.run})"
+            if training.recorded_at >= ring.rung_at:
+                return f"nothing to do: {told} and ended after the asset was rung. The champion stays."
+            if not since or (cooldown and abs(since) < cooldown):
+                length = format_duration(cooldown) if cooldown else "one moment"
+                return (
+                    f"nothing to do: {told}, and the asset counts once within {length} (retrain.policy.cooldown). "
+                    "The champion stays. To train all the same, start this DAG by its form."
+                )
+        return self._take(context, "person", reason=ring.reason, now=now, window=ring.window)
+
+    def _take(
+        self, context: Context, cause: Cause, *, reason: str, now: str | None = None, window: str | None = None
+    ) -> RequestRef:
+        ref = RequestRef(
+            cause=cause,
+            now=now or self.moment.isoformat(),
+            window=window or self.window or self.model_spec.train.window,
+            reason=reason,
+        )
+        epoch = self.ledger.state(self.model_spec.name).epoch
+        at = datetime.fromisoformat(ref.now)
+        self._append(context, f"{cause}:{context['run_id']}", {**ref.to_dict(), "epoch": epoch}, at=at)
+        return ref
+
+    def _record_quiet(self, context: Context, reason: str) -> None:
+        payload = {"cause": None, "now": self.moment.isoformat(), "window": None, "reason": reason, "decision": None}
+        self._append(context, f"quiet:{context['run_id']}", payload, at=self.moment)
+
+    def _append(self, context: Context, key: str, payload: dict[str, Any], *, at: datetime) -> Event:
+        return self.ledger.append(self.model_spec.name, self.stage, key, payload, at=at, run=context["run_id"])
+
+
+def _gone(decision: Event | None, state: ModelState) -> str | None:
+    """Say why the newest decision asks for nothing now, or None where it stands."""
+    if decision is None:
+        return "the ledger has no decision of the monitor"
+    if decision.payload["action"] != "retrain":
+        return f"the newest decision ({decision.key}) is {decision.payload['action']!r}"
+    if decision.payload["epoch"] != state.epoch:
+        return f"decision {decision.key} was made at epoch {decision.payload['epoch']}, and epoch {state.epoch} serves"
+    training = state.last.get(EVALUATE)
+    if training is not None and training.seq > decision.seq:
+        return f"a training has ended since decision {decision.key} (run {training.run})"
+    return None
+
+
+@dataclass(frozen=True)
+class Ring:
+    """One event of the retrain asset: rung by the monitor, or by somebody who may give a reason, a moment, a window."""
+
+    is_ours: bool
+    rung_at: datetime
+    reason: str
+    now: str | None
+    window: str | None
+
+    @classmethod
+    def of(cls, event: Any) -> Ring:
+        """Read an asset event of Airflow; of what a stranger wrote only what can be used is taken."""
+        extra = event.extra or {}
+        by = extra.get("by") or ("the REST API" if extra.get("from_rest_api") else event.source_dag_id) or "somebody"
+        said = str(extra.get("reason") or "no reason given")[:_LONGEST_REASON]
+        return cls(
+            is_ours="decision" in extra,
+            rung_at=event.timestamp,
+            reason=f"{str(by)[:100]} rang the retrain asset: {said}",
+            now=_moment(extra.get("now")),
+            window=extra.get("window") if extra.get("window") in ("all", "recent", "mix") else None,
+        )
+
+
+def _moment(text: object) -> str | None:
+    """Return an ISO time with its zone, or None where it is none."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}+00:00"

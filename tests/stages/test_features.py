@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from airflow_mlops.errors import MissingColumns, TransformerUnusable
 from airflow_mlops.stages.features import build_features
+from airflow_mlops.stages.model_file import dump_model
+from airflow_mlops.stages.train import train
 from tests.stages.test_training_set import make_spec
 
 
@@ -127,13 +129,44 @@ def test_a_users_transformer_by_import_path_is_used():
     assert made.frame.to_numpy().tolist() == [[2.0], [4.0], [6.0], [8.0]]
 
 
-def test_a_transformer_that_knows_its_columns_only_is_spared_all_others():
-    path, params = "sklearn.preprocessing.TargetEncoder", {"cv": 2, "random_state": 0}
-    made = build(frame(city=["b", "a", "a", "b"], x=[1.0, 2.0, 2.0, 1.0]), transformer=path, params=params)
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("airflow_mlops.stages.encoders.target_encoder", {}),
+        ("sklearn.preprocessing.OneHotEncoder", {"handle_unknown": "ignore"}),
+        ("sklearn.preprocessing.OrdinalEncoder", {}),
+    ],
+    ids=["target encoder", "sparse", "array"],
+)
+def test_any_transformer_answers_rows_with_more_columns_as_it_answered_in_training(path, params):
+    rows = pd.DataFrame({"y": [0, 1] * 10, "city": ["b", "a", "a", "b"] * 5, "x": [1.0, 2.0, 2.0, 1.0] * 5})
+    spec = make_spec(features={"columns": ["city", "x"], "transformer": path, "params": params})
+    matrix = build_features(rows, spec=spec.model_copy(update={"task": "binary"}))
+    spec = spec.model_copy(update={"train": spec.train.model_copy(update={"estimator": "hist_gradient_boosting"})})
+    model = train(matrix.frame.assign(y=rows["y"]), transformer=matrix.transformer, spec=spec).model
 
-    more = pd.DataFrame({"x": [2.0], "when": ["noon"], "city": ["a"], "y": [1]})
+    more = rows.assign(when="noon")[["when", "x", "y", "city"]]
 
-    assert made.transformer.transform(more).tolist() == made.transformer.transform(more[["city", "x"]]).tolist()
+    assert model.predict_proba(more).tolist() == model.predict_proba(rows[["city", "x"]]).tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_transformer_that_gives_an_array_is_asked_for_names_too():
+    made = build(frame(city=["b", "a", "a", "b"]), transformer="sklearn.preprocessing.OrdinalEncoder")
+
+    assert list(made.transformer.transform(pd.DataFrame({"city": ["a"]})).columns) == ["city"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_target_encoding_is_the_same_for_the_same_seed_and_stored_by_skops():
+    rows = pd.DataFrame({"y": [0, 1, 1] * 40, "id": [f"n{i % 7}" for i in range(120)]})
+    path = "airflow_mlops.stages.encoders.target_encoder"
+
+    first, second = (build(rows, transformer=path) for _ in range(2))
+
+    assert first.frame.equals(second.frame)
+    assert dump_model(first.transformer) == dump_model(second.transformer)
+    assert dump_model(first.transformer)[1] == "skops"
 
 
 def test_rows_are_not_changed():

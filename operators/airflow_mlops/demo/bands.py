@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-# One row a flight: about 4,000 aircraft, 5,700 flight numbers, 105 destinations, 127 models of 35 manufacturers. About a
-# sixth of the flights were flown by an aircraft that no register knows: its manufacturer and model are null.
+# One row a flight: about 4,000 aircraft, 5,700 flight numbers, 105 destinations, 127 models of 35 makers. A sixth
+# of the flights were flown by an aircraft that no register knows: its manufacturer and model are null.
 _QUERY = """
 SELECT
     f.time_hour + to_minutes(f.minute) AS scheduled,

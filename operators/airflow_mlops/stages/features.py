@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import MissingColumns, TransformerUnusable
 from airflow_mlops.spec.imports import NotImportable, import_object
+from airflow_mlops.stages.encoders import codes, indicators, target_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ def build_features(rows: pd.DataFrame, *, spec: ModelSpec) -> FeatureMatrix:
             "Mend features.params or features.columns, or clean the column in features.derive."
         ) from error
     frame = _numeric_frame(transformed, transformer, spec.features.transformer)
-    steps = [*prepare.steps, ("transform", transformer)]
+    steps = [*prepare.steps, ("transform", transformer), *_as_fitted(transformed, transformer)]
     return FeatureMatrix(frame, _categorical(transformer, frame), Pipeline(steps))
 
 
@@ -219,32 +220,12 @@ def tabular(
     many = [] if linear else [name for name in text if frame[name].nunique() > MAX_CATEGORIES]
     few = [name for name in text if name not in many]
     steps = [
-        ("categories", _indicators() if linear else _codes(), few),
-        ("levels", _target_encoder(task, seed), many),
+        ("categories", indicators() if linear else codes(), few),
+        ("levels", target_encoder(task=task, seed=seed), many),
         ("numbers", "passthrough", numbers),
     ]
     chosen = [step for step in steps if step[2]]
     return ColumnTransformer(chosen, verbose_feature_names_out=False).set_output(transform="pandas")
-
-
-def _codes() -> Any:
-    import numpy as np
-    from sklearn.preprocessing import OrdinalEncoder
-
-    return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
-
-
-def _indicators() -> Any:
-    from sklearn.preprocessing import OneHotEncoder
-
-    return OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=50, sparse_output=False)
-
-
-def _target_encoder(task: str, seed: int) -> Any:
-    from sklearn.preprocessing import TargetEncoder
-
-    kinds = {"binary": "binary", "multiclass": "multiclass", "regression": "continuous"}
-    return TargetEncoder(target_type=kinds[task], random_state=seed)
 
 
 # What came out
@@ -270,6 +251,27 @@ def _numeric_frame(transformed: Any, transformer: Any, path: str) -> pd.DataFram
         )
         raise TransformerUnusable(f"{path} gives {fault}. Estimators take numbers in columns with names of their own.")
     return frame
+
+
+def _as_fitted(transformed: Any, transformer: Any) -> list[tuple[str, Any]]:
+    """See to it that the estimator is asked about what it is fitted on: a frame with names, or at least an array.
+
+    Returns
+    -------
+    list of (str, transformer)
+        Steps that come after the transformer.
+    """
+    from operator import methodcaller
+
+    import pandas as pd
+    from sklearn.preprocessing import FunctionTransformer
+
+    if hasattr(transformed, "toarray"):
+        return [("dense", FunctionTransformer(methodcaller("toarray")))]
+    is_array = not isinstance(transformed, pd.DataFrame)
+    if is_array and hasattr(transformer, "set_output") and hasattr(transformer, "get_feature_names_out"):
+        transformer.set_output(transform="pandas")
+    return []
 
 
 def _names(transformer: Any, values: np.ndarray) -> Sequence[str]:

@@ -44,6 +44,8 @@ REVIEWED_TYPES = (
     "sklearn.feature_selection._univariate_selection.f_classif",
     "sklearn.feature_selection._univariate_selection.f_regression",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.neighbors._ball_tree.BallTree",
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
@@ -51,8 +53,8 @@ REVIEWED_TYPES = (
     "sklearn.utils.validation.check_array",
 )
 
-# What the first steps of a model call on the frame they are given: the choice of columns, nulls, casts and derivations.
-REVIEWED_METHODS = frozenset({"__getitem__", "astype", "eval", "where"})
+# What the first steps of a model call on what they are given: choice of columns, nulls, casts, derivations, density.
+REVIEWED_METHODS = frozenset({"__getitem__", "astype", "eval", "toarray", "where"})
 
 
 def model_uri(model: ModelRef) -> str:

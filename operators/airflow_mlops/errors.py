@@ -255,10 +255,12 @@ class NotReady(Transient):
         What has to be so before a further try gets further.
     lasting : type of MLOpsError
         What it is called where waiting has to end.
+    advice : str
+        What to do then.
     """
 
-    def __init__(self, message: str, *, awaited: Awaited, lasting: type[MLOpsError]) -> None:
-        self.awaited, self.lasting = awaited, lasting
+    def __init__(self, message: str, *, awaited: Awaited, lasting: type[MLOpsError], advice: str) -> None:
+        self.awaited, self.lasting, self.advice = awaited, lasting, advice
         super().__init__(message)
 
 

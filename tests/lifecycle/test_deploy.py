@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 import multiprocessing
 import os
 import signal
@@ -11,63 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_mlops.errors import ArtifactCorrupt, DeploymentMisuse, ModelUnusable, PromotionConflict, Transient
-from airflow_mlops.lifecycle.deploy import Deployment
 from airflow_mlops.lifecycle.promote import ALIAS, reconcile
-from airflow_mlops.lifecycle.register import register
 from airflow_mlops.lifecycle.targets import LocalProcess
-from airflow_mlops.lifecycle.trial import try_out
 
-from .conftest import COLUMNS, MOMENT
-
-NAME = "flights"
-
-
-# Although pytest may have threads: a fresh interpreter takes seconds to import MLflow.
-forked = functools.partial(try_out, fork=True)
-
-
-@pytest.fixture
-def registered(client, store, small_spec, make_model, evaluation, origin):
-    """Register a model; another seed gives another version."""
-
-    def give(seed: int = 0, **options):
-        return register(client, store, small_spec, make_model(seed, **options), evaluation(), origin=origin)
-
-    return give
-
-
-@pytest.fixture
-def deployment(client, store, ledger, small_spec, evaluation):
-    """A deploy of a version that was judged against an epoch."""
-
-    def make(model, *, epoch=0, **limits):
-        section = small_spec.deploy.model_copy(update=limits)
-        return Deployment(
-            spec=small_spec.model_copy(update={"deploy": section}),
-            model=model,
-            evaluation=evaluation(epoch),
-            store=store,
-            ledger=ledger,
-            client=client,
-            moment=MOMENT,
-            run="manual__1",
-            trial=forked,
-        )
-
-    return make
-
-
-def champion(ledger):
-    serving = ledger.state(NAME).champion
-    return serving and serving.version
-
-
-def alias(client):
-    return str(client.get_registered_model(NAME).aliases.get(ALIAS))
-
-
-def outcomes(ledger):
-    return [event.payload["outcome"] for event in ledger.events(NAME, kind="deploy")]
+from .conftest import COLUMNS, NAME, DiesAfter, alias, champion, forked, outcomes
 
 
 def model_files(client, version):
@@ -328,26 +274,6 @@ def test_an_alias_moved_by_hand_is_set_again(deployment, registered, ledger, cli
     assert alias(client) == "1"
     assert "says version 2; the ledger says 1 since epoch 1" in caplog.text
     assert not reconcile(ledger, client, NAME)
-
-
-class DiesAfter:
-    """Stands before something and ends the process after a number of calls."""
-
-    def __init__(self, inner, left):
-        self._inner, self._left = inner, left
-
-    def __getattr__(self, name):
-        attribute = getattr(self._inner, name)
-        if not callable(attribute):
-            return attribute
-
-        def call(*args, **kwargs):
-            if self._left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            self._left[0] -= 1
-            return attribute(*args, **kwargs)
-
-        return call
 
 
 def _deploy_and_die(deployment, calls, uri, ledger_url):

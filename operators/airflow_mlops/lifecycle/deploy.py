@@ -109,7 +109,7 @@ class Deployment:
 
     def give_up(self, wait: NotReady, *, after_s: float) -> MLOpsError:
         """End a wait that took too long: record the refusal where the version is to blame, and return the error."""
-        error = wait.lasting(f"{str(wait).rstrip('.')}; that is so after {after_s:.0f} s (deploy.timeout).")
+        error = wait.lasting(f"{str(wait).rstrip('.')}, and {after_s:.0f} s (deploy.timeout) are over. {wait.advice}")
         if isinstance(error, Permanent) and self._promoted_epoch() is None:
             self._attempt.record("refused", {"reasons": [str(error)]})
         return error

@@ -97,8 +97,7 @@ class ModelServer:
         try:
             status = self.client.status()
         except ServerUnavailable as error:
-            message = f"{promoted}, which stands; {error}"
-            raise _wait(candidate, "serving", message, lasting=ServerUnavailable) from error
+            raise _wait_to_serve(candidate, f"{promoted}, which stands; {error}") from error
         served = self._served(candidate, status)
         if served.epoch >= candidate.epoch:
             return
@@ -108,12 +107,8 @@ class ModelServer:
                 f"{promoted}, but {self.client.name} cannot load it: {_reason(entry)}. {_goes_on(served)}; mend the "
                 "reason, or promote another version."
             )
-        raise _wait(
-            candidate,
-            "serving",
-            f"{promoted}, which stands; {self.client.name} still serves {served.describe()}{_ledger(status)}",
-            lasting=ServerUnavailable,
-        )
+        still = f"{self.client.name} still serves {served.describe()}{_ledger(status)}"
+        raise _wait_to_serve(candidate, f"{promoted}, which stands; {still}")
 
     def _loaded(self, candidate: Candidate) -> LoadedVersion:
         status = self.client.status()
@@ -123,13 +118,11 @@ class ModelServer:
         if entry is None:
             # A server that cannot read its ledger may do so later; one that can follows another ledger.
             lasting = ServerRefused if status.ledger == "ok" else ServerUnavailable
-            hint = "" if status.ledger != "ok" else ", its ledger answers; does it follow this one?"
-            message = f"{self.client.name} does not list {about} yet{_ledger(status)}{hint}"
-            raise _wait(candidate, "loaded", message, lasting=lasting)
+            raise _wait_to_load(candidate, f"{self.client.name} does not list {about}{_ledger(status)}", lasting)
         if entry.state == "failed":
             raise ModelUnusable(f"{self.client.name} cannot load {about}: {_reason(entry)}. {_goes_on(served)}.")
         if entry.state != "loaded":
-            raise _wait(candidate, "loaded", f"{self.client.name} is loading {about}", lasting=ModelUnusable)
+            raise _wait_to_load(candidate, f"{self.client.name} is loading {about}", ModelUnusable)
         return entry
 
     def _served(self, candidate: Candidate, status: ServerStatus) -> ServedModel:
@@ -149,7 +142,7 @@ class ModelServer:
         except ServerRefused as error:
             if error.status == 404:
                 about = f"{self.client.name} has let go of version {candidate.version} of {candidate.model}"
-                raise _wait(candidate, "loaded", about, lasting=ServerRefused) from error
+                raise _wait_to_load(candidate, about, ServerRefused) from error
             if error.status in (400, 413, 415, 422):
                 raise ModelUnusable(
                     f"version {candidate.version} of {candidate.model} does not answer its golden rows: {error}"
@@ -157,15 +150,26 @@ class ModelServer:
             raise
 
 
-def _wait(candidate: Candidate, until: Until, message: str, *, lasting: type[MLOpsError]) -> NotReady:
-    awaited = Awaited(
-        model=candidate.model,
-        version=candidate.version,
-        digest=candidate.trained.digest,
-        epoch=candidate.epoch,
-        until=until,
+def _wait_to_load(candidate: Candidate, message: str, lasting: type[MLOpsError]) -> NotReady:
+    advice = {
+        ServerRefused: "Check that it follows this ledger and these artifacts.",
+        ServerUnavailable: "Mend its way to the ledger.",
+        ModelUnusable: "Look into its log, or raise deploy.timeout.",
+    }
+    return NotReady(f"{message}.", awaited=_awaited(candidate, "loaded"), lasting=lasting, advice=advice[lasting])
+
+
+def _wait_to_serve(candidate: Candidate, message: str) -> NotReady:
+    return NotReady(
+        f"{message.rstrip('.')}.",
+        awaited=_awaited(candidate, "serving"),
+        lasting=ServerUnavailable,
+        advice="Mend the server; a further try of this task waits for it again.",
     )
-    return NotReady(message.rstrip(".") + ".", awaited=awaited, lasting=lasting)
+
+
+def _awaited(candidate: Candidate, until: Until) -> Awaited:
+    return Awaited(candidate.model, candidate.version, candidate.trained.digest, candidate.epoch, until)
 
 
 def _json(value: Any) -> Any:

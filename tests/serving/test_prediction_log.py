@@ -447,9 +447,7 @@ def test_a_request_that_does_not_fit_on_the_disk_is_refused_whole_and_the_next_g
 
     with (
         disk_that_takes(int(one * 2.5)),
-        pytest.raises(
-            PredictionLogUnwritable, match=r"2 predictions of flights are not in the prediction log.*large"
-        ),
+        pytest.raises(PredictionLogUnwritable, match=r"2 predictions of flights are not in the prediction log.*large"),
     ):
         log.append("flights", [flight(2), flight(3)])
     log.append("flights", [flight(4)])
@@ -467,6 +465,16 @@ def test_a_folder_that_cannot_be_made_is_said(store, log):
 
     with pytest.raises(PredictionLogUnwritable, match="1 predictions of flights are not in the prediction log"):
         log.append("flights", [flight(1)])
+
+
+def test_a_segment_that_somebody_deleted_is_said_and_the_log_goes_on(store, log):
+    log.append("flights", [flight(1)])
+    segments(store)[0].unlink()
+    log.close()
+    log.append("flights", [flight(2)])
+
+    assert "a segment of flights was deleted by somebody else" in log.status()["last_error"]
+    assert numbers(everything(store)) == ["2"]
 
 
 # Stores that are not on a local disk

@@ -35,7 +35,13 @@ POWER_LOSS_S = 1.0
 # A segment is held in memory while it is compacted, so both its rows and its bytes are bounded.
 ROLL_ROWS = 50_000
 ROLL_BYTES = 32 * 2**20
-ROLL_S = 60.0
+# Readers of a local store see open segments, so files may be few and large; those of a bucket wait for a file, and what
+# is in none is lost with the machine's disk.
+ROLL_S = 900.0
+BUCKET_ROLL_S = 60.0
+
+# A store that was away may be back, and another server on it may have died.
+_RETRY_S = 60.0
 
 
 class PredictionLog:
@@ -51,8 +57,8 @@ class PredictionLog:
         Seconds between two calls of fsync.
     roll_rows : int, default=ROLL_ROWS
         Rows after which a segment is compacted.
-    roll_s : float, default=ROLL_S
-        Age in seconds after which a segment is compacted.
+    roll_s : float, optional
+        Age in seconds after which a segment is compacted; default: `ROLL_S` on a local store, else `BUCKET_ROLL_S`.
 
     Raises
     ------
@@ -69,11 +75,12 @@ class PredictionLog:
         folder: str | Path | None = None,
         fsync_s: float = POWER_LOSS_S,
         roll_rows: int = ROLL_ROWS,
-        roll_s: float = ROLL_S,
+        roll_s: float | None = None,
     ) -> None:
         require("msgspec", extra="serving", needed_by="the prediction log")
         self._store, self._root = store, segments_root(store, folder)
-        self._fsync_s, self._roll_rows, self._roll_s = fsync_s, roll_rows, roll_s
+        self._fsync_s, self._roll_rows = fsync_s, roll_rows
+        self._roll_s = roll_s if roll_s is not None else ROLL_S if store.protocol == "file" else BUCKET_ROLL_S
         self._line = line_encoder()
         self._lock = threading.Lock()
         self._open: dict[str, Segment] = {}
@@ -108,7 +115,8 @@ class PredictionLog:
                 self._written[model] += len(records)
                 self._roll_if_full(model)
         except OSError as error:
-            self._lost[model] += len(records)
+            with self._lock:
+                self._lost[model] += len(records)
             self._last_error = str(error)
             raise PredictionLogUnwritable(model=model, rows=len(records), cause=error) from error
 
@@ -185,8 +193,7 @@ class PredictionLog:
             self._wake.clear()
             self._compact_left_behind()
             self._compact_rolled()
-            # Also after a failure: the store may be back by then.
-            self._wake.wait(self._roll_s)
+            self._wake.wait(_RETRY_S)
 
     def _compact_left_behind(self) -> None:
         try:
@@ -198,14 +205,20 @@ class PredictionLog:
         with self._lock:
             rolled = list(self._rolled)
         for model, segment in rolled:
-            try:
-                self._skipped += compact(self._store, model, segment.path)
-            except Exception as error:  # noqa: BLE001 - any filesystem's error; the server goes on and the segment stays
-                self._failed(f"a segment of {model} is not compacted", error)
-                return
-            with self._lock:
-                self._rolled.remove((model, segment))
-            segment.close()
+            if self._is_compacted(model, segment):
+                with self._lock:
+                    self._rolled.remove((model, segment))
+                segment.close()
+
+    def _is_compacted(self, model: str, segment: Segment) -> bool:
+        try:
+            self._skipped += compact(self._store, model, segment.path)
+        except FileNotFoundError as error:
+            self._failed(f"a segment of {model} was deleted by somebody else, and its predictions are lost", error)
+        except Exception as error:  # noqa: BLE001 - any filesystem's error; the server goes on and the segment stays
+            self._failed(f"a segment of {model} is not compacted", error)
+            return False
+        return True
 
     def _failed(self, what: str, error: Exception) -> None:
         self._last_error = f"{what}: {error}"

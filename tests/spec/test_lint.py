@@ -81,21 +81,21 @@ def test_the_shipped_spec_has_no_error_and_warns_of_its_fixed_moment():
         pytest.param(
             "{max_iter",
             "{max_itr",
-            "flights.yaml:31:21: error: train.params.max_itr: sklearn.ensemble.HistGradientBoostingClassifier takes no "
+            "flights.yaml:32:21: error: train.params.max_itr: sklearn.ensemble.HistGradientBoostingClassifier takes no "
             "'max_itr'; did you mean 'max_iter'? (found 60)",
             id="a parameter that is not there, of a short name",
         ),
         pytest.param(
             "slices: [",
             "metrics: [f1, roc_auk]\n  slices: [",
-            "flights.yaml:39:17: error: evaluate.metrics[1]: found 'roc_auk', expected the name of a scorer of "
+            "flights.yaml:40:17: error: evaluate.metrics[1]: found 'roc_auk', expected the name of a scorer of "
             "scikit-learn; did you mean 'roc_auc'?",
             id="a metric that is not there",
         ),
         pytest.param(
             "gate: {block: 1d}",
             "gate: {block: 1d, metric: los_los}",
-            "flights.yaml:38:29: error: evaluate.gate.metric: found 'los_los', expected a loss of a classification: "
+            "flights.yaml:39:29: error: evaluate.gate.metric: found 'los_los', expected a loss of a classification: "
             "log_loss, brier, zero_one; did you mean 'log_loss'?",
             id="a loss that is not there",
         ),
@@ -125,7 +125,7 @@ def test_mix_is_refused_for_an_estimator_without_weights(lint_with):
     )
 
     assert (
-        "flights.yaml:33:11: error: train.window: 'mix' weighs rows, but sklearn.neighbors.KNeighborsClassifier.fit "
+        "flights.yaml:34:11: error: train.window: 'mix' weighs rows, but sklearn.neighbors.KNeighborsClassifier.fit "
         "takes no sample_weight; choose all or recent, or another estimator"
     ) in findings
 
@@ -173,7 +173,7 @@ def test_a_source_that_breaks_on_import_is_one_finding(tmp_path, lint_with):
 
 def test_one_run_names_the_faults_of_every_section(lint_with):
     findings = lint_with(
-        ("window: 59d", "windw: 59d"),
+        ("window: 365d", "windw: 365d"),
         ("owner: airline-science", "owner: airline-science\nextra: 1"),
         ("estimator: hist_gradient_boosting", "estimator: random_forst"),
         ("slices: [carrier, origin]", "slices: [carrier, orign]"),
@@ -193,10 +193,10 @@ def test_one_run_names_the_faults_of_every_section(lint_with):
 
 
 def test_a_section_at_fault_is_no_reason_for_further_findings(lint_with):
-    findings = lint_with(("  holdout: 14d", "  holdout: soon"), ("window: 59d", "window: 20d"))
+    findings = lint_with(("  holdout: 14d", "  holdout: soon"), ("window: 365d", "window: 20d"))
 
     assert [finding for finding in findings if " error: " in finding] == [
-        "flights.yaml:37:12: error: evaluate.holdout: 'soon' is not a duration; write a whole number and s, m, h, d or "
+        "flights.yaml:38:12: error: evaluate.holdout: 'soon' is not a duration; write a whole number and s, m, h, d or "
         "w, such as 12h or 59d"
     ]
 

@@ -90,7 +90,7 @@ def faults(path) -> list[str]:
 def test_the_shipped_spec_loads():
     spec = load_spec(FLIGHTS)
 
-    assert (spec.name, spec.task, spec.ingest.window) == ("flights", "binary", timedelta(days=59))
+    assert (spec.name, spec.task, spec.ingest.window) == ("flights", "binary", timedelta(days=365))
     assert spec.retrain.now == datetime(2013, 3, 1, 5, tzinfo=UTC)
 
 
@@ -116,7 +116,7 @@ def test_a_spec_survives_json_and_back():
         pytest.param(
             "task: binary",
             "schedule: '@daily'\ntask: binary",
-            "6:1: error: schedule: unknown key here; it belongs to monitor.schedule or retrain.schedule "
+            "6:1: error: schedule: unknown key here; it belongs to monitor.schedule or score.schedule or retrain.schedule "
             "(found '@daily')",
             id="a key in the wrong section names the right one",
         ),

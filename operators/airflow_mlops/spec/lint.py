@@ -7,6 +7,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.spec import loop_rules
 from airflow_mlops.spec.imports import NotImportable, import_object
 from airflow_mlops.spec.load import examine, shown
 from airflow_mlops.spec.rules import close_match
@@ -151,6 +152,9 @@ _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (_metrics, {"evaluate"}),
     (_without_suite, {"validate"}),
     (_fixed_moment, {"retrain"}),
+    (loop_rules.quality_of_what, {"data", "deploy", "monitor"}),
+    (loop_rules.rows_between_looks, {"ingest", "monitor"}),
+    (loop_rules.nobody_asks, {"retrain"}),
 )
 
 

@@ -1,0 +1,123 @@
+"""Rules over the sections that say what happens between trainings, and what lint warns of in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from airflow_mlops.spec.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_mlops.spec.sections import ModelSpec
+
+    Location = tuple[str | int, ...]
+    Broken = tuple[Location, str]
+    Found = tuple[str, Location, str]
+
+# Two looks of a schedule are taken to be no farther apart than the farthest of so many.
+_LOOKS = 60
+
+
+def prediction_log(spec: ModelSpec) -> Iterator[Broken]:
+    """Labels find their prediction in the log by the row's key."""
+    if not spec.reads_prediction_log:
+        return
+    if not spec.data.key:
+        yield (
+            ("data", "key"),
+            "names no column, so no label finds its prediction in the server's log; name what tells rows apart, or "
+            "set monitor.predictions to 'score'",
+        )
+    for index, name in enumerate(spec.data.key):
+        if name in spec.data.sensitive:
+            yield (
+                ("data", "key", index),
+                f"{name!r} is in data.sensitive, and the prediction log names each row by its key; take another key, "
+                "or set monitor.predictions to 'score'",
+            )
+
+
+def looks(spec: ModelSpec) -> Iterator[Broken]:
+    """Check when the monitor looks, and how far."""
+    monitor = spec.monitor
+    for section, window in (("monitor", monitor.window), ("score", spec.score.window)):
+        if window is not None and window <= timedelta(0):
+            yield (section, "window"), "a window of no length holds no rows"
+    if monitor.marker is not None and not PurePath(monitor.marker).is_absolute():
+        yield (
+            ("monitor", "marker"),
+            f"{monitor.marker!r} is no absolute path, and the triggerer has no folder of its own",
+        )
+    own = monitor.asset.removeprefix("x-mlops://") if monitor.asset else None
+    if own == f"{spec.name}/retrain":
+        yield ("monitor", "asset"), "the monitor itself rings this asset, and would start itself for ever; name another"
+    elif own in (f"{spec.name}/snapshot", f"{spec.name}/champion") and monitor.asset == own:
+        yield ("monitor", "asset"), f"this asset goes by its URI; write 'x-mlops://{own}'"
+
+
+def policy(spec: ModelSpec) -> Iterator[Broken]:
+    """Check that the policy can ask for something, sometimes."""
+    chosen, at = spec.retrain.policy, ("retrain", "policy")
+    if chosen.kind != "excess_loss":
+        return
+    if chosen.max_age <= timedelta(0):
+        yield (*at, "max_age"), "a champion older than nothing asks for a training at every look; give it days"
+    elif chosen.max_age <= chosen.cooldown:
+        yield (
+            (*at, "max_age"),
+            f"{format_duration(chosen.max_age)} ends before the cooldown ({format_duration(chosen.cooldown)}): each "
+            "training would ask for the next as soon as it may; lengthen it, or shorten the cooldown",
+        )
+
+
+def quality_of_what(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
+    """Warn where what is judged is not what was answered."""
+    chosen, at = spec.monitor.predictions, ("monitor", "predictions")
+    if spec.deploy.server and chosen == "score":
+        yield (
+            "warning",
+            at,
+            "a server answers (deploy.server), but what is judged is what its versions would answer now; leave it out "
+            "to read the server's log",
+        )
+    if chosen == "log" and not spec.deploy.server:
+        yield "warning", at, "no server is named (deploy.server), so it has to be seen to that one writes the log"
+    if spec.data.labels and not spec.data.label_delay:
+        yield (
+            "warning",
+            ("data", "label_delay"),
+            "labels have a source of their own and no delay: each look judges rows whose labels have hardly arrived",
+        )
+
+
+def rows_between_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
+    """Warn where two looks leave rows between them that none of them judges."""
+    if spec.monitor.schedule is None:
+        return
+    from croniter import croniter
+
+    times = croniter(spec.monitor.schedule, datetime(2024, 1, 1, tzinfo=UTC))
+    moments = [times.get_next(datetime) for _ in range(_LOOKS)]
+    farthest = max(later - before for before, later in pairwise(moments))
+    if farthest > spec.monitor_window:
+        yield (
+            "warning",
+            ("monitor", "window"),
+            f"{format_duration(spec.monitor_window)} are shorter than what lies between two looks "
+            f"({format_duration(farthest)}): the rows between are never judged",
+        )
+
+
+def nobody_asks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
+    """Warn where nothing but a person ever asks for a training."""
+    if spec.retrain.policy.kind == "schedule" and spec.retrain.schedule is None:
+        yield (
+            "warning",
+            ("retrain", "policy"),
+            "by schedule, and retrain.schedule is not given: nothing but a person ever asks for a training",
+        )

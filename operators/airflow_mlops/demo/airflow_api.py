@@ -82,10 +82,10 @@ class AirflowApi:
         """
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            if self._request("GET", f"/api/v2/dags/{dag_id}", missing_is_fine=True):
+            if self.request("GET", f"/api/v2/dags/{dag_id}", missing_is_fine=True):
                 return
             time.sleep(0.3)
-        errors = self._request("GET", "/api/v2/importErrors").get("import_errors", [])
+        errors = self.request("GET", "/api/v2/importErrors").get("import_errors", [])
         said = [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
         why = "; ".join(said) or "no file had an import error"
         raise DemoFailed(f"Airflow did not find the DAG {dag_id} within {timeout_s:.0f} s: {why}")
@@ -95,12 +95,12 @@ class AirflowApi:
         # On SQLite the scheduler's clock has whole seconds: a run asked for "now" would wait for the next one.
         past = datetime.now(UTC) - timedelta(seconds=1)
         body = {"logical_date": None, "run_after": past.isoformat(), "conf": conf}
-        return self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
+        return self.request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
 
     def run_ids(self, dag_id: str, *, states: Sequence[str] = ()) -> list[str]:
         """Return the ids of a DAG's newest runs, newest first; only those in one of ``states`` where some are given."""
         params = {"order_by": "-id", "limit": 50, **({"state": list(states)} if states else {})}
-        runs = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=params)["dag_runs"]
+        runs = self.request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=params)["dag_runs"]
         return [run["dag_run_id"] for run in runs]
 
     def ring(self, asset: str, extra: dict[str, Any]) -> None:
@@ -111,17 +111,17 @@ class AirflowApi:
         DemoFailed
             No DAG names this asset.
         """
-        found = self._request("GET", "/api/v2/assets", params={"name_pattern": asset})["assets"]
+        found = self.request("GET", "/api/v2/assets", params={"name_pattern": asset})["assets"]
         numbers = [one["id"] for one in found if one["name"] == asset]
         if not numbers:
             raise DemoFailed(f"Airflow knows no asset {asset}")
-        self._request("POST", "/api/v2/assets/events", json={"asset_id": numbers[0], "extra": extra})
+        self.request("POST", "/api/v2/assets/events", json={"asset_id": numbers[0], "extra": extra})
 
     def run(self, dag_id: str, run_id: str) -> RunState:
         """Read a run with its tasks."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
-        run = self._request("GET", path)
-        tasks = self._request("GET", f"{path}/taskInstances", params={"limit": 100})["task_instances"]
+        run = self.request("GET", path)
+        tasks = self.request("GET", f"{path}/taskInstances", params={"limit": 100})["task_instances"]
         states = sorted(map(_task, tasks), key=lambda task: (task.start is None, task.start or 0, task.task_id))
         queued = datetime.fromisoformat(run["queued_at"])
         return RunState(dag_id, run_id, run["state"], queued, _time(run["end_date"]), tuple(states))
@@ -146,25 +146,32 @@ class AirflowApi:
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """Return what a task returned, or None."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        entry = self._request("GET", path, params={"deserialize": "true"}, missing_is_fine=True)
+        entry = self.request("GET", path, params={"deserialize": "true"}, missing_is_fine=True)
         return entry.get("value")
 
     def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
         """Return the extra links of a task that lead somewhere."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
-        links = self._request("GET", path, missing_is_fine=True).get("extra_links", {})
+        links = self.request("GET", path, missing_is_fine=True).get("extra_links", {})
         return {name: url for name, url in links.items() if url}
 
     def error_lines(self, dag_id: str, run_id: str, task_id: str, tries: int) -> list[str]:
         """Return the messages a failed task logged as errors."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{max(tries, 1)}"
-        log = self._request("GET", path, headers={"Accept": "application/json"}, missing_is_fine=True)
+        log = self.request("GET", path, headers={"Accept": "application/json"}, missing_is_fine=True)
         lines = [line for line in log.get("content", []) if isinstance(line, dict)]
         return [_said(line) for line in lines if line.get("level") in {"error", "critical"}]
 
-    def _request(self, method: str, path: str, *, missing_is_fine: bool = False, **options: Any) -> dict[str, Any]:
+    def request(self, method: str, path: str, *, missing_is_fine: bool = False, **options: Any) -> dict[str, Any]:
+        """Ask anything of the API, logged in; an answer without a body is an empty dict.
+
+        Raises
+        ------
+        DemoFailed
+            Airflow did not answer, or not with a 2xx.
+        """
         if "Authorization" not in self._client.headers and path != "/auth/token":
-            token = self._request("POST", "/auth/token", json=self._login)["access_token"]
+            token = self.request("POST", "/auth/token", json=self._login)["access_token"]
             self._client.headers["Authorization"] = f"Bearer {token}"
         try:
             answer = self._client.request(method, path, **options)
@@ -174,7 +181,7 @@ class AirflowApi:
             return {}
         if not answer.is_success:
             raise DemoFailed(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:300]}")
-        return answer.json()
+        return answer.json() if answer.content else {}
 
 
 def _task(task: dict[str, Any]) -> TaskState:

@@ -73,7 +73,7 @@ def _add_limits(parser: ArgumentParser) -> None:
         "--max-waiting-rows", type=int, metavar="N", help="most rows that wait at once; default twice --max-rows"
     )
     limits.add_argument(
-        "--batch-rows", type=int, default=256, metavar="N", help="waiting requests go together up to this; 256"
+        "--batch-rows", type=int, default=1024, metavar="N", help="waiting requests go together up to this; 1024"
     )
 
 

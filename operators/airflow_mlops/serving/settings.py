@@ -53,14 +53,9 @@ class ServerSettings:
     max_body_mb: float = 10.0
     max_rows: int = 10_000
     max_waiting_rows: int = 20_000
-    batch_rows: int = 256
+    batch_rows: int = 1024
     prediction_log: bool = True
     log_folder: Path | None = None
-
-    @property
-    def max_body(self) -> int:
-        """Largest body, in bytes."""
-        return int(self.max_body_mb * MEBIBYTE)
 
     def check(self) -> None:
         """Refuse what no server should be started with.

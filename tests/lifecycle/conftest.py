@@ -106,16 +106,6 @@ def evaluation(store):
     return judged
 
 
-@pytest.fixture(scope="session")
-def fresh_mlflow_db(tmp_path_factory):
-    """An initialised database: making one takes MLflow seconds, copying it nothing."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
-    return path
-
-
 @pytest.fixture
 def tracking_folder(tmp_path, fresh_mlflow_db):
     """A folder with a database of its own."""

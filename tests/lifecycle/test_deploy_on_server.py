@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
 import signal
 import time
 from dataclasses import replace
 
-import httpx
 import pytest
 
 from airflow_mlops.errors import (
@@ -24,70 +21,24 @@ from airflow_mlops.lifecycle.promote import promote
 from airflow_mlops.lifecycle.server_client import ServerAddress, ServerClient
 from airflow_mlops.lifecycle.server_target import ModelServer
 from airflow_mlops.stages.deploy import ServabilityReport
-from tests.model_server import closed_port
+from tests.running_server import TOKEN, RunningServer
 
 from .conftest import MOMENT, NAME, DiesAfter, alias, champion, outcomes
 
 FORK = multiprocessing.get_context("fork")
 PATIENCE_S = 60.0
-TOKEN = "the-token"
 TRIED = ServabilityReport(
     passed=True, reasons=[], rows=20, max_difference=0.0, latency_ms=1.0, memory_mb=2.0,
 )  # fmt: skip
 
 
-def _serve(port, ledger_url, store, models):
-    from airflow_mlops.serving.listen import serve
-    from airflow_mlops.serving.settings import ServerSettings
-
-    settings = ServerSettings(models=models, port=port, token=TOKEN, poll_s=0.05, prediction_log=False)
-    serve(settings, ledger=Ledger(ledger_url), store=store, announce=lambda address: None)
-
-
-class RunningServer:
-    """`airflow-mlops serve` in a fork of this process, which has its libraries loaded; it can be killed and started."""
-
-    def __init__(self, store, ledger_url, models=(NAME,)):
-        self._arguments = (closed_port(), ledger_url, store, models)
-        self.url = f"http://127.0.0.1:{self._arguments[0]}"
-        self.start()
-
-    def start(self):
-        self._process = FORK.Process(target=_serve, args=self._arguments, daemon=True)
-        self._process.start()
-        for _ in range(600):
-            with contextlib.suppress(httpx.TransportError):
-                return httpx.get(f"{self.url}/health")
-            time.sleep(0.05)
-        raise AssertionError("the server did not start")
-
-    def kill(self):
-        os.kill(self._process.pid, signal.SIGKILL)
-        self._process.join()
-
-    def client(self, token=TOKEN):
-        return ServerClient(ServerAddress(self.url, token, name="the server"))
-
-    @property
-    def target(self):
-        return ModelServer(self.client())
-
-    def answer(self, row):
-        """Ask whoever serves, as a client does."""
-        body = {"dataframe_records": [row]}
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.post(f"{self.url}/invocations", json=body, headers=headers)
+def client_of(server, token=TOKEN):
+    return ServerClient(ServerAddress(server.url, token, name="the server"))
 
 
 @pytest.fixture
 def serve(store, tmp_path):
     """Start servers that end with the test."""
-    import uvicorn
-
-    from airflow_mlops.serving import app
-
-    assert uvicorn  # both are loaded before the fork
-    assert app
     running = []
 
     def start(*, ledger=None, models=(NAME,)):
@@ -110,7 +61,7 @@ def on_server(deployment, server):
     """A deploy on that server."""
 
     def make(model, *, epoch=0, **limits):
-        return replace(deployment(model, epoch=epoch, **limits), target=server.target)
+        return replace(deployment(model, epoch=epoch, **limits), target=ModelServer(client_of(server)))
 
     return make
 
@@ -148,7 +99,7 @@ def test_the_evidence_is_what_the_server_answered(on_server, registered, server,
     deployed = on_server(registered()).deploy_within(PATIENCE_S)
 
     report = ledger.find(NAME, "deploy", "1@0:servable").payload["report"]
-    said = server.client().status().models[NAME].loaded[0]
+    said = client_of(server).status().models[NAME].loaded[0]
     assert (report["rows"], report["max_difference"]) == (20, 0.0)
     assert deployed.memory_mb == report["memory_mb"] == said.memory_mb
     assert deployed.latency_ms == report["latency_ms"] > 0
@@ -182,7 +133,7 @@ def test_while_the_server_loads_the_caller_is_asked_to_come_again(serving_first,
     assert (awaited.model, awaited.version, awaited.epoch, awaited.until) == (NAME, "2", 2, "loaded")
     assert who_answers(server, row) == ("1", 1)
     assert deployment.deploy_within(PATIENCE_S).promoted
-    assert awaited.has_ended(server.client().status())
+    assert awaited.has_ended(client_of(server).status())
 
 
 def spoil(store, model):
@@ -217,7 +168,7 @@ def test_a_version_that_is_mended_after_a_failed_load_is_tried_again(
     spoil(store, model)
     with pytest.raises(ModelUnusable):
         on_server(model, epoch=1).deploy_within(PATIENCE_S)
-    until(lambda: [entry.version for entry in server.client().status().models[NAME].loaded] == ["1"])
+    until(lambda: [entry.version for entry in client_of(server).status().models[NAME].loaded] == ["1"])
 
     store.write_bytes(file, good)
     on_server(model, epoch=1).deploy_within(PATIENCE_S)
@@ -292,7 +243,7 @@ def test_a_server_that_goes_away_after_the_promotion_is_waited_for(
     with pytest.raises(
         NotReady, match=r"version 2 of flights is promoted at epoch 2, which stands; the server cannot"
     ) as caught:
-        until_promoted(replace(deployment, target=Leaving(server.client())))
+        until_promoted(replace(deployment, target=Leaving(client_of(server))))
     assert champion(ledger) == "2" == alias(client)
     error = deployment.give_up(caught.value, after_s=300)
     assert isinstance(error, ServerUnavailable)
@@ -318,7 +269,7 @@ def until_promoted(deployment):
 
 
 def test_a_wrong_token_is_said_and_refused(deployment, registered, server, ledger):
-    target = ModelServer(server.client("another"))
+    target = ModelServer(client_of(server, "another"))
 
     with pytest.raises(ServerRefused, match=r"the server refuses the token \(status 401\)") as caught:
         replace(deployment(registered()), target=target).deploy()
@@ -334,7 +285,7 @@ def test_a_server_of_other_models_is_refused(deployment, registered, serve):
     with pytest.raises(
         ServerRefused, match=r"the server does not serve flights; it serves trains\. Start it with this"
     ):
-        replace(deployment(registered()), target=server.target).deploy()
+        replace(deployment(registered()), target=ModelServer(client_of(server))).deploy()
 
 
 def test_a_server_that_follows_another_ledger_is_given_up_with_what_it_says(
@@ -343,8 +294,8 @@ def test_a_server_that_follows_another_ledger_is_given_up_with_what_it_says(
     elsewhere = Ledger(f"sqlite:///{tmp_path / 'other.db'}")
     elsewhere.append(NAME, "ingest", "s1", {}, at=MOMENT)
     server = serve(ledger=f"sqlite:///{tmp_path / 'other.db'}")
-    until(lambda: server.client().status().ledger == "ok")
-    waiting = replace(deployment(registered()), target=server.target)
+    until(lambda: client_of(server).status().ledger == "ok")
+    waiting = replace(deployment(registered()), target=ModelServer(client_of(server)))
 
     with pytest.raises(NotReady) as caught:
         waiting.deploy_within(0.3)
@@ -392,7 +343,7 @@ def test_killed_between_any_two_effects_the_server_answers_and_the_retry_ends_wi
     work = on_server(registered(1), epoch=1)
     killed, seen = 0, []
     for calls in range(80):
-        arguments = (work, calls, client.tracking_uri, f"sqlite:///{tmp_path / 'ledger.db'}", server.client().address)
+        arguments = (work, calls, client.tracking_uri, f"sqlite:///{tmp_path / 'ledger.db'}", client_of(server).address)
         process = FORK.Process(target=_deploy_and_die, args=arguments)
         process.start()
         process.join(60)

@@ -119,15 +119,19 @@ def _old(stands: Standing, policy: ExcessLossPolicy) -> tuple[str, ...]:
 def _calm(stands: Standing, policy: ExcessLossPolicy) -> str:
     if stands.level is None:
         return f"version {stands.champion_version} was not judged: no window has enough labelled predictions"
-    return f"{_lost(stands)}, less than the {_limit(stands, policy)}"
+    return f"{_lost(stands)}, not above the {_limit(stands, policy)}"
 
 
 def _lost(stands: Standing) -> str:
-    windows = f"{stands.windows} window{'' if stands.windows == 1 else 's'}"
-    return (
-        f"version {stands.champion_version} has lost {stands.excess:.3g} more than a fresh model would have since "
-        f"{_day(stands.since)} ({windows})"
-    )
+    if not stands.windows:
+        return f"version {stands.champion_version} has no labelled window since {_day(stands.since)}"
+    fresh = "more than a fresh model would have"
+    lost = f"{stands.excess:.3g} {fresh} since {_day(stands.losing_since)}" if stands.excess else f"no {fresh}"
+    return f"version {stands.champion_version} has lost {lost} ({_count(stands.windows)} since the last training)"
+
+
+def _count(windows: int) -> str:
+    return f"{windows} labelled window{'' if windows == 1 else 's'}"
 
 
 def _limit(stands: Standing, policy: ExcessLossPolicy) -> str:

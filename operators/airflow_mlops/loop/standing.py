@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ class Standing:
     noise : float or None
         Median absolute change of the served loss from window to window.
     excess : float or None
-        What the champion lost beyond level and allowance, summed over the counted windows.
+        What the champion lost beyond level and allowance in the counted windows: see `excess_loss`.
+    losing_since : datetime or None
+        From when the excess has been above zero.
     limit : float or None
         An excess above this asks for a training.
     trained_at, old_at, cool_at : datetime or None
@@ -56,6 +58,7 @@ class Standing:
     level: float | None = None
     noise: float | None = None
     excess: float | None = None
+    losing_since: datetime | None = None
     limit: float | None = None
     trained_at: datetime | None = None
     old_at: datetime | None = None
@@ -95,40 +98,75 @@ def standing(history: History, signals: Signals, policy: Policy, *, min_labels: 
     latest = max(champion.at, trained_at or champion.at)
     windows = _comparable(history, min_labels)
     served = [window for window in windows if _rows(window, champion.version) >= min_labels and window.end > latest]
-    losses = [window.by_version[champion.version].loss for window in served]
     metric = windows[-1].metric if windows else None
     measured = Standing(
         champion_version=champion.version,
         epoch=champion.epoch,
         since=latest,
-        windows=len(losses),
-        last_loss=losses[-1] if losses else None,
+        windows=len(served),
+        last_loss=served[-1].by_version[champion.version].loss if served else None,
         level=_level(history, windows, metric, min_labels),
         noise=_noise([window.loss for window in windows]),
         trained_at=trained_at,
     )
-    return measured if policy.kind == "schedule" else _against(measured, policy, losses, now=signals.now)
+    return measured if policy.kind == "schedule" else _against(measured, policy, served, now=signals.now)
 
 
-def _against(measured: Standing, policy: ExcessLossPolicy, losses: Sequence[float], *, now: datetime) -> Standing:
+def _against(measured: Standing, policy: ExcessLossPolicy, served: Sequence[Window], *, now: datetime) -> Standing:
     """Hold what was measured against the policy's limits."""
-    level, latest, trained_at = measured.level, measured.since, measured.trained_at
+    latest, trained_at = measured.since, measured.trained_at
     old_at = None if latest is None else latest + policy.max_age
     cool_at = None if trained_at is None else trained_at + policy.cooldown
-    return replace(
+    held = replace(
         measured,
-        excess=None if level is None else excess_loss(losses, level, policy.allowance * (measured.noise or 0.0)),
-        limit=None if level is None else policy.threshold * level,
         old_at=old_at,
         cool_at=cool_at,
         is_old=old_at is not None and now > old_at,
         is_cooling_down=cool_at is not None and now < cool_at,
     )
+    if held.level is None:
+        return held
+    losses = [window.by_version[str(held.champion_version)].loss for window in served]
+    excess, windows = excess_loss(losses, held.level, policy.allowance * (held.noise or 0.0))
+    limit = policy.threshold * held.level
+    return replace(
+        held, excess=excess, limit=limit, losing_since=_later(served[-windows].start, latest) if windows else None
+    )
 
 
-def excess_loss(losses: Sequence[float], level: float, allowance: float) -> float:
-    """Sum what each loss is beyond level and allowance."""
-    return sum(max(0.0, loss - level - allowance) for loss in losses)
+def _later(one: datetime, other: datetime | None) -> datetime:
+    return one if other is None else max(one, other)
+
+
+def excess_loss(losses: Sequence[float], level: float, allowance: float) -> tuple[float, int]:
+    """Accumulate what losses are beyond level and allowance; what they are below pays back, down to zero.
+
+    Paying back is what keeps chance from adding up: of windows that are only noisy, the good ones cancel the bad ones.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Oldest first.
+    level, allowance : float
+        A loss of both together adds nothing.
+
+    Returns
+    -------
+    excess : float
+        What stands at the end.
+    windows : int
+        How many of the last losses it stems from: those since it was last zero.
+
+    References
+    ----------
+    Page (1954), Continuous Inspection Schemes, *Biometrika* 41(1/2): the cumulative sum, with the allowance as its
+    reference value.
+    """
+    excess, windows = 0.0, 0
+    for loss in losses:
+        excess = max(0.0, excess + loss - level - allowance)
+        windows = windows + 1 if excess else 0
+    return excess, windows
 
 
 def _comparable(history: History, min_labels: int) -> list[Window]:
@@ -147,40 +185,31 @@ def _noise(losses: Sequence[float]) -> float | None:
 
 
 def _level(history: History, windows: Sequence[Window], metric: str | None, min_labels: int) -> float | None:
-    """Give what a fresh model loses: the median of what the last ones lost, first in service.
+    """Give what a fresh model loses: the median of what the last trainings lost on rows that were new to them.
 
-    A refused training tells it too: the better of challenger and champion on the rows held out for them is what there
-    was to be had. Before the first window of service the champion's own evaluation has to do.
+    For a version that was promoted that is the mean of its evaluation and of its first window of service. A refused
+    training tells it too: the better of challenger and champion on the held-out rows is what there was to be had.
     """
-    fresh = [
-        *_first_losses(history.promotions, windows, min_labels),
-        *(
-            (training.at, best)
-            for training in history.trainings
-            if training.verdict == "refused" and (best := _best_loss(training.metrics, metric)) is not None
-        ),
-    ]
-    if fresh:
-        return median(loss for _, loss in sorted(fresh)[-FRESH_LOSSES:])
-    return holdout_loss(history.promotions[-1].metrics, metric)
+    fresh = []
+    for number, promotion in enumerate(history.promotions):
+        until = history.promotions[number + 1].at if number + 1 < len(history.promotions) else None
+        both = [holdout_loss(promotion.metrics, metric), _first_loss(promotion, until, windows, min_labels)]
+        fresh += [(promotion.at, fmean(known))] if (known := [loss for loss in both if loss is not None]) else []
+    for training in history.trainings:
+        both = [holdout_loss(training.metrics, metric), holdout_loss(training.metrics, metric, of="champion_")]
+        if training.verdict == "refused" and (known := [loss for loss in both if loss is not None]):
+            fresh.append((training.at, min(known)))
+    return median(loss for _, loss in sorted(fresh)[-FRESH_LOSSES:]) if fresh else None
 
 
-def _first_losses(
-    promotions: Sequence[Promotion], windows: Sequence[Window], min_labels: int
-) -> list[tuple[datetime, float]]:
-    found = []
-    for promotion, later in zip(promotions, [*promotions[1:], None], strict=True):
-        for window in windows:
-            is_its_own = window.end > promotion.at and (later is None or window.start < later.at)
-            if is_its_own and _rows(window, promotion.version) >= min_labels:
-                found.append((promotion.at, window.by_version[promotion.version].loss))
-                break
-    return found
-
-
-def _best_loss(metrics: Mapping[str, float], metric: str | None) -> float | None:
-    both = [holdout_loss(metrics, metric), holdout_loss(metrics, metric, of="champion_")]
-    return min((loss for loss in both if loss is not None), default=None)
+def _first_loss(
+    promotion: Promotion, until: datetime | None, windows: Sequence[Window], min_labels: int
+) -> float | None:
+    for window in windows:
+        is_its_own = window.end > promotion.at and (until is None or window.start < until)
+        if is_its_own and _rows(window, promotion.version) >= min_labels:
+            return window.by_version[promotion.version].loss
+    return None
 
 
 def holdout_loss(metrics: Mapping[str, float], metric: str | None, *, of: str = "") -> float | None:

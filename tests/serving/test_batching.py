@@ -96,6 +96,33 @@ def test_what_waits_goes_together_and_each_gets_its_own(held, make_batcher):
     assert held.predict.asked == [[0], [1, 2, 3, 4]]
 
 
+def test_clients_that_were_answered_together_are_waited_for_to_come_again(held, make_batcher):
+    batcher = make_batcher(gather_s=60)
+
+    async def come_again():
+        await ask_while_busy(batcher, held, (held, rows(1)), (held, rows(2)))
+        one = asyncio.create_task(batcher.predict(held, rows(3)))
+        await asyncio.sleep(0.05)
+        before = list(held.predict.asked)
+        await asyncio.gather(one, batcher.predict(held, rows(4)))
+        return before
+
+    assert asyncio.run(come_again()) == [[0], [1, 2]]
+    assert held.predict.asked == [[0], [1, 2], [3, 4]]
+
+
+def test_a_crowd_that_has_gone_is_waited_for_once(held, make_batcher):
+    batcher = make_batcher(gather_s=0.001)
+
+    async def come_alone():
+        await ask_while_busy(batcher, held, (held, rows(1)), (held, rows(2)))
+        return [await batcher.predict(held, rows(3)), await batcher.predict(held, rows(4))]
+
+    assert asyncio.run(come_alone()) == [[3.0], [4.0]]
+    assert held.predict.asked == [[0], [1, 2], [3], [4]]
+    assert batcher._together == 1
+
+
 def test_a_batch_ends_at_its_limit(held, make_batcher):
     asyncio.run(
         ask_while_busy(make_batcher(batch_rows=3), held, *[(held, rows(n, n)) for n in (1, 2)], (held, rows(3)))

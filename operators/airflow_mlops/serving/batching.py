@@ -1,7 +1,8 @@
-"""One thread predicts; whatever waits for the same version meanwhile is predicted together, so that nothing is delayed.
+"""One thread predicts; whatever waits for the same version meanwhile is predicted together.
 
 A single request on an idle server is predicted at once. While a prediction runs, requests queue up, and those that fit
-together become one call of the model, which costs little more than a call for one row.
+together become one call of the model, which costs little more than a call for one row. Clients that were answered
+together are given some milliseconds to come again, so that they stay together.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,13 +66,24 @@ class Batcher:
         More are refused with 429.
     batch_rows : int
         Waiting requests are put together up to this many rows.
+    gather_s : float, default=0.003
+        Longest wait in seconds for requests to come, where as many came together last time.
     """
 
-    def __init__(self, recorder: Recorder, metrics: Metrics, *, max_waiting_rows: int, batch_rows: int) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        metrics: Metrics,
+        *,
+        max_waiting_rows: int,
+        batch_rows: int,
+        gather_s: float = 0.003,
+    ) -> None:
         self._recorder, self._metrics = recorder, metrics
-        self._max_waiting_rows, self._batch_rows = max_waiting_rows, batch_rows
+        self._max_waiting_rows, self._batch_rows, self._gather_s = max_waiting_rows, batch_rows, gather_s
         self._waiting: deque[Job] = deque()
         self._waiting_rows = 0
+        self._together = 0
         self._changed = threading.Condition()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="predict", daemon=True)
@@ -139,6 +152,7 @@ class Batcher:
                 self._changed.wait()
             if not self._waiting:
                 return []
+            self._gather()
             jobs, left = [self._waiting.popleft()], deque[Job]()
             rows = jobs[0].rows.count
             while self._waiting:
@@ -151,6 +165,20 @@ class Batcher:
             self._waiting = left
             self._waiting_rows -= rows
             return jobs
+
+    def _gather(self) -> None:
+        """Let those who were just answered come again, where so many went together last time.
+
+        Otherwise clients that ask anew with each answer part into two groups, of which one waits while the other is
+        predicted: twice the calls. A client alone never waits, and a crowd that has gone is waited for once.
+        """
+        deadline = time.monotonic() + self._gather_s
+        while len(self._waiting) < self._together and not self._is_closed:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            self._changed.wait(left)
+        self._together = len(self._waiting)
 
     def _work(self, jobs: Sequence[Job]) -> None:
         done: list[tuple[Job, Any]] = []

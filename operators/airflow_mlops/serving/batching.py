@@ -173,12 +173,13 @@ class Batcher:
         predicted: twice the calls. A client alone never waits, and a crowd that has gone is waited for once.
         """
         deadline = time.monotonic() + self._gather_s
-        while len(self._waiting) < self._together and not self._is_closed:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
+        while not self._is_gathered() and (left := deadline - time.monotonic()) > 0:
             self._changed.wait(left)
         self._together = len(self._waiting)
+
+    def _is_gathered(self) -> bool:
+        is_full = len(self._waiting) >= self._together or self._waiting_rows >= self._batch_rows
+        return is_full or self._is_closed or not self._waiting[0].loaded.is_row_wise
 
     def _work(self, jobs: Sequence[Job]) -> None:
         done: list[tuple[Job, Any]] = []

@@ -1,4 +1,4 @@
-"""Drive the eight operators by hand over ten real days, as a hand-written DAG would."""
+"""Drive all operators by hand over ten real days, as a hand-written DAG would."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-STAGES = ("ingest", "validate", "features", "train", "evaluate", "register", "deploy", "drift")
+STAGES = (
+    *("request", "ingest", "validate", "features", "train", "evaluate", "register", "deploy"),
+    *("drift", "decide", "score"),
+)
 NOW = "2013-01-11T05:00:00+00:00"
 
 
@@ -39,13 +42,15 @@ def ten_days() -> ModelSpec:
     small["train"]["params"] = {"max_iter": 20, "max_leaf_nodes": 15}
     small["deploy"]["golden_rows"], small["deploy"]["server"], small["data"]["label_delay"] = 20, None, "0d"
     small["retrain"]["now"] = NOW
+    # A machine that does much else at once must not refuse a model.
+    small["deploy"]["max_latency_ms"] = 30_000
     reduced = ModelSpec.model_validate(small)
     reduced._base_dir = spec.base_dir
     return reduced
 
 
 class Chain:
-    """The eight stages of one model in a folder; each takes what the ones before returned.
+    """All stages of one model in a folder; each takes what the ones before returned.
 
     Parameters
     ----------
@@ -80,6 +85,7 @@ class Chain:
         """Return the stage's own inputs; a stage that has not run counts as None."""
         done = self.results.get
         return {
+            "request": {"window": None, "reason": "a test"},
             "ingest": {},
             "validate": {"snapshot": done("ingest")},
             "features": {"snapshots": [done("ingest")]},
@@ -88,6 +94,8 @@ class Chain:
             "register": {"model": done("train"), "evaluation": done("evaluate")},
             "deploy": {"model": done("register"), "evaluation": done("evaluate")},
             "drift": {"current": done("ingest")},
+            "decide": {"snapshot": done("ingest"), "validation": done("validate")},
+            "score": {"snapshot": done("ingest")},
         }[stage]
 
     def run(self, stage: str, *, run_id: str = "manual__1", **changes: Any) -> Any:
@@ -96,7 +104,7 @@ class Chain:
         return self.results[stage]
 
     def run_all(self, *, run_id: str = "manual__1") -> dict[str, Any]:
-        """Run all eight in order."""
+        """Run all in order."""
         for stage in STAGES:
             self.run(stage, run_id=run_id)
         return dict(self.results)

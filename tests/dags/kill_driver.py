@@ -1,4 +1,4 @@
-"""Run the eight stages, each in a process that is killed before its first effect, its second, and so on until it ends.
+"""Run all stages, each in a process that is killed before its first effect, its second, and so on until it ends.
 
 ``python -m tests.dags.kill_driver FOLDER`` prints how often each stage was killed. A process of its own: a parent that
 has trained a model holds threads that a forked child cannot use.

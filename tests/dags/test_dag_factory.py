@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from airflow_mlops.dag_factory import dags_from, monitor_dag, retrain_dag
+from airflow_mlops.dag_factory import dags_from, monitor_dag, retrain_dag, score_dag
 from airflow_mlops.errors import SpecError
 from tests.conftest import ROOT
 
-STAGES = {"ingest", "validate", "features", "train", "evaluate", "register", "deploy"}
+STAGES = {"request", "ingest", "validate", "features", "train", "evaluate", "register", "deploy"}
+FLIGHTS = {"flights_retrain", "flights_monitor", "flights_score"}
 SPEC = yaml.safe_load((ROOT / "dags" / "specs" / "flights.yaml").read_text())
 
 
@@ -60,16 +61,50 @@ def test_the_clock_leg_gives_a_next_run(write):
     assert (upcoming.run_after.hour, upcoming.run_after.day_of_week) == (3, 0)
 
 
-def test_the_monitor_follows_its_own_schedule(write):
-    assert monitor_dag(write(monitor={"schedule": "@daily"})).timetable.expression == "0 0 * * *"
-    assert not monitor_dag(write()).timetable.can_be_scheduled
+def test_monitor_and_score_follow_schedules_of_their_own(write):
+    path = write(monitor={"schedule": "@daily"}, score={"schedule": "@hourly"})
+
+    assert monitor_dag(path).timetable.expression == "0 0 * * *"
+    assert score_dag(path).timetable.expression == "0 * * * *"
+    for make in (monitor_dag, score_dag):
+        assert not make(write()).timetable.can_be_scheduled
+
+
+def test_news_of_an_asset_start_the_monitor(write):
+    by_name = monitor_dag(write(monitor={"asset": "landing/flights"})).timetable.asset_condition
+    by_uri = monitor_dag(write(monitor={"asset": "s3://landing/flights"})).timetable.asset_condition
+
+    assert (by_name.name, by_uri.uri) == ("landing/flights", "s3://landing/flights")
+
+
+def test_a_marker_file_is_watched_for_and_starts_the_monitor(write):
+    asset = monitor_dag(write(monitor={"marker": "/landing/_DONE"})).timetable.asset_condition
+
+    [watcher] = asset.watchers
+    assert (asset.uri, watcher.trigger.serialize()) == (
+        "x-mlops://flights/landed",
+        (
+            "airflow.providers.standard.triggers.file.FileDeleteTrigger",
+            {"filepath": "/landing/_DONE", "poke_interval": 1.0},
+        ),
+    )
+
+
+def test_clock_asset_and_marker_each_start_the_monitor_alone(write):
+    timetable = monitor_dag(
+        write(monitor={"schedule": "@daily", "asset": "landing/flights", "marker": "/landing/_DONE"})
+    ).timetable
+
+    assert type(timetable).__name__ == "AssetOrTimeSchedule"
+    assert type(timetable.asset_condition).__name__ == "AssetAny"
+    assert {asset.name for asset in timetable.asset_condition.objects} == {"landing/flights", "flights/landed"}
 
 
 # The form
 
 
 def test_every_field_of_the_form_has_a_default_that_is_valid(write):
-    for dag in (retrain_dag(write()), monitor_dag(write()), retrain_dag(write(retrain={}))):
+    for dag in (retrain_dag(write()), monitor_dag(write()), score_dag(write()), retrain_dag(write(retrain={}))):
         dag.params.validate()
 
 
@@ -78,13 +113,25 @@ def test_the_form_stands_where_the_spec_stands(write):
     assert retrain_dag(write(retrain={})).params["now"] is None
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [(None, "all"), ("mix", "mix")])
-def test_the_window_of_the_form_goes_before_that_of_the_spec(write, chosen, expected):
-    features = retrain_dag(write()).get_task("features")
+@pytest.mark.parametrize(("chosen", "expected"), [(None, ""), ("mix", "mix")])
+def test_the_window_of_the_form_reaches_the_request(write, chosen, expected):
+    request = retrain_dag(write()).get_task("request")
 
-    features.render_template_fields({"params": {"window": chosen, "now": "2013-03-01"}, "ti": _Results()})
+    request.render_template_fields({"params": {"window": chosen, "now": "2013-03-01", "reason": "I want it"}})
 
-    assert features.window == expected
+    assert (request.window, request.reason, request.now) == (expected, "I want it", "2013-03-01")
+
+
+def test_every_task_after_the_request_stands_where_the_request_says(write):
+    dag = retrain_dag(write())
+    features = dag.get_task("features")
+
+    features.render_template_fields({"ti": _Results({"now": "2013-04-01T00:00:00+00:00", "window": "recent"})})
+
+    assert (features.now, features.window) == ("2013-04-01T00:00:00+00:00", "recent")
+    assert {task.now for task in retrain_dag(write()).tasks if task.task_id != "request"} == {
+        "{{ ti.xcom_pull(task_ids='request')['now'] }}"
+    }
 
 
 @pytest.mark.parametrize(("name", "value"), [("now", "yesterday"), ("window", "some"), ("reason", None)])
@@ -100,8 +147,11 @@ def test_the_form_refuses_what_is_no_answer(write, name, value):
 class _Results:
     """Stands for the task instance where upstream results are asked for."""
 
+    def __init__(self, result):
+        self.result = result
+
     def xcom_pull(self, **_):
-        return {}
+        return self.result
 
 
 # Tasks
@@ -124,6 +174,26 @@ def test_labels_of_their_own_source_are_ingested_beside_the_rows(write):
     assert set(dag.task_ids) == STAGES | {"ingest_labels"}
     assert dag.get_task("ingest_labels").part == "labels"
     assert dag.get_task("features").upstream_task_ids == {"ingest", "ingest_labels", "validate"}
+    assert dag.get_task("ingest_labels").upstream_task_ids == {"request"}
+
+
+def test_labels_of_their_own_source_reach_the_decision(write):
+    labels = {"source": {"kind": "sql", "conn_id": "w", "query": "x"}, "key": ["flight"], "arrived": "at"}
+    dag = monitor_dag(write(data={**SPEC["data"], "labels": labels}))
+
+    assert dag.get_task("decide").upstream_task_ids == {"ingest", "ingest_labels", "validate"}
+
+
+def test_a_decision_is_made_whatever_came_before_it(write):
+    dag = monitor_dag(write())
+
+    assert dag.get_task("decide").trigger_rule == "all_done"
+    assert [str(alias.name) for alias in dag.get_task("decide").outlets] == ["flights/decision"]
+
+
+def test_the_monitor_reads_back_to_the_labels_that_become_due(write):
+    assert monitor_dag(write()).get_task("ingest").window == "9d"
+    assert score_dag(write()).get_task("ingest").window == "7d"
 
 
 def test_tasks_keep_their_words_inside_their_groups(write):
@@ -145,7 +215,7 @@ def test_deploying_announces_a_champion_and_checking_a_snapshot(write):
 
 
 def test_every_task_has_a_page_that_says_what_to_do_at_night(write):
-    for dag in (retrain_dag(write()), monitor_dag(write())):
+    for dag in (retrain_dag(write()), monitor_dag(write()), score_dag(write())):
         assert "flights" in dag.doc_md
         for task in dag.tasks:
             for heading in ("What it does", "What it leaves behind", "What a failure means", "What to do"):
@@ -156,7 +226,7 @@ def test_every_task_has_a_page_that_says_what_to_do_at_night(write):
 
 
 def test_one_run_at_a_time_and_no_catching_up(write):
-    for dag in (retrain_dag(write()), monitor_dag(write())):
+    for dag in (retrain_dag(write()), monitor_dag(write()), score_dag(write())):
         assert (dag.max_active_runs, dag.catchup) == (1, False)
 
 
@@ -188,18 +258,18 @@ def test_two_parses_give_the_same_dags_whatever_the_order_of_sets(write, tmp_pat
     }
 
     assert len(told) == 1
-    assert len(told.pop().split()) == 2
+    assert len(told.pop().split()) == 3
 
 
 # A folder
 
 
-def test_a_folder_gives_two_dags_for_each_spec(write, tmp_path):
+def test_a_folder_gives_three_dags_for_each_spec(write, tmp_path):
     write("flights")
     write("trains")
 
     assert set(dags_from(tmp_path)) == {
-        f"{name}_{kind}" for name in ("flights", "trains") for kind in ("retrain", "monitor")
+        f"{name}_{kind}" for name in ("flights", "trains") for kind in ("retrain", "monitor", "score")
     }
 
 
@@ -208,7 +278,7 @@ def test_suites_and_other_files_are_no_specs(write, tmp_path):
     (tmp_path / "flights.suite.yaml").write_text("expectations: []")
     (tmp_path / "spec.schema.json").write_text("{}")
 
-    assert set(dags_from(tmp_path)) == {"flights_retrain", "flights_monitor"}
+    assert set(dags_from(tmp_path)) == FLIGHTS
 
 
 def test_a_broken_spec_shows_its_faults_and_leaves_its_neighbours_alone(write, tmp_path, caplog):
@@ -217,7 +287,7 @@ def test_a_broken_spec_shows_its_faults_and_leaves_its_neighbours_alone(write, t
 
     dags = dags_from(tmp_path)
 
-    assert set(dags) == {"flights_retrain", "flights_monitor", "broken_spec_trains"}
+    assert set(dags) == FLIGHTS | {"broken_spec_trains"}
     assert "trains.yaml:2:1: error: ownr: unknown key; did you mean 'owner'?" in dags["broken_spec_trains"].doc_md
     assert "ownr: unknown key" in caplog.text
     with pytest.raises(SpecError, match="ownr: unknown key"):
@@ -240,7 +310,7 @@ def test_airflow_imports_a_folder_with_a_broken_spec_without_errors(write, tmp_p
     bag = DagBag(dag_folder=tmp_path)
 
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"flights_retrain", "flights_monitor", "broken_spec_planes", "broken_spec_trains"}
+    assert set(bag.dags) == FLIGHTS | {"broken_spec_planes", "broken_spec_trains"}
 
 
 def test_an_executor_that_airflow_does_not_have_is_named(write, tmp_path):
@@ -257,7 +327,7 @@ def test_a_second_spec_of_the_same_name_does_not_replace_the_first(write, tmp_pa
 
     dags = dags_from(tmp_path)
 
-    assert set(dags) == {"flights_retrain", "flights_monitor", "broken_spec_flights_copy"}
+    assert set(dags) == FLIGHTS | {"broken_spec_flights_copy"}
     assert "'flights' is the name of another spec" in dags["broken_spec_flights_copy"].doc_md
 
 
@@ -279,7 +349,7 @@ def test_one_spec_with_faults_raises_where_a_dag_file_names_it(write):
 
 
 def test_the_moment_of_a_run_without_logical_date_is_its_start(write):
-    ingest = retrain_dag(write(retrain={})).get_task("ingest")
+    ingest = monitor_dag(write(retrain={})).get_task("ingest")
     started = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
     ingest.render_template_fields({"params": {"now": None}, "dag_run": type("Run", (), {"run_after": started})})

@@ -129,12 +129,21 @@ def test_a_training_that_never_ended_does_not_cool_down():
     assert decided(past, signals(6, 0.9)).action == "retrain", "a crashed run leaves no evaluation"
 
 
-def test_a_refused_training_starts_the_account_anew_at_the_level_it_found():
-    found_hard = {"log_loss": 0.71, "champion_log_loss": 0.7}
-    past = [*first_champion(), *weeks(0.7, 0.7, 0.7), training(4, verdict="refused", epoch=1, metrics=found_hard)]
-    found = decided([*past, *weeks(0.7, start=5)], signals(6, 0.7))
-    assert found.action == "nothing"
-    assert found.standing["level"] == pytest.approx((0.6 + 0.7) / 2)
+def test_a_refused_training_starts_the_account_anew():
+    past = [*first_champion(), *weeks(0.7, 0.7, 0.7), training(4, verdict="refused", epoch=1)]
+    found = decided([*past, *weeks(0.6, start=5)], signals(6, 0.6))
+    assert (found.action, found.standing["windows"]) == ("nothing", 2)
+    assert found.standing["since"].startswith("2013-03-29")
+
+
+def test_a_fresh_model_loses_what_the_last_versions_lost_at_first():
+    past = [*first_champion(0.5)]
+    for epoch, loss in enumerate([0.4, 0.6, 0.7, 0.9, 0.8, 0.3], 1):
+        week = 4 * epoch
+        past += [training(week), promotion(week, str(epoch + 1), epoch=epoch + 1, metrics={"log_loss": 9.0})]
+        past += weeks(loss, 2.0, start=week + 1, version=str(epoch + 1))
+    found = decided(past, signals(27, 2.0, version="7", epoch=7))
+    assert found.standing["level"] == 0.7, "median of the last five: 0.6, 0.7, 0.9, 0.8, 0.3"
 
 
 def test_an_old_champion_asks_whatever_it_lost():
@@ -211,5 +220,4 @@ def test_excess_is_never_negative_and_counts_the_windows_it_stems_from(losses, l
 def test_a_loss_is_found_among_the_metrics_of_an_evaluation(metric, loss):
     metrics = {"log_loss": 0.4, "brier": 0.1, "accuracy": 0.75, "mae": 3.0, "rmse": 4.0}
     assert holdout_loss(metrics, metric) == loss
-    assert holdout_loss({f"champion_{name}": value for name, value in metrics.items()}, metric, of="champion_") == loss
     assert holdout_loss({}, metric) is None

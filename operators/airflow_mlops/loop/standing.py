@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -185,21 +185,16 @@ def _noise(losses: Sequence[float]) -> float | None:
 
 
 def _level(history: History, windows: Sequence[Window], metric: str | None, min_labels: int) -> float | None:
-    """Give what a fresh model loses: the median of what the last trainings lost on rows that were new to them.
+    """Give what a fresh model loses: the median of what the last versions lost in their first window of service.
 
-    For a version that was promoted that is the mean of its evaluation and of its first window of service. A refused
-    training tells it too: the better of challenger and champion on the held-out rows is what there was to be had.
+    The evaluation of the first champion counts as one more, for one window alone may be a lucky one. Later evaluations
+    do not count: where bad weeks asked for a training, its held-out rows are these bad weeks.
     """
-    fresh = []
-    for number, promotion in enumerate(history.promotions):
-        until = history.promotions[number + 1].at if number + 1 < len(history.promotions) else None
-        both = [holdout_loss(promotion.metrics, metric), _first_loss(promotion, until, windows, min_labels)]
-        fresh += [(promotion.at, fmean(known))] if (known := [loss for loss in both if loss is not None]) else []
-    for training in history.trainings:
-        both = [holdout_loss(training.metrics, metric), holdout_loss(training.metrics, metric, of="champion_")]
-        if training.verdict == "refused" and (known := [loss for loss in both if loss is not None]):
-            fresh.append((training.at, min(known)))
-    return median(loss for _, loss in sorted(fresh)[-FRESH_LOSSES:]) if fresh else None
+    fresh = [holdout_loss(history.promotions[0].metrics, metric)]
+    for promotion, later in zip(history.promotions, [*history.promotions[1:], None], strict=True):
+        fresh.append(_first_loss(promotion, later.at if later else None, windows, min_labels))
+    known = [loss for loss in fresh if loss is not None]
+    return median(known[-FRESH_LOSSES:]) if known else None
 
 
 def _first_loss(
@@ -212,8 +207,8 @@ def _first_loss(
     return None
 
 
-def holdout_loss(metrics: Mapping[str, float], metric: str | None, *, of: str = "") -> float | None:
-    """Find a loss among the metrics of an evaluation, which have other names for some.
+def holdout_loss(metrics: Mapping[str, float], metric: str | None) -> float | None:
+    """Find a challenger's loss among the metrics of its evaluation, which have other names for some.
 
     Parameters
     ----------
@@ -221,14 +216,12 @@ def holdout_loss(metrics: Mapping[str, float], metric: str | None, *, of: str = 
         From an `EvaluationRef`.
     metric : str or None
         One of the losses of the gate; None where no window was measured.
-    of : str, optional
-        ``champion_`` for what the champion of that time lost on the same rows.
     """
-    accuracy, rmse = metrics.get(f"{of}accuracy"), metrics.get(f"{of}rmse")
+    accuracy, rmse = metrics.get("accuracy"), metrics.get("rmse")
     return {
-        "log_loss": metrics.get(f"{of}log_loss"),
-        "brier": metrics.get(f"{of}brier"),
+        "log_loss": metrics.get("log_loss"),
+        "brier": metrics.get("brier"),
         "zero_one": None if accuracy is None else 1 - accuracy,
-        "mean_absolute_error": metrics.get(f"{of}mae"),
+        "mean_absolute_error": metrics.get("mae"),
         "mean_squared_error": None if rmse is None else rmse**2,
     }.get(metric or "")

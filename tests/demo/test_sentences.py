@@ -35,7 +35,7 @@ def test_a_block_is_said_with_what_is_wrong_and_that_nothing_was_trained(told):
     found = weeks_of(told.events)[2]
 
     assert blocked(calendar.week(2), found).strip() == (
-        "15 March  BLOCKED: distance: other unit. Decision: nothing, data blocked"
+        "15 March  BLOCKED, and no training was asked for: data blocked: distance in another unit"
     )
 
 

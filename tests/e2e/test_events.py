@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -11,22 +12,28 @@ import pytest
 from airflow_mlops.demo.processes import wait_until
 from airflow_mlops.demo.runs import Chapter, follow, start
 from tests.chain import NOW
-from tests.e2e.conftest import IMPATIENT, kill_the_scheduler
+from tests.e2e.conftest import IMPATIENT, ROOT, kill_the_scheduler
+from tests.e2e.held_flights import HOLD
 
 if TYPE_CHECKING:
     from airflow_mlops.demo.airflow_api import AirflowApi
 
 pytestmark = pytest.mark.e2e
 
-ONE_DAY_LATER = "2013-01-12T05:00:00+00:00"
-# Long enough to ring, look and kill meanwhile.
-SLOW = {"max_iter": 1500, "learning_rate": 0.01}
+A_DAY_BEFORE = "2013-01-10T05:00:00+00:00"
 QUIET_S = 6.0
 
 
 @pytest.fixture(scope="module")
-def stack(start_stack, small_dags):
-    return start_stack(dags=small_dags(burst={}, lost=SLOW, killed=SLOW), **IMPATIENT)
+def hold(tmp_path_factory):
+    """While this file is there, every training waits for its rows."""
+    return tmp_path_factory.mktemp("hold") / "hold"
+
+
+@pytest.fixture(scope="module")
+def stack(start_stack, small_dags, hold):
+    path = os.pathsep.join([str(ROOT), str(ROOT / "operators")])
+    return start_stack(dags=small_dags("burst", "lost", "killed"), PYTHONPATH=path, **{HOLD: str(hold)}, **IMPATIENT)
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +68,9 @@ def wait_until_quiet(api: AirflowApi, dag_id: str, *, timeout_s: float = 240) ->
     assert wait_until(is_quiet, timeout_s=timeout_s)
 
 
-def is_training(api: AirflowApi, dag_id: str) -> bool:
+def is_held(api: AirflowApi, dag_id: str) -> bool:
     return any(
-        task.task_id == "train" and task.state == "running"
+        task.task_id == "ingest" and task.state == "running"
         for run_id in api.run_ids(dag_id, states=("running",))
         for task in api.run(dag_id, run_id).tasks
     )
@@ -98,44 +105,48 @@ def test_twenty_bells_at_once_make_one_training_and_the_others_end_quietly(api, 
     expect_one_of_each(ledger, "burst")
 
 
-def test_a_bell_that_is_lost_while_the_dag_is_full_rings_again_at_the_next_look(api, ledger):
+def test_a_bell_that_is_lost_while_the_dag_is_full_rings_again_at_the_next_look(api, ledger, hold):
     dag, look = retrain_of("lost"), monitor_of("lost")
-    full = start(api, dag, NOW)
-    assert wait_until(lambda: is_training(api, dag.dag_id), timeout_s=120)
+    hold.touch()
+    full = start(api, dag, A_DAY_BEFORE)
+    assert wait_until(lambda: is_held(api, dag.dag_id), timeout_s=120)
 
     # Without a champion the monitor asks for a training at every look.
-    follow(api, look, start(api, look, NOW), lambda _: None)
+    follow(api, look, start(api, look, A_DAY_BEFORE), lambda _: None)
     assert [event.payload["action"] for event in ledger.events("lost", kind="decision")] == ["retrain"]
     assert api.run_ids(dag.dag_id) == [full]
     api.request("DELETE", f"/api/v2/dags/{dag.dag_id}/assets/queuedEvents")
     api.request("PATCH", f"/api/v2/dags/{dag.dag_id}/dagRuns/{full}", json={"state": "failed"})
+    hold.unlink()
     wait_until_quiet(api, dag.dag_id)
     assert api.run_ids(dag.dag_id) == [full]
     assert ledger.state("lost").champion is None
 
-    follow(api, look, start(api, look, ONE_DAY_LATER), lambda _: None)
+    follow(api, look, start(api, look, NOW), lambda _: None)
     assert wait_until(lambda: len(api.run_ids(dag.dag_id)) > 1, timeout_s=60)
     wait_until_quiet(api, dag.dag_id)
 
     champion, second = ledger.state("lost").champion, ledger.events("lost", kind="decision")[-1]
-    assert champion.since.isoformat() == ONE_DAY_LATER == second.payload["now"]
+    assert champion.since.isoformat() == NOW == second.payload["now"]
     assert [event.payload["decision"] for event in ledger.events("lost", kind="request")][-1] == second.key
     assert len(ledger.events("lost", kind="promotion")) == 1
     assert ledger.verify("lost") == len(ledger.events("lost"))
 
 
-def test_a_scheduler_killed_in_the_middle_of_a_retraining_ends_with_one_of_each(stack, api, ledger):
+def test_a_scheduler_killed_in_the_middle_of_a_retraining_ends_with_one_of_each(stack, api, ledger, hold):
     dag = retrain_of("killed")
     api.wait_for_dag(dag.dag_id)
+    hold.touch()
     api.ring("killed/retrain", {"reason": "a bell before a kill", "now": NOW})
-    assert wait_until(lambda: is_training(api, dag.dag_id), timeout_s=120)
+    assert wait_until(lambda: is_held(api, dag.dag_id), timeout_s=120)
 
     kill_the_scheduler(stack)
+    hold.unlink()
     wait_until_quiet(api, dag.dag_id)
 
     (run_id,) = api.run_ids(dag.dag_id)
     run = api.run(dag.dag_id, run_id)
     assert run.state == "success"
-    assert {task.task_id: task.tries for task in run.tasks}["train"] == 2
+    assert {task.task_id: task.tries for task in run.tasks}["ingest"] == 2
     assert [event.payload["cause"] for event in ledger.events("killed", kind="request")] == ["person"]
     expect_one_of_each(ledger, "killed")

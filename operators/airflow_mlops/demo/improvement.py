@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from airflow_mlops.demo.records import Promotion
     from airflow_mlops.spec import ModelSpec
 
-# What "before" and "after" of the loss as served are: as long as four windows of the monitor.
-AROUND = timedelta(days=28)
+# How long "before" and "after" of the loss as served are: two windows of the monitor, and as long as the cooldown, so
+# that no other promotion lies in them.
+AROUND = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,14 +99,19 @@ def looked(week: calendar.Week, found: Week, answers: Answers | None) -> str:
         if found.loss is None
         else f"log loss {found.loss:.3f} on {found.labelled:,} of {found.rows:,} flights whose label is due"
     )
-    decided = found.action if found.action == "nothing" else f"{found.action}: {'; '.join(found.reasons)}"
-    return f"{week!s:>12}  {served}; {quality}; {decided}"
+    return f"{week!s:>12}  {served}; {quality}; {_decided(found)}"
+
+
+def _decided(found: Week) -> str:
+    """Name the action, with all reasons of a training and the first one of a warning."""
+    if found.action == "nothing":
+        return found.action
+    return f"{found.action}: {'; '.join(found.reasons if found.action == 'retrain' else found.reasons[:1])}"
 
 
 def blocked(week: calendar.Week, found: Week) -> str:
     """Say why a week's data was blocked, and that nothing was trained on it."""
-    why = "; ".join(found.faults) or "the data check failed"
-    return f"{week!s:>12}  BLOCKED: {why}. Decision: {found.action}, {'; '.join(found.reasons)}"
+    return f"{week!s:>12}  BLOCKED, and no training was asked for: {'; '.join(found.reasons)}"
 
 
 def answered(found: Week, serving: Promotion) -> str:

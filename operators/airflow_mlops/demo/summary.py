@@ -41,7 +41,7 @@ def show(view: View, settings: Settings, ending: Ending, *, seconds: float) -> N
 def versions(promotions: list[Promotion], changes: list[Improvement]) -> Table:
     """Return one line a version: since when it serves, how quality was before and after, and how quick the loop was."""
     table = Table(title="Versions", title_justify="left")
-    for heading in ("version", "epoch", "since", "log loss, 4 weeks before -> after", "decision to serving"):
+    for heading in ("version", "epoch", "since", "log loss, 2 weeks before -> after", "decision to serving"):
         table.add_column(heading, overflow="fold")
     by_version = {change.version: change for change in changes}
     for promotion in promotions:
@@ -63,9 +63,8 @@ def decisions(weeks: list[Week]) -> Table:
         table.add_column(heading, overflow="fold")
     for week in weeks:
         if week.action == "retrain" or week.is_blocked:
-            faults = week.faults if week.is_blocked else ()
             ended = "blocked" if week.is_blocked else week.outcome or ""
-            table.add_row(f"{week.now:%d %b}", week.action, "; ".join([*week.reasons, *faults]), ended)
+            table.add_row(f"{week.now:%d %b}", week.action, "; ".join(week.reasons), ended)
     return table
 
 

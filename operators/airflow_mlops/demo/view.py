@@ -98,7 +98,7 @@ class Stage:
     def act(self, title: str, text: str) -> None:
         """Begin an act with its sentence."""
         self._view.console.print(Text(f"\n{title}", style="bold"))
-        self._view.console.print(text, markup=False)
+        self._view.console.print(text, markup=False, soft_wrap=not self._view.is_live)
 
     def say(self, text: str) -> None:
         """Say something that stays."""

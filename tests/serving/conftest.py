@@ -17,8 +17,10 @@ from tests.conftest import ROOT
 from tests.serving.small_models import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+SERVE = (sys.executable, "-m", "airflow_mlops.cli", "serve", "--port", "0")
 
 
 @pytest.fixture
@@ -65,21 +67,11 @@ def until(holds: Callable[[], Any], *, patience_s: float = 60) -> Any:
 class Process:
     """``airflow-mlops serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *arguments: str, command: Sequence[str] = SERVE) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "airflow_mlops.cli",
-                "serve",
-                "--artifacts-uri",
-                str(folder),
-                "--port",
-                "0",
-                *arguments,
-            ],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "operators"), **(environment or {})},
+            [*command, "--artifacts-uri", str(folder), *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "operators")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

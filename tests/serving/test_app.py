@@ -346,7 +346,8 @@ def test_a_log_that_cannot_be_written_keeps_no_answer_back(client, champion, mon
 
     assert statuses == [200] * 3
     assert client.get("/status").json()["server"]["prediction_log"] == (
-        "3 predictions of flights were answered but not logged; the last one because: [Errno 28] No space left on device"
+        "3 predictions of flights were answered but not logged; the last one because: "
+        "[Errno 28] No space left on device"
     )
     assert 'mlops_server_log_failures_total{model="flights"} 3.0' in client.get("/metrics").text
 

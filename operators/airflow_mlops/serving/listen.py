@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import ServerMisuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    import uvicorn
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.ledger import Ledger
@@ -63,7 +68,27 @@ def serve(
         timeout_graceful_shutdown=int(settings.timeout_s) + 1,
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    uvicorn.Server(config).run(sockets=[listening])
+    listener = uvicorn.Server(config)
+    with _ended_by_signals(listener):
+        listener.run(sockets=[listening])
+
+
+@contextmanager
+def _ended_by_signals(listener: uvicorn.Server) -> Iterator[None]:
+    """Let SIGTERM and SIGINT be an end as it should be: uvicorn raises them again when its work is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        listener.should_exit = True
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listen(settings: ServerSettings) -> socket.socket:

@@ -223,7 +223,8 @@ def read_time(value: Any, *, name: str, row: int) -> datetime:
         return _time(value, (0, 0))
     except (ValueError, OverflowError, TypeError):
         raise RequestRefused(
-            f"row {row}, column {name!r}: found {_shown(value)}, and this column is the row's {_WANTED['time']}.",
+            f"row {row}, column {name!r}: found {_shown(value)}, and this column is the row's time; send it as text, "
+            "ISO 8601.",
             kind="wrong_type",
         ) from None
 

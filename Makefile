@@ -61,8 +61,8 @@ test: $(VENV)/.dev ## Run every test that needs no scheduler, the wheel in a fre
 packaging: $(VENV)/.dev ## Build the wheel, install it into a fresh environment, look at it with Airflow's commands
 	$(BIN)/python -m pytest tests/packaging $(ARGS)
 
-loop: $(VENV)/.dev ## Run the retrain and monitor DAGs once on a real scheduler
-	$(BIN)/python -m pytest -m e2e tests/e2e/test_loop.py $(ARGS)
+loop: $(VENV)/.dev ## Tell the demonstration without a terminal, and ring bells, on a real scheduler
+	$(BIN)/python -m pytest -m e2e tests/e2e/test_loop.py tests/e2e/test_events.py $(ARGS)
 
 test-e2e: $(VENV)/.dev ## Run every test on real servers and a real scheduler
 	$(BIN)/python -m pytest -m e2e $(ARGS)
@@ -70,7 +70,7 @@ test-e2e: $(VENV)/.dev ## Run every test on real servers and a real scheduler
 bench: $(VENV)/.dev ## Measure the life of a model beside a hand-written DAG and a plain script
 	$(BIN)/python -m benchmarks.lifecycle $(ARGS)
 
-demo: $(VENV)/.all ## Start Airflow and MLflow and run the life of the flights model before your eyes
+demo: $(VENV)/.all ## Start Airflow, MLflow and the model server, and close the loop on 2013's flights before your eyes
 	@$(BIN)/python -m airflow_mlops.demo up $(ARGS)
 
 demo-down: ## Stop what `make demo` started

@@ -1,4 +1,4 @@
-"""Two DAGs for every file in ``specs/``: one retrains the model, one watches its data."""
+"""Three DAGs for every file in ``specs/``: one retrains the model, one watches it, one scores batches of rows."""
 
 from pathlib import Path
 

@@ -305,6 +305,18 @@ def test_a_drafted_suite_passes_on_its_own_rows_and_on_the_next_season(january, 
     assert all(item.passed for item in run_suite(january.to_pandas(), drafted))
 
 
+def test_a_suite_drafted_from_months_lets_a_week_pass(reference):
+    rows = reference["rows"]
+
+    [fewest] = [
+        item["kwargs"]["min_value"]
+        for item in suggest_suite(reference, "flights", share=7 / 120)["expectations"]
+        if item["type"] == "expect_table_row_count_to_be_between"
+    ]
+
+    assert fewest == int(rows * 7 / 120) // 10
+
+
 def test_a_drafted_suite_notices_a_broken_batch(january, reference):
     broken = january.to_pandas().drop(columns="temp").assign(origin="XXX", late=None)
 

@@ -52,8 +52,8 @@ def run(options: Namespace) -> int:
 
     with Console(stderr=True).status("") as status:
         is_spec = options.rows.endswith((".yaml", ".yml"))
-        name, profile = (_of_spec if is_spec else _of_snapshot)(options, status)
-        suite = _HEAD.format(rows=profile["rows"]) + _as_yaml(suggest_suite(profile, name))
+        name, profile, share = (_of_spec if is_spec else _of_snapshot)(options, status)
+        suite = _HEAD.format(rows=profile["rows"]) + _as_yaml(suggest_suite(profile, name, share=share))
     if options.output is None:
         print(suite, end="")
         return 0
@@ -62,8 +62,18 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _of_spec(options: Namespace, status: Status) -> tuple[str, dict[str, Any]]:
-    """Read the window of the spec, as *ingest* would, and profile it; nothing is stored."""
+def _of_spec(options: Namespace, status: Status) -> tuple[str, dict[str, Any], float]:
+    """Read the window of the spec, as *ingest* would, and profile it; nothing is stored.
+
+    Returns
+    -------
+    name : str
+        Of the model.
+    profile : dict
+        Of the rows.
+    share : float
+        The smallest window that a DAG of the spec reads, in terms of this one.
+    """
     from airflow_mlops.spec import load_spec
     from airflow_mlops.stages.validate import profile_of
 
@@ -72,7 +82,8 @@ def _of_spec(options: Namespace, status: Status) -> tuple[str, dict[str, Any]]:
     status.update(f"reading the rows of {spec.name} before {end:%Y-%m-%d %H:%M}")
     table = _read(spec, end if end.tzinfo else end.replace(tzinfo=UTC))
     status.update(f"profiling {table.num_rows:,} rows")
-    return spec.name, profile_of(table, spec)
+    smallest = min(spec.ingest.window, spec.monitor_window, spec.score_window)
+    return spec.name, profile_of(table, spec), smallest / spec.ingest.window
 
 
 def _read(spec: ModelSpec, end: datetime) -> Any:
@@ -86,8 +97,17 @@ def _read(spec: ModelSpec, end: datetime) -> Any:
     return table
 
 
-def _of_snapshot(options: Namespace, status: Status) -> tuple[str, dict[str, Any]]:
+def _of_snapshot(options: Namespace, status: Status) -> tuple[str, dict[str, Any], float]:
     """Read the profile that *validate* left beside a snapshot: it knows which columns are sensitive.
+
+    Returns
+    -------
+    name : str
+        Of the model.
+    profile : dict
+        Of the rows.
+    share : float
+        One: which other windows there are, only a spec says.
 
     Raises
     ------
@@ -103,7 +123,8 @@ def _of_snapshot(options: Namespace, status: Status) -> tuple[str, dict[str, Any
     if not store.exists(profile):
         raise ArtifactMissing(f"{folder} has no profile.json: it is no snapshot, or was not validated; name its spec.")
     # {model}/snapshots/{id}
-    return Path(folder).absolute().parts[-3] if "://" not in folder else folder.split("/")[-3], store.read_json(profile)
+    name = Path(folder).absolute().parts[-3] if "://" not in folder else folder.split("/")[-3]
+    return name, store.read_json(profile), 1.0
 
 
 def _as_yaml(suite: dict[str, Any]) -> str:

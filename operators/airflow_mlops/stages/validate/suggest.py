@@ -13,7 +13,7 @@ MAX_CATEGORIES = 12
 MOSTLY = 0.99
 
 
-def suggest_suite(profile: dict[str, Any], name: str) -> dict[str, Any]:
+def suggest_suite(profile: dict[str, Any], name: str, *, share: float = 1.0) -> dict[str, Any]:
     """Draft a suite from a profile; a person reads and sharpens it.
 
     Parameters
@@ -22,6 +22,9 @@ def suggest_suite(profile: dict[str, Any], name: str) -> dict[str, Any]:
         Of a good snapshot, from `profile`.
     name : str
         Of the suite: the model's name.
+    share : float, default=1.0
+        Of these rows, how many the smallest window has that the suite is held against; above 0, at most 1. A suite made
+        of months alone would stop every monitored week.
 
     Returns
     -------
@@ -29,9 +32,9 @@ def suggest_suite(profile: dict[str, Any], name: str) -> dict[str, Any]:
         ``name`` and ``expectations``, ready to be written as YAML. What cannot be otherwise is critical (rows, columns,
         nulls where there were none), ranges and categories mark. Values of sensitive columns are left out.
     """
-    columns = profile["columns"]
+    columns, fewest = profile["columns"], max(1, int(profile["rows"] * share) // 10)
     expectations = [
-        _expectation("expect_table_row_count_to_be_between", "critical", min_value=max(1, profile["rows"] // 10)),
+        _expectation("expect_table_row_count_to_be_between", "critical", min_value=fewest),
         _expectation("expect_table_columns_to_match_set", "critical", column_set=list(columns), exact_match=False),
     ]
     for column, facts in columns.items():

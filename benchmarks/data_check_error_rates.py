@@ -183,6 +183,13 @@ def _one_class(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -
     return None if spec.task == "regression" else frame.assign(**{spec.data.target: 0})
 
 
+def _converted(name: str, factor: float, offset: float = 0.0) -> Fault:
+    def fault(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+        return frame.assign(**{name: factor * frame[name] + offset}) if name in frame else None
+
+    return fault
+
+
 FAULTS: dict[str, tuple[Fault, str]] = {
     "column dropped": (lambda frame, spec, rng: frame.drop(columns=spec.features.columns[0]), "failed"),
     "column renamed": (
@@ -211,6 +218,19 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "target flipped": (_flipped, "failed"),
     "one class": (_one_class, "failed"),
     "leaked target": (_leaked, "failed"),
+    "distance in kilometres": (_converted("distance", 1.609344), "failed"),
+    "distance in whole kilometres": (
+        lambda frame, spec, rng: (
+            frame.assign(distance=(frame["distance"] * 1.609).round()) if "distance" in frame else None
+        ),
+        "failed",
+    ),
+    "temp in degrees Celsius": (_converted("temp", 1 / 1.8, -32 / 1.8), "failed"),
+    "wind_speed in kilometres an hour": (_converted("wind_speed", 1.609344), "failed"),
+    "wind_speed in knots": (_converted("wind_speed", 0.868976), "failed"),
+    "pressure in inches of mercury": (_converted("pressure", 0.02953), "failed"),
+    "visib in kilometres": (_converted("visib", 1.609344), "failed"),
+    "precip in millimetres": (_converted("precip", 25.4), "failed"),
 }
 
 if __name__ == "__main__":

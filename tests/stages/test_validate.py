@@ -72,6 +72,27 @@ FAULTS = {
         "warning",
         "divided by 1000 they fit: two units?",
     ),
+    "kilometres instead of miles": (
+        change("distance", lambda v, _: v * 1.609344),
+        "failed",
+        "100% of these would be among them if converted from miles to kilometres",
+    ),
+    "whole kilometres": (change("distance", lambda v, _: (v * 1.609).round()), "failed", "miles to kilometres"),
+    "degrees Celsius": (change("temp", lambda v, _: (v - 32) / 1.8), "failed", "degrees Fahrenheit to degrees Celsius"),
+    "rounded degrees Celsius": (
+        change("temp", lambda v, _: ((v - 32) / 1.8).round(1)),
+        "failed",
+        "degrees Fahrenheit to degrees Celsius",
+    ),
+    "kilometres an hour": (change("wind_speed", lambda v, _: v * 1.609344), "failed", "miles to kilometres"),
+    "metres a second": (change("wind_speed", lambda v, _: v * 0.44704), "failed", "to metres a second"),
+    "inches of mercury": (change("pressure", lambda v, _: v * 0.02953), "failed", "hectopascals to inches of mercury"),
+    "a visibility in kilometres": (change("visib", lambda v, _: v * 1.609344), "failed", "miles to kilometres"),
+    "a third of the rows in kilometres": (
+        change("distance", lambda v, f: v.where(~some(f, 0.3), v * 1.609344)),
+        "warning",
+        "30% of 'distance' lie between",
+    ),
     "-999 where nothing is known": (
         change("temp", lambda v, f: v.where(~some(f, 0.03), -999.0)),
         "failed",
@@ -147,6 +168,38 @@ def test_a_fault_gets_its_verdict_and_its_sentence(fault, check, january):
 def test_another_season_is_not_a_fault(check, january, july, spec):
     assert check(july)[0] != "failed"
     assert check(january, against=profile_of(july, spec))[0] != "failed"
+
+
+def test_a_unit_without_steps_shows_in_the_distribution(check, january, spec):
+    frame, noise = january.to_pandas(), np.random.default_rng(0)
+    fine = frame.assign(temp=frame.temp + noise.normal(0, 3, len(frame)))
+    against = profile_of(pa.Table.from_pandas(fine, preserve_index=False), spec)
+
+    assert against["columns"]["temp"]["steps"] == []
+    assert check(fine, against=against)[0] == "passed"
+    verdict, said, _ = check(fine.assign(temp=(fine.temp - 32) / 1.8 + 273.15), against=against)
+    assert (verdict, "it fits when converted" in said or "far outside" in said) == ("failed", True)
+
+
+def test_a_count_that_grows_by_the_factor_of_a_unit_is_no_unit(check, january, spec):
+    frame = january.to_pandas()
+    count = np.random.default_rng(0).poisson(40, len(frame))
+    against = profile_of(pa.Table.from_pandas(frame.assign(bookings=count), preserve_index=False), spec)
+
+    assert (
+        check(frame.assign(bookings=np.random.default_rng(1).poisson(40 * 1.609, len(frame))), against=against)[0]
+        == "passed"
+    )
+
+
+def test_a_profile_of_an_older_form_shows_no_unit_and_does_no_harm(check, january, reference):
+    old = json.loads(json.dumps(reference))
+    for column in old["columns"].values():
+        column.pop("steps", None)
+        column.pop("medians", None)
+
+    assert check(january, against=old)[0] == "passed"
+    assert check(january.to_pandas().assign(distance=lambda f: f.distance * 1000), against=old)[0] == "failed"
 
 
 def test_parts_of_a_good_batch_are_good(check, january):

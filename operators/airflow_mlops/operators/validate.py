@@ -122,13 +122,14 @@ class ValidateOperator(StageOperator):
         """Read the profile beside a snapshot, or make and store it; several snapshots are profiled as one."""
         import pyarrow as pa
 
-        from airflow_mlops.stages.validate import profile_of
+        from airflow_mlops.stages.validate.profile import FORM
+        from airflow_mlops.stages.validate.validate import profile_of
 
         beside = f"{snapshots[0].uri}/profile.json"
         if len(snapshots) == 1 and self.store.exists(beside):
             profile = self.store.read_json(beside)
             # The section data is part of the snapshot's id; the task is not, and a profile depends on it too.
-            if profile["task"] == self.model_spec.task:
+            if profile["task"] == self.model_spec.task and profile.get("form") == FORM:
                 return profile
         tables = [self.store.read_table(snapshot.table_uri, digest=snapshot.digest) for snapshot in snapshots]
         profile = profile_of(pa.concat_tables(tables, promote_options="permissive"), self.model_spec)

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 # Columns with more distinct texts than this are described by their most frequent ones.
 MAX_VALUES = 500
+# Columns with more distinct numbers than this have no steps worth knowing.
+MAX_STEPS = 1500
+# Parts of a snapshot's time, and the fewest values that make a median of one.
+PARTS, MIN_PART = 8, 20
+# Of profiles that are stored: one of another form is made again.
+FORM = 2
 
 
 def profile(
@@ -51,12 +57,14 @@ def profile(
         rows whose key came before), ``columns``, and of a target ``classes``, ``associations`` and ``leanings``.
     """
     present, hidden = target in table.column_names, (time, *sensitive)
+    parts = _parts(table, time)
     return {
+        "form": FORM,
         "rows": table.num_rows,
         **_span(table, time),
         "content": digest_bytes(encode_table(table.drop_columns([time]) if time in table.column_names else table)),
         "duplicates": _duplicates(table, key),
-        "columns": {name: _column(table, name, is_sensitive=name in sensitive) for name in table.column_names},
+        "columns": {name: _column(table, name, parts, is_sensitive=name in sensitive) for name in table.column_names},
         "classes": _counts(table, target) if present and target and is_classification else {},
         "associations": associations(table, target, skip=hidden, is_classification=is_classification)
         if present and target
@@ -98,6 +106,22 @@ def _span(table: pa.Table, time: str) -> dict[str, str | None]:
     return {"start": ends["min"].isoformat(), "end": ends["max"].isoformat()}
 
 
+def _parts(table: pa.Table, time: str) -> np.ndarray:
+    """Give each row the number of the part of the snapshot's time it lies in; one part where there is no time."""
+    import numpy as np
+    import pyarrow as pa
+
+    if time not in table.column_names or not pa.types.is_timestamp(table.schema.field(time).type) or not table.num_rows:
+        return np.zeros(table.num_rows, dtype=int)
+    moments = table.column(time).cast(pa.int64()).to_numpy().astype(float)
+    known = moments[np.isfinite(moments)]
+    if not len(known) or known.min() == known.max():
+        return np.zeros(table.num_rows, dtype=int)
+    share = (moments - known.min()) / (known.max() - known.min())
+    # A row without a time lies in no part.
+    return np.where(np.isfinite(share), np.minimum(np.nan_to_num(share) * PARTS, PARTS - 1), -1).astype(int)
+
+
 def _duplicates(table: pa.Table, key: Sequence[str]) -> float:
     import pyarrow as pa
 
@@ -109,20 +133,20 @@ def _duplicates(table: pa.Table, key: Sequence[str]) -> float:
     return 1 - distinct / table.num_rows
 
 
-def _column(table: pa.Table, name: str, *, is_sensitive: bool) -> dict[str, Any]:
+def _column(table: pa.Table, name: str, parts: np.ndarray, *, is_sensitive: bool) -> dict[str, Any]:
     column = table.column(name)
     kind = kind_of(column.type)
     described = {"type": str(column.type), "kind": kind, "nulls": column.null_count}
     if is_sensitive:
         return {**described, "sensitive": True}
     if kind == "number":
-        return {**described, **_number(numbers(table, name))}
+        return {**described, **_number(numbers(table, name), parts)}
     if kind == "text":
         return {**described, **_text(column)}
     return described
 
 
-def _number(values: np.ndarray) -> dict[str, Any]:
+def _number(values: np.ndarray, parts: np.ndarray) -> dict[str, Any]:
     import numpy as np
 
     known = values[~np.isnan(values)]
@@ -130,6 +154,7 @@ def _number(values: np.ndarray) -> dict[str, Any]:
     if not len(known):
         return described
     sizes = np.abs(known[known != 0])
+    distinct = np.unique(known)
     return {
         **described,
         "min": float(known.min()),
@@ -139,7 +164,18 @@ def _number(values: np.ndarray) -> dict[str, Any]:
         "quantiles": [float(value) for value in np.quantile(known, QUANTILES)],
         # Of what is not zero: a unit multiplies these three alike, whatever the share of zeros.
         "sizes": [float(value) for value in np.quantile(sizes, (0.1, 0.5, 0.9))] if len(sizes) else [],
+        # What a unit leaves behind beside size: the values a column can take, and how its middle moves by itself.
+        "steps": distinct.tolist() if len(distinct) <= MAX_STEPS else [],
+        "medians": _medians(values, parts),
     }
+
+
+def _medians(values: np.ndarray, parts: np.ndarray) -> list[float]:
+    import numpy as np
+
+    known = ~np.isnan(values)
+    within = [values[known & (parts == part)] for part in range(PARTS)]
+    return [float(np.median(each)) for each in within if len(each) >= MIN_PART]
 
 
 def _text(column: pa.ChunkedArray) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.findings import Finding, failed
 from airflow_mlops.stages.validate.profile import numbers
+from airflow_mlops.stages.validate.unit_check import named_after, unit_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,8 @@ SENTINEL_SHARE = 0.001
 SENTINEL_PURITY = 0.9
 # No season multiplies a whole column, small values and large ones alike, by this.
 UNIT_FACTOR = 20.0
+# A reference tells how far columns move for so many times its own length.
+RECENT = 2.0
 # Powers of ten that a mixture of units is made of.
 POWERS = (10.0, 100.0, 1000.0)
 # Small whole numbers are days, months, hours, grades: the next one is no fault.
@@ -45,23 +49,39 @@ def value_check(
         return []
     skip = {spec.data.time, spec.data.target, *spec.data.key} - set(spec.features.columns)
     findings: list[Finding] = []
+    is_recent = _is_recent(current, reference)
     for name, now in current["columns"].items():
         then = reference["columns"].get(name, {})
         if name in skip or now["kind"] != then.get("kind") or "sensitive" in now or "sensitive" in then:
             continue
         if now["kind"] == "number" and "min" in now and "min" in then:
-            findings += _number(numbers(table, name), name, now, then, spec)
+            findings += _number(numbers(table, name), name, now, then, spec, is_recent=is_recent)
         elif now["kind"] == "text" and then["distinct"] == len(then["values"]) and now["distinct"]:
             findings += _categories(name, now, then, reference["rows"])
     return findings
 
 
-def _number(values: np.ndarray, name: str, now: dict[str, Any], then: dict[str, Any], spec: ModelSpec) -> list[Finding]:
+def _is_recent(current: dict[str, Any], reference: dict[str, Any]) -> bool:
+    """Tell whether the reference is not much older than it is long: of other seasons it knows nothing."""
+    if not current["start"] or not reference["start"]:
+        return False
+    start, end, now = map(datetime.fromisoformat, (reference["start"], reference["end"], current["end"]))
+    return now - end <= RECENT * (end - start)
+
+
+def _number(
+    values: np.ndarray, name: str, now: dict[str, Any], then: dict[str, Any], spec: ModelSpec, *, is_recent: bool
+) -> list[Finding]:
     """Ask from the most certain to the least; the first that fails explains the others."""
     keep = spec.validate_.quarantine_rows
     if then["min"] == then["max"]:  # a constant says nothing about what else may come
         return []
-    for check in (_unit(name, now, then), _sentinel(values, name, then, keep), _range(values, name, then, spec)):
+    for check in (
+        _unit(name, now, then),
+        unit_check(values, name, now, then, is_recent=is_recent),
+        _sentinel(values, name, then, keep),
+        _range(values, name, then, spec),
+    ):
         if check is not None:
             return [check]
     return []
@@ -76,8 +96,10 @@ def _unit(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | Non
         return None
     medians = f"median {now['sizes'][1]:,.6g}, {then['sizes'][1]:,.6g} at training"
     factor = f"{factors[1]:,.0f}" if factors[1] > 1 else f"{factors[1]:.3g}"
+    likely = named_after(factors[1])
     text = f"{name!r} is {factor} times what it was ({medians})"
-    return failed("unit", name, "critical", f"{text}: another unit?", observed=round(factors[1], 6))
+    unit = f"converted from {likely.name}?" if likely else "another unit?"
+    return failed("unit", name, "critical", f"{text}: {unit}", observed=round(factors[1], 6))
 
 
 def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) -> Finding | None:

@@ -1,0 +1,261 @@
+"""Did a column change its unit? A known conversion explains its values where the values of the reference do not.
+
+Two kinds of evidence, because a world that changes also multiplies and shifts. Measurements have a step: flights have
+the lengths of known routes, a weather station rounds to knots. Values between these steps that all lie on the converted
+steps cannot come from the weather. Where steps are too fine to tell, the whole distribution must sit where a conversion
+puts it, and far from where it ever was in a part of the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.stages.validate.findings import Finding, Severity, failed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """``factor`` times a value, plus ``offset``, is the same measurement in another unit."""
+
+    name: str
+    factor: float
+    offset: float = 0.0
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Convert values."""
+        return self.factor * values + self.offset
+
+    def times(self, factor: float) -> Conversion:
+        """Give a conversion whose results are so many times as large."""
+        return Conversion(self.name, self.factor * factor, self.offset * factor)
+
+    def reversed(self) -> Conversion:
+        """Give the way back."""
+        before, after = self.name.split(" to ")
+        return Conversion(f"{after} to {before}", 1 / self.factor, -self.offset / self.factor)
+
+
+_ONE_WAY = (
+    Conversion("miles to kilometres", 1.609344),
+    Conversion("feet to metres", 0.3048),
+    Conversion("inches to centimetres", 2.54),
+    Conversion("inches to millimetres", 25.4),
+    Conversion("nautical miles to kilometres", 1.852),
+    Conversion("nautical miles to miles", 1.1507794),
+    Conversion("metres a second to kilometres an hour", 3.6),
+    Conversion("miles an hour to metres a second", 0.44704),
+    Conversion("knots to metres a second", 0.5144444),
+    Conversion("pounds to kilograms", 0.45359237),
+    Conversion("ounces to grams", 28.349523),
+    Conversion("gallons to litres", 3.7854118),
+    Conversion("inches of mercury to hectopascals", 33.863886),
+    Conversion("millimetres of mercury to hectopascals", 1.3332239),
+    Conversion("pounds a square inch to kilopascals", 6.8947573),
+    Conversion("kilocalories to kilojoules", 4.184),
+    Conversion("hours to minutes", 60.0),
+    Conversion("hours to seconds", 3600.0),
+    Conversion("days to hours", 24.0),
+    Conversion("weeks to days", 7.0),
+    Conversion("centimetres to millimetres", 10.0),
+    Conversion("shares to percent", 100.0),
+    Conversion("degrees Celsius to degrees Fahrenheit", 1.8, 32.0),
+    Conversion("degrees Celsius to kelvin", 1.0, 273.15),
+)
+SAME = Conversion("itself", 1.0)
+CONVERSIONS = tuple(each for one in _ONE_WAY for each in (one, one.reversed()))
+
+# Constants are often cut off: 1.609 for 1.609344.
+CUT_OFF = 3e-4
+# Conversions that are none; where they explain as much, steps are too fine to tell.
+WRONG = (0.941, 0.959, 0.973, 0.987, 1.013, 1.027, 1.041, 1.059)
+# Values that no step of the reference explains: at least this share of the rows, and so many different ones.
+LEAST_SHARE, LEAST_VALUES = 0.05, 6
+# Share of these that the conversion must explain, and that a wrong one may.
+EXPLAINED, BY_CHANCE = 0.9, 0.3
+# How near a factor is to that of the conversion it is named after.
+NAMED = 0.05
+# So many widths beyond the converted reference is another season; farther is no conversion of it.
+NEAR = 1.5
+# From this share on the rows are of another unit; below, two units are mixed.
+MOSTLY = 0.5
+# How far values that were not rounded may lie from a step, and values of the reference from their grid.
+EXACT, GRID_EXACT = 1e-6, 1e-5
+# The distribution: how far, in widths of it, each quantile may lie from where a conversion puts it; by how much its
+# width may differ; and how many times as far as it ever did within the reference the median must have moved for that.
+LOOKS = ((0.15, 1.3, 2.0), (0.35, 1.6, 3.5))
+# The median of a part of the reference moves so far in any case, in widths of the distribution.
+USUAL = 0.3
+
+
+def unit_check(
+    values: np.ndarray, name: str, now: dict[str, Any], then: dict[str, Any], *, is_recent: bool = True
+) -> Finding | None:
+    """Find a conversion that explains a column.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+        The column, NaN where it is null.
+    name : str
+        Of the column.
+    now, then : dict
+        The column's profile, and that of the reference. One that was stored before profiles had ``steps`` and
+        ``medians`` shows nothing.
+    is_recent : bool, default=True
+        Whether the reference lies so near in time that it shows how far the column moves by itself.
+    """
+    found = _by_steps(values, name, then)
+    # Counts grow by any factor, and stay whole.
+    if found or not is_recent or (now["is_whole"] and then["is_whole"]):
+        return found
+    return _by_distribution(name, now, then)
+
+
+def named_after(factor: float) -> Conversion | None:
+    """Find the conversion with about this factor, where one is within a twentieth."""
+    near = [one for one in CONVERSIONS if not one.offset and abs(factor / one.factor - 1) <= NAMED]
+    return min(near, key=lambda one: abs(factor / one.factor - 1), default=None)
+
+
+def _by_steps(values: np.ndarray, name: str, then: dict[str, Any]) -> Finding | None:
+    import numpy as np
+
+    if len(then.get("steps") or ()) < LEAST_VALUES:
+        return None
+    seen, counts = np.unique(values[np.isfinite(values) & (values != 0)], return_counts=True)
+    if not len(seen):
+        return None
+    scales = [Known(np.array(then["steps"]))]
+    scales += [grid] if (grid := Grid.through(scales[0].values)) else []
+    # Converted values may be left as they are, or rounded.
+    found = (
+        _explanation(seen, counts, scale, rounding, then) for scale in scales for rounding in (EXACT, _rounding(seen))
+    )
+    share, explained, best = max(found, key=lambda each: each[0] * each[1])
+    if best is None:
+        return None
+    text = f"{share:.0%} of {name!r} lie between the values seen at training, and {explained:.0%} of these would be"
+    severity: Severity = "critical" if share >= MOSTLY else "warning"
+    return failed(
+        "unit", name, severity, f"{text} among them if converted from {best.name}", observed=round(best.factor, 6)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The values of the reference themselves."""
+
+    values: np.ndarray
+
+    def distance(self, seen: np.ndarray, one: Conversion = SAME) -> np.ndarray:
+        """Give how far each value is from the nearest known one, converted."""
+        import numpy as np
+
+        steps = np.sort(one.of(self.values))
+        right = np.searchsorted(steps, seen).clip(0, len(steps) - 1)
+        return np.minimum(np.abs(steps[right] - seen), np.abs(steps[(right - 1).clip(0)] - seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Multiples of a step, from an origin: the values an instrument can give, seen or not."""
+
+    origin: float
+    step: float
+
+    @classmethod
+    def through(cls, values: np.ndarray) -> Grid | None:
+        """Find the grid that all values lie on; None where there is none."""
+        import numpy as np
+
+        gaps = np.diff(np.sort(values))
+        step = float(gaps[gaps > GRID_EXACT].min(initial=np.inf))
+        if not np.isfinite(step):
+            return None
+        grid = cls(float(values.min()), step)
+        return grid if (grid.distance(values) <= GRID_EXACT).all() else None
+
+    def distance(self, seen: np.ndarray, one: Conversion = SAME) -> np.ndarray:
+        """Give how far each value is from the nearest one on the grid, converted."""
+        import numpy as np
+
+        step, origin = abs(one.factor) * self.step, one.of(np.array(self.origin))
+        return np.abs(seen - origin - step * np.round((seen - origin) / step))
+
+
+def _explanation(
+    seen: np.ndarray, counts: np.ndarray, scale: Known | Grid, rounding: float, then: dict[str, Any]
+) -> tuple[float, float, Conversion | None]:
+    """Give the share of values that do not fit, how much of it a conversion explains, and which; else no conversion."""
+    import numpy as np
+
+    is_new = scale.distance(seen) > rounding
+    new, weights = seen[is_new], counts[is_new]
+    share = float(weights.sum() / counts.sum())
+    if share < LEAST_SHARE or len(new) < LEAST_VALUES:
+        return share, 0.0, None
+
+    def explained(one: Conversion) -> float:
+        fits = scale.distance(new, one) <= rounding + CUT_OFF * abs(new)
+        return float(weights[fits].sum() / weights.sum())
+
+    def by_chance(one: Conversion) -> float:
+        return sum(explained(one.times(wrong)) for wrong in WRONG) / len(WRONG)
+
+    middle = float(new[np.searchsorted(weights.cumsum(), weights.sum() / 2)])
+    placed = [one for one in CONVERSIONS if _is_near(middle, one, then)]
+    likely = [one for one in placed if explained(one) >= EXPLAINED and by_chance(one) <= BY_CHANCE]
+    best = max(likely, key=explained, default=None)
+    return share, explained(best) if best else 0.0, best
+
+
+def _is_near(middle: float, one: Conversion, then: dict[str, Any]) -> bool:
+    """Tell whether a value lies where a conversion puts the reference, or not far from there."""
+    import numpy as np
+
+    low, high = then["quantiles"][1], then["quantiles"][-2]
+    low, high = (low, high) if low < high else (then["sizes"][0], then["sizes"][-1])
+    ends = one.of(np.array([low, high]))
+    reach = NEAR * (ends[1] - ends[0])
+    return bool(ends[0] - reach <= middle <= ends[1] + reach)
+
+
+def _rounding(seen: np.ndarray) -> float:
+    """Return half of the last decimal that values are rounded to."""
+    import numpy as np
+
+    for decimals in range(6):
+        if np.allclose(seen, np.round(seen, decimals), rtol=1e-12, atol=1e-9):
+            return 0.5 * 10.0**-decimals
+    return EXACT
+
+
+def _by_distribution(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    import numpy as np
+
+    medians = then.get("medians") or []
+    if len(medians) < 2:
+        return None
+    is_, was = np.array(now["quantiles"][1:-1]), np.array(then["quantiles"][1:-1])
+    middle, width = len(was) // 2, was[-1] - was[0]
+    moved = abs(is_[middle] - was[middle]) / max(max(medians) - min(medians), USUAL * width, EXACT)
+    if not width or moved < LOOKS[0][-1]:
+        return None
+    best = min(CONVERSIONS, key=lambda one: _misfit(is_, one.of(was)))
+    misfit, wider = _misfit(is_, best.of(was)), (is_[-1] - is_[0]) / (best.factor * width)
+    if not any(misfit <= fit and 1 / most <= wider <= most and moved >= far for fit, most, far in LOOKS):
+        return None
+    text = f"{name!r} has a median of {is_[middle]:,.6g}, {was[middle]:,.6g} at training"
+    return failed(
+        "unit", name, "critical", f"{text}: it fits when converted from {best.name}", observed=round(best.factor, 6)
+    )
+
+
+def _misfit(is_: np.ndarray, expected: np.ndarray) -> float:
+    import numpy as np
+
+    return float(np.abs(is_ - expected).max() / (expected[-1] - expected[0]))

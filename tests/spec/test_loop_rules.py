@@ -55,6 +55,17 @@ def write(tmp_path):
             id="a marker somewhere",
         ),
         pytest.param(
+            {"monitor": {"marker": "/data/landing/"}},
+            r"monitor\.marker: '/data/landing/' is a folder",
+            id="a marker that is a folder",
+        ),
+        pytest.param(
+            {"deploy": {"server": "http://localhost:8000"}},
+            r"deploy\.server: 'http://localhost:8000' is no id of an Airflow connection",
+            id="a server by its address",
+        ),
+        pytest.param({"deploy": {"server": ""}}, r"deploy\.server: '' is no id", id="a server without a name"),
+        pytest.param(
             {"monitor": {"asset": "x-mlops://flights/retrain"}},
             r"monitor\.asset: the monitor itself rings this asset",
             id="a monitor that starts itself",

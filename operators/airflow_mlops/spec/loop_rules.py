@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import PurePath
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
 
 # Two looks of a schedule are taken to be no farther apart than the farthest of so many.
 _LOOKS = 60
+
+
+# What Airflow lets a connection be called.
+_CONNECTION_ID = re.compile(r"[\w.()-]{1,200}")
+
+
+def server(spec: ModelSpec) -> Iterator[Broken]:
+    """Check that the server is named by a connection: an address there is the first thing that people write."""
+    named = spec.deploy.server
+    if named is not None and not _CONNECTION_ID.fullmatch(named):
+        yield (
+            ("deploy", "server"),
+            f"{named!r} is no id of an Airflow connection; make a connection of type model_server that holds the "
+            "address, and give its id here, or null for no server",
+        )
 
 
 def prediction_log(spec: ModelSpec) -> Iterator[Broken]:
@@ -52,6 +68,11 @@ def looks(spec: ModelSpec) -> Iterator[Broken]:
         yield (
             ("monitor", "marker"),
             f"{monitor.marker!r} is no absolute path, and the triggerer has no folder of its own",
+        )
+    elif monitor.marker is not None and monitor.marker.endswith("/"):
+        yield (
+            ("monitor", "marker"),
+            f"{monitor.marker!r} is a folder, and the triggerer waits for a file; name one in it",
         )
     own = monitor.asset.removeprefix("x-mlops://") if monitor.asset else None
     if own == f"{spec.name}/retrain":

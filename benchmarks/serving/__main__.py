@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow_mlops import __version__
 from benchmarks.serving.model import ROWS, SPEC
-from benchmarks.serving.servers import NotServed, Server, ask, served
+from benchmarks.serving.servers import NotServed, Server, ask, cpu_seconds, served
 
 ROOT = SPEC.parents[2]
 PACKAGES = (
@@ -27,12 +27,13 @@ PACKAGES = (
     "msgspec", "pyarrow",
 )  # fmt: skip
 CLIENTS = (1, 8)
-FIGURES = ("requests_per_s", "p50_ms", "p99_ms", "generator_share_of_a_core")
+FIGURES = ("requests_per_s", "p50_ms", "p99_ms", "server_cpu_ms", "generator_share_of_a_core")
 NOTES = [
     "Both servers stay up; cell by cell they are asked in turn, and who begins changes with every repetition.",
     "Each client has one connection and sends its next request when the answer is there. Warm-up of 1 s is left out.",
     "Figures are medians over the repetitions, with the least and the most.",
     "ours: requests checked by the signature, every prediction in the prediction log. mlflow: as it comes, one worker.",
+    "CPU is the processor time of all processes of a server, by answered requests. It hardly depends on other load.",
     "A body is MLflow's dataframe_split: what the model takes, and key and time of the rows. Both get the same bytes.",
 ]
 
@@ -123,7 +124,9 @@ def check_same_answers(servers: list[Server], folder: Path) -> int:
 def asked(server: Server, bodies: Path, clients: int, seconds: float) -> dict[str, Any]:
     """Let the load generator, a process of its own, ask one server."""
     argv = ["-m", "benchmarks.serving.load", str(server.port), str(bodies), str(clients), str(seconds)]
-    return json.loads(_python(argv, bodies.parent))
+    before = cpu_seconds(server)
+    seen = json.loads(_python(argv, bodies.parent))
+    return {**seen, "server_cpu_ms": 1000 * (cpu_seconds(server) - before) / max(1, seen["answers"])}
 
 
 def logged(folder: Path, model: str) -> int:
@@ -151,7 +154,7 @@ def summary(by_server: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         for name, runs in by_server.items()
     }
     cell["ours/mlflow"] = {
-        figure: round(cell["ours"][figure]["median"] / cell["mlflow"][figure]["median"], 3) for figure in FIGURES[:3]
+        figure: round(cell["ours"][figure]["median"] / cell["mlflow"][figure]["median"], 3) for figure in FIGURES[:4]
     }
     return cell
 
@@ -185,15 +188,15 @@ def _python(argv: list[str], folder: Path) -> str:
 def print_results(results: dict[str, Any]) -> None:
     """Print a short table: medians, with least and most in brackets."""
     print(f"\n{results['cores']} cores, Python {results['python']}, mlflow {results['versions']['mlflow']}")
-    print(f"{'cell':<22}{'server':<12}{'requests/s':<24}{'p50 ms':<24}{'p99 ms':<24}errors")
+    print(f"{'cell':<22}{'server':<12}{'requests/s':<24}{'p50 ms':<24}{'p99 ms':<24}{'CPU ms a request':<24}errors")
     for cell, seen in results["cells"].items():
         for name in ("ours", "mlflow"):
             columns = "".join(
-                f"{_spread(seen[name][figure]):<{24 - 2 * (figure != 'requests_per_s')}}" for figure in FIGURES[:3]
+                f"{_spread(seen[name][figure]):<{24 - 2 * (figure != 'requests_per_s')}}" for figure in FIGURES[:4]
             )
             print(f"{cell:<22}{name:<12}{columns}{seen[name]['errors']}")
         ratios = seen["ours/mlflow"]
-        print(f"{'':<22}{'ours/mlflow':<12}{ratios['requests_per_s']:<24}{ratios['p50_ms']:<24}{ratios['p99_ms']}")
+        print(f"{'':<22}{'ours/mlflow':<12}" + "".join(f"{ratio:<24}" for ratio in ratios.values()))
     print(f"{results['predictions_logged']} predictions answered by ours, all in its log")
     for note in results["notes"]:
         print(f"- {note}")

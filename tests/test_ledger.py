@@ -459,3 +459,12 @@ def test_an_address_that_can_be_no_ledger_is_refused(address, words):
         Ledger(address)
 
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_position_moves_with_each_event_of_its_model_alone(ledger):
+    before = ledger.position("flights")
+    ledger.append("flights", "ingest", "a", {}, at=MARCH)
+    ledger.append("flights", "ingest", "a", {}, at=MARCH)
+    ledger.append("trains", "ingest", "a", {}, at=MARCH)
+
+    assert (before, ledger.position("flights"), ledger.position("trains")) == (0, 1, 1)

@@ -134,7 +134,7 @@ class Batcher:
         from sklearn import config_context
         from threadpoolctl import threadpool_limits
 
-        # A batch is small: threads of BLAS and OpenMP cost three times the processor time of one thread, and fight with
+        # A batch is small: threads of BLAS and OpenMP spin while they wait for work, and take the processor from
         # the event loop. An estimator's parameters were checked when it was fitted.
         with threadpool_limits(1), config_context(skip_parameter_validation=True):
             while jobs := self._take():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import RequestRefused
 from airflow_mlops.loop.labels import row_id
+from airflow_mlops.serving.columns import read_time
 from airflow_mlops.serving.prediction_log import Record
-from airflow_mlops.serving.signature import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -46,15 +46,19 @@ class ExcessLossPolicy(Section):
 
     kind: Literal["excess_loss"] = "excess_loss"
     threshold: float = Field(
-        0.8, gt=0, description="Excess loss, summed over windows, that asks for a training, in units of a fresh loss."
+        0.8,
+        gt=0,
+        description="Excess loss, accumulated over windows, that asks for a training, in units of a fresh loss.",
     )
     allowance: float = Field(
         0.5, ge=0, description="Part of the usual change from window to window that is noise and no excess."
     )
     max_age: Duration = Field(
-        timedelta(days=180), description="An older champion asks for a training whatever it lost."
+        timedelta(days=180), description="When no training has ended for longer, one is asked for, whatever was lost."
     )
-    cooldown: Duration = Field(timedelta(days=14), description="No training sooner than this after the last one.")
+    cooldown: Duration = Field(
+        timedelta(days=14), description="No training sooner than this after the last one that ended."
+    )
 
 
 Policy = Annotated[ExcessLossPolicy | SchedulePolicy, Field(discriminator="kind")]

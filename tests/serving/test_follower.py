@@ -141,6 +141,7 @@ def test_only_a_store_that_is_away_is_asked_again(champion, following, monkeypat
             following.poll()
     # After one second, then after two more.
     assert len(tries) == 3
+    assert following.served["flights"].slots[0].to_dict()["state"] == "loading"
 
     clock[0] = 60.0
     following.poll()

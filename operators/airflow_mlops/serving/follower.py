@@ -45,7 +45,8 @@ class Slot:
             "model_id": self.wanted.model.get("id"),
             "digest": self.wanted.model.get("digest"),
             "role": self.wanted.role,
-            "state": self.state,
+            # A failure that is tried again is no verdict yet.
+            "state": "loading" if self.again_at is not None else self.state,
             "reason": self.reason,
             "memory_mb": self.loaded.memory_mb if self.loaded else None,
         }

@@ -9,6 +9,7 @@ from airflow_mlops import __version__
 _STAGES = ("ingest", "validate", "features", "train", "evaluate", "register", "deploy", "drift")
 _LOOP = ("request", "decide", "score")
 _HOOKS = ("artifacts", "ledger", "mlflow", "model_server", "source")
+_LINKS = ("DataDocsLink", "DecisionReportLink", "DriftReportLink", "EvaluationReportLink", "MlflowRunLink")
 _INTEGRATION = "MLOps"
 
 
@@ -27,10 +28,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules([f"airflow_mlops.hooks.{name}" for name in _HOOKS]),
         "triggers": _modules(["airflow_mlops.triggers.model_server"]),
         "connection-types": [_mlflow_connection(), _ledger_connection(), _server_connection()],
-        "extra-links": [
-            f"airflow_mlops.operators.links.{name}"
-            for name in ("DataDocsLink", "EvaluationReportLink", "DriftReportLink", "MlflowRunLink")
-        ],
+        "extra-links": [f"airflow_mlops.operators.links.{name}" for name in _LINKS],
         "executors": ["airflow_mlops.executors.warm_local.WarmLocalExecutor"],
         "config": {"mlops": _config()},
         # Without this every airflow command warns, on standard output, that an executor came without commands.

@@ -21,6 +21,7 @@ from airflow_mlops.lifecycle.promote import promote
 from airflow_mlops.lifecycle.server_client import ServerAddress, ServerClient
 from airflow_mlops.lifecycle.server_target import ModelServer
 from airflow_mlops.stages.deploy import ServabilityReport
+from tests.model_server import answering, entry, status
 from tests.running_server import TOKEN, RunningServer
 
 from .conftest import MOMENT, NAME, DiesAfter, alias, champion, outcomes
@@ -174,6 +175,17 @@ def test_a_version_that_is_mended_after_a_failed_load_is_tried_again(
     on_server(model, epoch=1).deploy_within(PATIENCE_S)
 
     assert who_answers(server, row) == ("2", 2)
+
+
+def test_a_server_that_waits_for_its_store_is_waited_for(deployment, registered, ledger):
+    model = registered()
+    said = status({**entry("1", state="loading", reason="the store did not answer."), "digest": model.digest})
+    with answering(lambda path: (200, said)) as stand_in:
+        target = ModelServer(ServerClient(ServerAddress(f"http://127.0.0.1:{stand_in.port}", name="the server")))
+        with pytest.raises(NotReady, match=r"is loading version 1 of flights, not without trouble: the store did not"):
+            replace(deployment(model), target=target).deploy()
+
+    assert outcomes(ledger) == ["prepared"]
 
 
 def until(is_so):

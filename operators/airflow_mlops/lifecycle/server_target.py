@@ -122,7 +122,8 @@ class ModelServer:
         if entry.state == "failed":
             raise ModelUnusable(f"{self.client.name} cannot load {about}: {_reason(entry)}. {_goes_on(served)}.")
         if entry.state != "loaded":
-            raise _wait_to_load(candidate, f"{self.client.name} is loading {about}", ModelUnusable)
+            trouble = f", not without trouble: {_reason(entry)}" if entry.reason else ""
+            raise _wait_to_load(candidate, f"{self.client.name} is loading {about}{trouble}", ModelUnusable)
         return entry
 
     def _served(self, candidate: Candidate, status: ServerStatus) -> ServedModel:

@@ -75,7 +75,7 @@ FAULTS = {
     "kilometres instead of miles": (
         change("distance", lambda v, _: v * 1.609344),
         "failed",
-        "100% of these would be among them if converted from miles to kilometres",
+        "100% of these are such values converted from miles to kilometres",
     ),
     "whole kilometres": (change("distance", lambda v, _: (v * 1.609).round()), "failed", "miles to kilometres"),
     "degrees Celsius": (change("temp", lambda v, _: (v - 32) / 1.8), "failed", "degrees Fahrenheit to degrees Celsius"),
@@ -91,7 +91,7 @@ FAULTS = {
     "a third of the rows in kilometres": (
         change("distance", lambda v, f: v.where(~some(f, 0.3), v * 1.609344)),
         "warning",
-        "30% of 'distance' lie between",
+        "30% of 'distance' are no values seen at training",
     ),
     "-999 where nothing is known": (
         change("temp", lambda v, f: v.where(~some(f, 0.03), -999.0)),

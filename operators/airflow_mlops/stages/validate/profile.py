@@ -1,4 +1,4 @@
-"""A snapshot in a few kilobytes: what the data check compares, instead of rows with rows."""
+"""A snapshot in some kilobytes a column: what the data check compares, instead of rows with rows."""
 
 from __future__ import annotations
 

@@ -129,8 +129,8 @@ def _by_steps(values: np.ndarray, name: str, then: dict[str, Any]) -> Finding | 
     seen, counts = np.unique(values[np.isfinite(values) & (values != 0)], return_counts=True)
     if not len(seen):
         return None
-    scales = [Known(np.array(then["steps"]))]
-    scales += [grid] if (grid := Grid.through(scales[0].values)) else []
+    steps = np.array(then["steps"])
+    scales = [scale for scale in (Known(steps), Grid.through(steps)) if scale is not None]
     # Converted values may be left as they are, or rounded.
     found = (
         _explanation(seen, counts, scale, rounding, then) for scale in scales for rounding in (EXACT, _rounding(seen))
@@ -138,11 +138,9 @@ def _by_steps(values: np.ndarray, name: str, then: dict[str, Any]) -> Finding | 
     share, explained, best = max(found, key=lambda each: each[0] * each[1])
     if best is None:
         return None
-    text = f"{share:.0%} of {name!r} lie between the values seen at training, and {explained:.0%} of these would be"
+    text = f"{share:.0%} of {name!r} are no values seen at training; {explained:.0%} of these are such values converted"
     severity: Severity = "critical" if share >= MOSTLY else "warning"
-    return failed(
-        "unit", name, severity, f"{text} among them if converted from {best.name}", observed=round(best.factor, 6)
-    )
+    return failed("unit", name, severity, f"{text} from {best.name}", observed=round(best.factor, 6))
 
 
 @dataclass(frozen=True, slots=True)

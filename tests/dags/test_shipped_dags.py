@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.ledger import Ledger
+from airflow_mlops.spec.load import spec_files
 from tests.conftest import ROOT
+from tests.running_server import TOKEN, RunningServer
 
 HEAVY = {"pandas", "numpy", "sklearn", "mlflow", "great_expectations", "evidently", "pyarrow", "duckdb", "scipy"}
 MIDNIGHT = "2013-03-01T05:00:00+00:00"
@@ -23,7 +27,19 @@ def bag(airflow_home):
 
 
 @pytest.fixture(scope="module")
-def run(bag):
+def server(airflow_home):
+    """The model server that the flights' spec names, on the ledger of this session."""
+    ledger = f"sqlite:///{airflow_home / 'artifacts' / 'ledger.db'}"
+    running = RunningServer(ArtifactStore.local(airflow_home / "artifacts"), ledger)
+    address = {"conn_type": "model_server", "host": "127.0.0.1", "port": running.port, "password": TOKEN}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_MODEL_SERVER_DEFAULT", json.dumps(address))
+        yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def run(bag, server):
     """Run a DAG once a session as an asset would start it, without a logical date; return its tasks' states."""
     states: dict[str, dict[str, str]] = {}
 
@@ -43,7 +59,9 @@ def edges(dag):
 
 def test_nothing_fails_to_import(bag):
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"flights_retrain", "flights_monitor", "flights_by_hand"}
+    names = {file.stem for file in spec_files(ROOT / "dags" / "specs")}
+    made = {f"{name}_{kind}" for name in names for kind in ("retrain", "monitor", "score")}
+    assert set(bag.dags) == made | {"flights_by_hand"}
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "dags").glob("*.py")), ids=lambda file: file.name)
@@ -57,6 +75,7 @@ def test_parsing_loads_nothing_heavy(file):
 
 def test_the_retrain_dag_checks_before_it_trains_and_judges_before_it_deploys(bag):
     assert edges(bag.dags["flights_retrain"]) == {
+        "request > ingest",
         "ingest > validate",
         "ingest > features",
         "validate > features",
@@ -69,15 +88,24 @@ def test_the_retrain_dag_checks_before_it_trains_and_judges_before_it_deploys(ba
     }
 
 
-def test_the_monitor_dag_checks_before_it_compares(bag):
-    assert edges(bag.dags["flights_monitor"]) == {"ingest > validate", "ingest > drift", "validate > drift"}
+def test_the_monitor_dag_checks_before_it_decides_and_draws(bag):
+    assert edges(bag.dags["flights_monitor"]) == {
+        "ingest > validate",
+        "ingest > decide",
+        "validate > decide",
+        "ingest > drift",
+        "validate > drift",
+    }
+
+
+def test_the_score_dag_checks_before_it_scores(bag):
+    assert edges(bag.dags["flights_score"]) == {"ingest > validate", "ingest > score", "validate > score"}
 
 
 def test_the_dag_written_by_hand_has_all_eight_stages(bag):
-    assert edges(bag.dags["flights_by_hand"]) == edges(bag.dags["flights_retrain"]) | {
-        "ingest > drift",
-        "deploy > drift",
-    }
+    after_the_request = edges(bag.dags["flights_retrain"]) - {"request > ingest"}
+
+    assert edges(bag.dags["flights_by_hand"]) == after_the_request | {"ingest > drift", "deploy > drift"}
 
 
 def test_the_retrain_dag_runs_through_and_promotes(run, airflow_home):
@@ -95,7 +123,10 @@ def test_the_monitor_dag_compares_june_with_the_champions_winter(run, airflow_ho
 
     assert set(states.values()) == {"success"}
     ledger = Ledger(f"sqlite:///{airflow_home / 'artifacts' / 'ledger.db'}")
-    assert ledger.state("flights").last["drift"].payload["verdict"] == "drifted"
+    last = ledger.state("flights").last
+    assert last["drift"].payload["verdict"] == "drifted"
+    assert last["signals"].payload["drift"]["verdict"] == "drifted"
+    assert last["decision"].payload["action"] == "warn"
 
 
 def test_the_dag_written_by_hand_finds_all_done_already(run, airflow_home):

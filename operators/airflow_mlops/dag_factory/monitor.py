@@ -18,7 +18,7 @@ from airflow_mlops.spec.durations import format_duration
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow.sdk import BaseAsset
+    from airflow.sdk.definitions.asset import BaseAsset
 
     from airflow_mlops.spec import ModelSpec
 

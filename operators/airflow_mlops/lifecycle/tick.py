@@ -6,7 +6,7 @@ Everything is read as of the tick's moment, so a tick that is repeated later dec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.events import PROMOTION
@@ -157,13 +157,14 @@ class Tick:
             return "missing", ["validate ended without a verdict, and its log says why"]
         worst = mine[-1].payload["ref"]["summary"]["worst"] if mine else []
         wanted = "critical" if verdict == "failed" else "warning"
-        return verdict, [found["message"] for found in worst if found["severity"] == wanted]
+        return cast("DataCheck", verdict), [found["message"] for found in worst if found["severity"] == wanted]
 
     def _drift(self, snapshot: SnapshotRef, champion: dict[str, Any]) -> dict[str, Any]:
         compared = Comparison.of(snapshot, champion=champion, name=self.spec.name)
         report = compared.measure(self.store, self.spec).report
         columns = tuple(column.column for column in report.drifted[:_NAMED_COLUMNS])
-        found = {"drift": Drift(report.verdict, report.share, columns)}
+        verdict: Literal["drifted", "stable"] = "drifted" if report.verdict == "drifted" else "stable"
+        found: dict[str, Any] = {"drift": Drift(verdict, report.share, columns)}
         return found | ({"prediction_drift": _prediction_drift(report.prediction)} if report.prediction else {})
 
     def _quality(self, snapshot: SnapshotRef, promotions: list[Event]) -> Quality | None:
@@ -171,9 +172,9 @@ class Tick:
         if self.spec.data.labels and self.labels is None:
             return None
         rows = self.store.read_frame(snapshot.table_uri, digest=snapshot.digest)
-        labels = self.labels and self.store.read_frame(self.labels.table_uri, digest=self.labels.digest)
-        served = Served(self.spec, self.store, promotions, self.read_log)
-        return served.quality(rows, [] if labels is None else [labels], now=self.now)
+        known = [self.labels] if self.labels else []
+        labels = [self.store.read_frame(one.table_uri, digest=one.digest) for one in known]
+        return Served(self.spec, self.store, promotions, self.read_log).quality(rows, labels, now=self.now)
 
 
 def _prediction_drift(column: ColumnDrift) -> PredictionDrift:

@@ -36,7 +36,7 @@ def _tables(model: type[BaseModel], path: str, *, depth: int, written: set[type[
     yield ""
     for name, field in fields:
         for nested in _models(field.annotation):
-            if nested not in written:  # the eight stages of `resources` share a table, and so do both sources
+            if nested not in written:  # the stages of `resources` share a table, and so do both sources
                 written.add(nested)
                 yield from _tables(nested, _path(path, name, nested, fields), depth=depth + 1, written=written)
 

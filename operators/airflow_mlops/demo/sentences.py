@@ -117,7 +117,7 @@ def blocked(week: calendar.Week, found: Week) -> str:
 def answered(found: Week, serving: Promotion) -> str:
     """Say how the training ended that a decision asked for."""
     if found.outcome == "refused":
-        return f"{'':>12}  refused: the challenger is not shown to be as good, version {serving.version} goes on"
+        return f"{'':>12}  refused by the gate: version {serving.version} goes on"
     took = f"{serving.seconds:.0f} s after the decision" if serving.seconds is not None else "now"
     return f"{'':>12}  promoted: version {serving.version} answers, {took}"
 

@@ -34,7 +34,7 @@ def show(view: View, settings: Settings, ending: Ending, *, seconds: float) -> N
         view.line(sentence)
     view.line("\nLog in to Airflow first, with the user and password below: its links open only then.")
     for name, value in places(settings, ending):
-        view.console.print(Text(f"  {name:<22}", style="bold") + Text(value), soft_wrap=True)
+        view.console.print(Text(f"  {name:<26}", style="bold") + Text(value), soft_wrap=True)
     view.line(f"\nEverything keeps running. {stop_command(settings.folder)} stops it; make demo tells the next weeks.")
 
 

@@ -85,7 +85,7 @@ def places(settings: Settings, ending: Ending) -> Iterator[tuple[str, str]]:
     """Yield what can be opened now."""
     yield "Airflow", f"{settings.airflow_url}  (user {USER}, password {settings.password})"
     yield "MLflow", settings.mlflow_url
-    yield "Model server", f"{settings.server_url}/status, /docs  (token in {settings.folder}/settings.json)"
+    yield "Model server", f"{settings.server_url}/status, /openapi.json  (token in {settings.folder}/settings.json)"
     for told in ending.runs:
         failed = " (blocked)" if told.chapter is MONITOR and told.run.state == "failed" else ""
         yield f"{told.run.dag_id}{failed}", f"{settings.airflow_url}/dags/{told.run.dag_id}/runs/{told.run.run_id}"

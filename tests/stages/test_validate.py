@@ -385,3 +385,23 @@ def test_a_drafted_suite_repeats_no_value_of_a_sensitive_column(january, spec):
 
     types = {item["type"] for item in drafted["expectations"] if item["kwargs"].get("column") in ("origin", "distance")}
     assert types == {"expect_column_values_to_not_be_null"}
+
+
+def test_a_steady_column_that_is_multiplied_as_a_whole_changed_its_unit(check, january, spec):
+    frame, random = january.to_pandas(), np.random.default_rng(0)
+    fine = frame.assign(distance=random.lognormal(6, 0.8, len(frame)).round())
+    against = profile_of(pa.Table.from_pandas(fine, preserve_index=False), spec)
+
+    verdict, said, _ = check(fine.assign(distance=(fine.distance * 1.609).round()), against=against)
+
+    assert (verdict, "converted from miles to kilometres?" in said) == ("failed", True)
+
+
+def test_a_rate_that_falls_is_no_unit(check, january, spec):
+    frame = january.to_pandas()
+    rate = frame.assign(rate=4.857 + 0.001 * (np.arange(len(frame)) % 5))
+    against = profile_of(pa.Table.from_pandas(rate, preserve_index=False), spec)
+
+    assert "unit" not in {
+        finding.check for finding in check(rate.assign(rate=rate.rate - 3.508), against=against)[2].findings
+    }

@@ -1,9 +1,9 @@
 """Did a column change its unit? A known conversion explains its values where the values of the reference do not.
 
-Two kinds of evidence, because a world that changes also multiplies and shifts. Measurements have a step: flights have
+Three kinds of evidence, because a world that changes also multiplies and shifts. Measurements have a step: flights have
 the lengths of known routes, a weather station rounds to knots. Values between these steps that all lie on the converted
-steps cannot come from the weather. Where steps are too fine to tell, the whole distribution must sit where a conversion
-puts it, and far from where it ever was in a part of the reference.
+steps cannot come from the weather. Where steps are too fine to tell, all of a steady column must have been multiplied
+alike, or the whole distribution must sit where a conversion puts it, far from where any part of the reference was.
 """
 
 from __future__ import annotations
@@ -84,6 +84,10 @@ NEAR = 1.5
 MOSTLY = 0.5
 # How far values that were not rounded may lie from a step, and values of the reference from their grid.
 EXACT, GRID_EXACT = 1e-6, 1e-5
+# The scale: within the reference medians differ by no more than this share of the median; no conversion nearer to 1 is
+# asked about; all quantiles must have been multiplied alike, but for so much; and they must be so wide apart, for what
+# has one value only, such as an interest rate, moves as a whole by itself.
+STILL, SCALED, ALIKE, WIDE = 0.1, 0.25, 0.03, 2.0
 # The distribution: how far, in widths of it, each quantile may lie from where a conversion puts it; by how much its
 # width may differ; and how many times as far as it ever did within the reference the median must have moved for that.
 LOOKS = ((0.15, 1.3, 2.0), (0.35, 1.6, 3.5))
@@ -109,10 +113,11 @@ def unit_check(
         Whether the reference lies so near in time that it shows how far the column moves by itself.
     """
     found = _by_steps(values, name, then)
-    # Counts grow by any factor, and stay whole.
-    if found or not is_recent or (now["is_whole"] and then["is_whole"]):
+    if found or not is_recent:
         return found
-    return _by_distribution(name, now, then)
+    found = _by_scale(name, now, then)
+    # Counts grow by any factor, and stay whole.
+    return found if found or (now["is_whole"] and then["is_whole"]) else _by_distribution(name, now, then)
 
 
 def named_after(factor: float) -> Conversion | None:
@@ -230,6 +235,23 @@ def _rounding(seen: np.ndarray) -> float:
         if np.allclose(seen, np.round(seen, decimals), rtol=1e-12, atol=1e-9):
             return 0.5 * 10.0**-decimals
     return EXACT
+
+
+def _by_scale(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Find a conversion that multiplies all quantiles of a column whose median has hardly moved so far."""
+    import numpy as np
+
+    medians = np.array(then.get("medians") or [])
+    is_, was = np.array(now["quantiles"][1:-1]), np.array(then["quantiles"][1:-1])
+    if len(medians) < 2 or was[0] <= 0 or was[-1] < WIDE * was[0] or np.ptp(medians) > STILL * np.median(medians):
+        return None
+    for one in CONVERSIONS:
+        if not one.offset and abs(one.factor - 1) > SCALED and abs(is_ / was / one.factor - 1).max() <= ALIKE:
+            text = f"every quantile of {name!r} is {one.factor:.4g} times what it was at training"
+            return failed(
+                "unit", name, "critical", f"{text}: converted from {one.name}?", observed=round(one.factor, 6)
+            )
+    return None
 
 
 def _by_distribution(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:

@@ -284,8 +284,8 @@ class PredictionLogUnwritable(Transient):
     def __init__(self, *, model: str, rows: int, cause: OSError) -> None:
         self.model, self.rows = model, rows
         super().__init__(
-            f"{rows} predictions of {model} are not in the prediction log: {cause}. Free disk space or mend the folder; "
-            "the next request tries again."
+            f"{rows} predictions of {model} are not in the prediction log: {cause}. Free disk space or mend the "
+            "folder; the next request tries again."
         )
 
 

@@ -46,6 +46,21 @@ def write(tmp_path):
             id="a log whose key is sensitive",
         ),
         pytest.param(
+            {"data": {"key": ["flight", "version"]}},
+            r"data\.key\[1\]: 'version' is a column that the scores table adds",
+            id="a key that the scores table would hide",
+        ),
+        pytest.param(
+            {"retrain": {"policy": {"kind": "schedule", "threshold": 1}}},
+            r"retrain\.policy\.threshold: unknown key of this kind; kind 'excess_loss' takes it",
+            id="a key of another policy",
+        ),
+        pytest.param(
+            {"retrain": {"policy": "schedule"}},
+            r"retrain\.policy: found 'schedule', expected a mapping of keys, such as \{kind: ",
+            id="a policy as a word",
+        ),
+        pytest.param(
             {"monitor": {"window": "0d"}}, r"monitor\.window: a window of no length holds no rows", id="no window"
         ),
         pytest.param({"score": {"window": "0d"}}, r"score\.window: a window of no length", id="no window to score"),
@@ -169,3 +184,11 @@ def test_what_is_left_out_follows_from_the_rest(write, sections, monitor, score,
     spec = load_spec(write(**sections))
 
     assert (spec.monitor_window.days, spec.score_window.days, spec.reads_prediction_log) == (monitor, score, reads_log)
+
+
+def test_lint_warns_where_nobody_ever_asks_the_policy(write):
+    findings = lint(write(monitor={"asset": None}))
+
+    assert [f"{finding.severity} {finding.message}" for finding in findings if finding.key == "monitor"] == [
+        "warning names neither schedule nor asset nor marker: the policy is asked only when a person starts the monitor"
+    ]

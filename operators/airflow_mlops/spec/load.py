@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from airflow_mlops.errors import SpecError
 from airflow_mlops.spec.document import Document, Finding, Unreadable, dotted
 from airflow_mlops.spec.rules import broken_rules, close_match, looks_secret
-from airflow_mlops.spec.schema import choices_at, homes_of, keys_at
+from airflow_mlops.spec.schema import choices_at, homes_of, keys_at, kinds_with
 from airflow_mlops.spec.sections import ModelSpec
 
 if TYPE_CHECKING:
@@ -149,6 +149,11 @@ def _fault(document: Document, detail: ErrorDetails) -> Finding:
         return document.finding("error", (*location, "kind"), f"missing; one of {', '.join(kinds)} was expected")
     if kind in ("union_tag_invalid", "literal_error"):
         return _wrong_word(document, location, detail)
+    if kind in ("model_type", "model_attributes_type"):
+        found = shown(detail["input"], str(location[-1]) if location else "")
+        return document.finding(
+            "error", location, f"found {found}, expected a mapping of keys{_kinds(document, location)}"
+        )
     message = detail["msg"].removeprefix("Value error, ")
     if not location:  # a rule over several keys: its sentence starts with the key
         named = re.match(r"[a-z_]+(\.[a-z_]+)*", message)
@@ -158,6 +163,12 @@ def _fault(document: Document, detail: ErrorDetails) -> Finding:
         expected = re.sub(r"^Input should be", "expected", message)
         message = f"found {shown(detail['input'], str(location[-1]))}, {expected[0].lower()}{expected[1:]}"
     return document.finding("error", location, message)
+
+
+def _kinds(document: Document, location: tuple[str | int, ...]) -> str:
+    """Name the kinds of a section that is a choice among them."""
+    kinds = choices_at(document.value, location)
+    return f", such as {{kind: {kinds[0]}}}" if kinds else ""
 
 
 def _wrong_word(document: Document, location: tuple[str | int, ...], detail: ErrorDetails) -> Finding:
@@ -177,6 +188,9 @@ def _unknown_key(document: Document, location: tuple[str | int, ...]) -> str:
     near = close_match(key, known)
     if near:
         return f"unknown key{near}{found}"
+    kinds = kinds_with(location[:-1], key)
+    if kinds:
+        return f"unknown key of this kind; kind {' or '.join(map(repr, kinds))} takes it{found}"
     homes = homes_of(key)
     if homes:
         return f"unknown key here; it belongs to {' or '.join(homes)}{found}"

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from airflow_mlops.spec.durations import format_duration
+from airflow_mlops.spec.vocabulary import SCORE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,19 @@ def prediction_log(spec: ModelSpec) -> Iterator[Broken]:
                 f"{name!r} is in data.sensitive, and the prediction log names each row by its key; take another key, "
                 "or set monitor.predictions to 'score'",
             )
+
+
+def scores(spec: ModelSpec) -> Iterator[Broken]:
+    """Keep the columns that name a row apart from those the scores table adds."""
+    for at, name in _named(spec):
+        if name in SCORE_COLUMNS:
+            yield at, f"{name!r} is a column that the scores table adds; give this one another name in the source"
+
+
+def _named(spec: ModelSpec) -> Iterator[tuple[Location, str]]:
+    yield ("data", "time"), spec.data.time
+    for place, name in enumerate(spec.data.key):
+        yield ("data", "key", place), name
 
 
 def looks(spec: ModelSpec) -> Iterator[Broken]:
@@ -131,6 +145,17 @@ def rows_between_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Fou
             ("monitor", "window"),
             f"{format_duration(spec.monitor_window)} are shorter than what lies between two looks "
             f"({format_duration(farthest)}): the rows between are never judged",
+        )
+
+
+def nobody_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
+    """Warn where a policy is to decide, and nothing but a person ever starts the monitor that asks it."""
+    monitor = spec.monitor
+    if spec.retrain.policy.kind == "excess_loss" and not (monitor.schedule or monitor.asset or monitor.marker):
+        yield (
+            "warning",
+            ("monitor",),
+            "names neither schedule nor asset nor marker: the policy is asked only when a person starts the monitor",
         )
 
 

@@ -56,6 +56,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_secret_params, {"features", "train"}),
         (loop_rules.server, {"deploy"}),
         (loop_rules.prediction_log, {"data", "deploy", "monitor"}),
+        (loop_rules.scores, {"data"}),
         (loop_rules.looks, {"name", "monitor", "score"}),
         (loop_rules.policy, {"retrain"}),
     )

@@ -44,6 +44,12 @@ def choices_at(value: Any, location: Sequence[str | int]) -> list[str]:
     return [str(word) for word in node.get("enum", node.get("discriminator", {}).get("mapping", []))]
 
 
+def kinds_with(location: Sequence[str | int], key: str) -> list[str]:
+    """Return the kinds of a section that take a key, where the section is a choice among kinds."""
+    mapping = _section_at({}, location).get("discriminator", {}).get("mapping", {})
+    return [kind for kind, reference in mapping.items() if key in _definition(reference).get("properties", {})]
+
+
 def homes_of(key: str) -> list[str]:
     """Return the sections that hold a key, in the order of the spec."""
     found = []

@@ -12,6 +12,9 @@ SHORT_NAMES = {
     "random_forest": ("sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.RandomForestRegressor"),
 }
 
+# What the scores table has beside key and time; classes add probability_<class>.
+SCORE_COLUMNS = ("prediction", "version", "snapshot")
+
 # Losses that have a value for each row, which the gate's bootstrap needs.
 LOSSES = {
     "classification": ("log_loss", "brier", "zero_one"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import MissingColumns
+from airflow_mlops.spec.vocabulary import SCORE_COLUMNS
 from airflow_mlops.stages.evaluate.predictions import predict
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
 
-VERSION, SNAPSHOT, PREDICTION = "version", "snapshot", "prediction"
+PREDICTION, VERSION, SNAPSHOT = SCORE_COLUMNS
 
 
 def score(rows: pd.DataFrame, model: Any, spec: ModelSpec, *, version: str, snapshot: str) -> pa.Table:

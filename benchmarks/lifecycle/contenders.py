@@ -63,7 +63,12 @@ class OnAirflow:
         tracking_uri = fresh_tracking(folder)
         environ = {**script_environment(), **self.options, "BENCHMARK_RUNS": str(runs), "BENCHMARK_SPEC": str(SPEC)}
         settings = Settings.make(
-            folder, HERE / self.dags, preferred=(0, 0, 0), executor=self.executor, tracking_uri=tracking_uri, extra=environ
+            folder,
+            HERE / self.dags,
+            preferred=(0, 0, 0),
+            executor=self.executor,
+            tracking_uri=tracking_uri,
+            extra=environ,
         )
         stack = Stack(settings)
         try:

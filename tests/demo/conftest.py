@@ -73,6 +73,12 @@ def told(tmp_path) -> Told:
     year.look(1, loss=0.45)
     year.look(2, loss=0.80, action="retrain", reason="excess loss 0.9 is above 0.8")
     year.promotion("2", 2, 2)
-    year.look(3, data_check="failed", data_check_reasons=["distance: other unit"], version="2", reason="data blocked: distance in another unit")
+    year.look(
+        3,
+        data_check="failed",
+        data_check_reasons=["distance: other unit"],
+        version="2",
+        reason="data blocked: distance in another unit",
+    )
     year.look(3, loss=0.42, version="2")
     return year

@@ -7,6 +7,7 @@ snapshots, ledger chain, experiment and registered model.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
@@ -22,6 +23,13 @@ from airflow_mlops.operators.validate import ValidateOperator
 from airflow_mlops.spec import load_spec
 
 SPEC = load_spec(Path(os.environ["BENCHMARK_SPEC"]))
+# The peers have no server, and learn from every label.
+SPEC = SPEC.model_copy(
+    update={
+        "data": SPEC.data.model_copy(update={"label_delay": timedelta(0)}),
+        "deploy": SPEC.deploy.model_copy(update={"server": None}),
+    }
+)
 
 
 def lifecycle(dag_id: str, model: str) -> DAG:

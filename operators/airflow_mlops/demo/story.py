@@ -145,6 +145,7 @@ class Story:
             raise DemoFailed(f"the retrain DAG ran in the week of {week}, whose data was blocked")
         self.stage.say(f"Version {serving.version} goes on serving. The source is mended, and the same week again:")
         self._judge(week)
+        self.stage.advance()
 
     def _blocked(self, week: calendar.Week) -> None:
         told = follow(self.api, MONITOR, start(self.api, MONITOR, week.end.isoformat()), self.stage.watch(quiet=True))

@@ -156,7 +156,7 @@ def judge_served(predictions: pd.DataFrame, rows: pd.DataFrame, *, spec: ModelSp
     asked = predictions.drop(columns=["features", "label"], errors="ignore")
     labelled = join_labels(asked, rows, data=spec.data, start=start, end=now, now=now).frame
     target = labelled[spec.data.target].astype(int).to_numpy()
-    probabilities = np.stack(labelled["output"].to_numpy())
+    probabilities = np.stack(labelled["output"].tolist())
     answers = Predictions(probabilities.argmax(axis=1), (0, 1), probabilities)
     judged = labelled.assign(loss=row_losses("log_loss", target, answers))
     raw = rows[spec.features.columns].assign(id=row_ids(rows, spec.data.key, spec.data.time))

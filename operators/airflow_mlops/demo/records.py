@@ -127,12 +127,12 @@ def promotions_of(events: Sequence[Event]) -> list[Promotion]:
 
 
 def _promotion(event: Event, decision: Event | None, served: datetime | None) -> Promotion:
-    has_both = decision is not None and served is not None
+    seconds = (served - decision.recorded_at).total_seconds() if decision and served else None
     return Promotion(
         version=str(event.payload["version"]),
         epoch=event.epoch or 0,
         since=event.at,
         model=event.payload["model"],
         reasons=tuple(decision.payload["reasons"]) if decision else (),
-        seconds=(served - decision.recorded_at).total_seconds() if has_both else None,
+        seconds=seconds,
     )

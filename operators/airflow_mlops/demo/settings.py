@@ -72,7 +72,7 @@ class Settings:
     def make(cls, folder: Path, dags: Path, *, preferred: Ports, **others: Any) -> Settings:
         """Choose ports that are free now, ``preferred`` for Airflow, MLflow and server, and fresh secrets."""
         chosen = [port if _is_free(port) else 0 for port in preferred]
-        ports = dict(zip(_PORTS, _free_ports([*chosen, 0, 0, 0]), strict=True))
+        ports: dict[str, Any] = dict(zip(_PORTS, _free_ports([*chosen, 0, 0, 0]), strict=True))
         return cls(
             folder=str(folder.absolute()),
             dags=str(dags.absolute()),

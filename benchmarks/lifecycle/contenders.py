@@ -119,7 +119,8 @@ def fresh_tracking(folder: Path) -> str:
 def script_environment() -> dict[str, str]:
     """Return what every contender's processes find in their environment."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "operators")])
-    return {"PYTHONPATH": path, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MPLBACKEND": "Agg"}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MPLBACKEND": "Agg"}
+    return {"PYTHONPATH": path, **quiet, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def _python(argv: list[str], folder: Path) -> str:

@@ -165,6 +165,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in search if path),
         "PYTHONUNBUFFERED": "1",
         "MPLBACKEND": "Agg",
+        # Threads that wait for each other by spinning take the cores from those they wait for: where a training shares
+        # two cores with anything else, it takes ten times as long.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "DO_NOT_TRACK": "true",

@@ -25,6 +25,8 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="true",
     MPLBACKEND="Agg",
+    # Where two test processes share two cores, threads that wait by spinning take them from those they wait for.
+    OMP_WAIT_POLICY="PASSIVE",
 )
 
 ROOT = Path(__file__).parents[1]

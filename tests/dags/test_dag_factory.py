@@ -66,8 +66,9 @@ def test_monitor_and_score_follow_schedules_of_their_own(write):
 
     assert monitor_dag(path).timetable.expression == "0 0 * * *"
     assert score_dag(path).timetable.expression == "0 * * * *"
-    for make in (monitor_dag, score_dag):
-        assert not make(write()).timetable.can_be_scheduled
+    by_hand = write(monitor={})
+    assert not monitor_dag(by_hand).timetable.can_be_scheduled
+    assert not score_dag(by_hand).timetable.can_be_scheduled
 
 
 def test_news_of_an_asset_start_the_monitor(write):

@@ -33,7 +33,7 @@ WINDOWS = {"arrival_delay": ("14d", "5d"), "delay_band": ("42d", "16d"), "flight
 REDUCED = {
     "train": {"params": {"max_iter": 30, "max_leaf_nodes": 7}},
     "evaluate": {"gate": {"block": "6h"}},
-    "deploy": {"server": None, "golden_rows": 20},
+    "deploy": {"server": None, "golden_rows": 20, "max_latency_ms": 30_000},
     "monitor": {"window": "3d"},
     "score": {"window": "1d"},
 }

@@ -120,7 +120,7 @@ def script_environment() -> dict[str, str]:
     """Return what every contender's processes find in their environment."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "operators")])
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MPLBACKEND": "Agg"}
-    return {"PYTHONPATH": path, **quiet, "OMP_WAIT_POLICY": "PASSIVE"}
+    return {"PYTHONPATH": path, **quiet, "OMP_NUM_THREADS": "1"}
 
 
 def _python(argv: list[str], folder: Path) -> str:

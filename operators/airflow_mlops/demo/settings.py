@@ -165,8 +165,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in search if path),
         "PYTHONUNBUFFERED": "1",
         "MPLBACKEND": "Agg",
-        # OpenMP's threads wait for each other by spinning, which takes the core from those they wait for: where a training
-        # shares two cores with a report, one thread is two to ten times as quick as two.
+        # OpenMP's threads wait for each other by spinning, which takes the core from those they wait for: where a
+        # training shares two cores with a report, one thread is two to ten times as quick as two.
         "OMP_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -1,4 +1,7 @@
-"""The life of one model, written by hand with the operators."""
+"""The life of one model, written by hand with the operators.
+
+Its spec names a model server; without the line `deploy.server` it is deployed for batches alone.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path

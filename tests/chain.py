@@ -75,6 +75,14 @@ class Chain:
         """The ledger beside the artifacts."""
         return Ledger(f"sqlite:///{self.folder / 'artifacts' / 'ledger.db'}")
 
+    @property
+    def judgement(self) -> str | None:
+        """Key of the newest judgement of rows, as a monitor's *validate* pushes it; None before there is one."""
+        if self.ledger.is_missing:
+            return None
+        event = self.ledger.state(self.spec.name).last.get("validate")
+        return event.key if event else None
+
     def operator(self, stage: str, **changes: Any) -> StageOperator:
         """Make an operator as a DAG would, with inputs in place of templates."""
         place = {"artifacts_uri": str(self.folder / "artifacts"), "now": NOW}
@@ -94,7 +102,7 @@ class Chain:
             "register": {"model": done("train"), "evaluation": done("evaluate")},
             "deploy": {"model": done("register"), "evaluation": done("evaluate")},
             "drift": {"current": done("ingest")},
-            "decide": {"snapshot": done("ingest"), "validation": done("validate")},
+            "decide": {"snapshot": done("ingest"), "judgement": self.judgement},
             "score": {"snapshot": done("ingest")},
         }[stage]
 

@@ -162,7 +162,7 @@ class DecisionRef(Ref):
     """What the monitor decided at a moment.
 
     ``id`` is the decision's key in the ledger, and that of the signals it rests on. ``held_by`` says what kept a
-    retraining back.
+    retraining back; ``signals`` are `loop.signals.Signals` as a dict.
     """
 
     id: str
@@ -175,6 +175,7 @@ class DecisionRef(Ref):
     window: str | None = None
     held_by: str | None = None
     html_uri: str | None = None
+    signals: dict[str, Any] = field(default_factory=dict)
     same_as: str | None = None
 
 

@@ -15,7 +15,7 @@ from airflow_mlops.loop.policy import decide
 from airflow_mlops.loop.signals import Drift, PredictionDrift
 from airflow_mlops.loop.standing import excess_loss, holdout_loss
 from airflow_mlops.spec.loop_sections import ExcessLossPolicy, SchedulePolicy
-from tests.loop.past import first_champion, measured, numbered, promotion, signals, training
+from tests.loop.past import event, first_champion, measured, numbered, promotion, signals, training
 
 POLICY = ExcessLossPolicy(threshold=0.8, allowance=0.5, max_age=timedelta(days=180), cooldown=timedelta(days=14))
 # A level of 0.5 and no noise between two windows: an excess above 0.4 asks.
@@ -163,6 +163,29 @@ def test_a_champion_without_labels_is_not_judged_and_that_is_said():
     assert found.reasons == ("version 1 was not judged: no window has enough labelled predictions",)
 
 
+def test_a_challenger_that_passed_and_never_served_does_not_silence_the_loop():
+    passed = event(0, "evaluate", {"verdict": "passed", "epoch": 1, "id": "e9", "model_id": "m9"}, week=7)
+    losing = [*first_champion(), *weeks(*CALM), *weeks(0.9, 0.9, start=5), passed]
+    refused = event(0, "deploy", {"outcome": "refused", "model_id": "m9"}, week=7)
+
+    assert decided(losing, signals(8, 0.9)).action == "retrain"
+    assert decided([*losing, refused], signals(8, 0.9)).action == "nothing"
+
+
+def test_what_could_not_be_measured_is_a_reason_to_look():
+    found = decided([*first_champion(), *weeks(*CALM)], signals(4, problems=("there are no labels",)))
+
+    assert (found.action, found.reasons[0]) == ("warn", "there are no labels")
+
+
+def test_a_refused_first_challenger_cools_down_too():
+    refused = training(0, verdict="refused")
+
+    found = decided([refused], signals(1, version=None, epoch=0))
+
+    assert (found.action, found.held_by) == ("nothing", "cooldown")
+
+
 def test_drift_alone_warns():
     found = decided(
         [*first_champion(), *weeks(*CALM)],
@@ -170,7 +193,7 @@ def test_drift_alone_warns():
     )
     assert found.action == "warn"
     assert found.reasons[0] == "56% of the columns drifted (temp, dewp, hour), which alone asks for no training"
-    assert found.counterfactual.startswith("Without drift it would be 'nothing'.")
+    assert found.counterfactual.startswith("Without that it would be 'nothing'.")
 
 
 def test_prediction_drift_alone_warns():

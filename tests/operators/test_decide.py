@@ -95,8 +95,12 @@ def was_better(ledger, *, loss=0.3, weeks=3):
 # Without rows, without a champion
 
 
-def test_without_a_champion_a_training_is_asked_for(look, tmp_path, bells):
-    found = look(history=Ledger(f"sqlite:///{tmp_path / 'new.db'}"))
+def test_without_a_champion_a_training_is_asked_for(look, served, tmp_path, bells):
+    new = Ledger(f"sqlite:///{tmp_path / 'new.db'}")
+    judged = served.ledger.find("flights", "validate", served.judgement)
+    new.append("flights", "validate", judged.key, judged.payload, at=TICK)
+
+    found = look(history=new)
 
     assert (found["action"], found["epoch"], found["champion_version"]) == ("retrain", 0, None)
     assert found["reasons"] == ["no version serves this model: there is no champion"]
@@ -110,11 +114,13 @@ def test_without_a_champion_a_training_is_asked_for(look, tmp_path, bells):
         "epoch": 0,
         "champion_version": None,
         "window": "all",
+        "signals": found["signals"],
     }
+    assert found["signals"]["data_check"] in ("passed", "warning")
 
 
 def test_without_rows_there_is_a_decision_that_says_what_held_it(look, ledger, bells):
-    found = look(snapshot=None, validation=None)
+    found = look(snapshot=None, judgement=None)
 
     assert (found["action"], found["held_by"]) == ("warn", "data check")
     assert signals_of(ledger).data_check_reasons == (
@@ -127,9 +133,9 @@ def test_rows_that_failed_their_check_are_not_measured_and_ask_for_nothing(look,
     snapshot = served.results["ingest"]
     worst = [{"severity": "critical", "message": "80% of 'temp' lie beyond the range of training"}]
     failed = {"snapshot": {"id": snapshot["id"]}, "ref": {"verdict": "failed", "summary": {"worst": worst}}}
-    ledger.append("flights", "validate", f"{snapshot['id']}:other rules", failed, at=TICK)
+    judged = ledger.append("flights", "validate", f"{snapshot['id']}:other rules", failed, at=TICK)
 
-    found = look(validation=None)
+    found = look(judgement=judged.key)
 
     assert (found["action"], found["held_by"]) == ("warn", "data check")
     assert "80% of 'temp' lie beyond the range of training" in found["reasons"][0]
@@ -138,9 +144,7 @@ def test_rows_that_failed_their_check_are_not_measured_and_ask_for_nothing(look,
 
 
 def test_a_check_that_never_ended_holds_too(look, ledger, served):
-    snapshot = {**served.results["ingest"], "id": "never checked"}
-
-    found = look(snapshot=snapshot, validation=None)
+    found = look(judgement=None)
 
     assert found["held_by"] == "data check"
     assert signals_of(ledger).data_check == "missing"
@@ -286,6 +290,18 @@ def test_an_empty_log_is_no_quality(look, ledger):
 
 
 # Deciding
+
+
+def test_a_look_that_is_repeated_after_a_training_finds_what_it_decided(look, ledger, bells):
+    was_better(ledger)
+    first = look()
+    ledger.append("flights", "evaluate", "e2", {"verdict": "refused", "id": "e2"}, at=TICK, run="asset__1")
+
+    again = look("monitor__2")
+
+    assert {**again, "same_as": None} == first
+    assert again["same_as"] == "monitor__1"
+    assert len(ledger.events("flights", kind="decision")) == 1
 
 
 def test_a_champion_that_loses_more_and_more_is_trained_again(look, ledger, bells):

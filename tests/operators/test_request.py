@@ -86,22 +86,45 @@ def test_the_ledger_and_not_the_bell_says_what_was_decided(ask, chain):
     assert (found["decision"], found["window"]) == ("later", "mix")
 
 
-def test_a_decision_that_another_run_took_is_served(ask, chain):
+def test_a_decision_that_another_run_took_and_served_is_gone(ask, chain):
     decide(chain)
     ask("asset__1", rings=[BELL])
+    train(chain)
 
     assert ask("asset__2", rings=[BELL]) == (
-        f"nothing to do: decision {KEY} was served by run asset__1. The champion stays; the monitor asks again when "
-        "there is a reason."
+        f"nothing to do: a training has ended since decision {KEY} (run asset__1). The champion stays; the monitor "
+        "asks again when there is a reason."
     )
 
 
-def test_a_run_that_crashed_leaves_its_decision_served_and_the_next_look_heals_it(ask, chain):
+def test_a_decision_whose_run_came_to_no_verdict_is_taken_again_by_the_next_bell(ask, chain):
+    decide(chain)
+    ask("asset__1", rings=[BELL])
+
+    assert ask("asset__2", rings=[BELL])["decision"] == KEY
+    assert ask("asset__1", rings=[BELL])["decision"] == KEY
+    assert [(event.key, event.run) for event in requests(chain)] == [(KEY, "asset__1"), (f"{KEY}#2", "asset__2")]
+
+
+def test_a_run_that_crashed_is_healed_by_the_next_look(ask, chain):
     decide(chain)
     ask("asset__1", rings=[BELL])
     decide(chain, key="next look", at=TICK + timedelta(days=7))
 
     assert ask("asset__2", rings=[BELL])["decision"] == "next look"
+
+
+def test_a_look_back_that_was_made_later_does_not_count(ask, chain):
+    decide(chain, action="warn")
+    decide(chain, key="looked back", at=TICK - timedelta(days=30))
+
+    assert "is 'warn'" in ask(rings=[BELL])
+
+
+def test_a_moment_that_has_not_come_yet_is_not_taken_from_a_ring(ask, chain):
+    found = ask(rings=[ring({"by": "ada", "now": "2103-01-01T00:00:00"})])
+
+    assert found["now"] == TICK.isoformat()
 
 
 @pytest.mark.parametrize(
@@ -131,9 +154,12 @@ def test_a_bell_without_a_decision_that_stands_ends_quietly(ask, chain, happened
 def test_twenty_bells_make_one_training(ask, chain):
     decide(chain)
 
-    answers = [ask(f"asset__{number}", rings=[BELL]) for number in range(20)]
+    first = ask("asset__0", rings=[BELL])
+    train(chain, run="asset__0")
+    others = [ask(f"asset__{number}", rings=[BELL]) for number in range(1, 20)]
 
-    assert [isinstance(answer, dict) for answer in answers] == [True] + [False] * 19
+    assert first["cause"] == "decision"
+    assert [isinstance(answer, dict) for answer in others] == [False] * 19
 
 
 # People and other DAGs
@@ -167,9 +193,8 @@ def test_a_person_who_rings_with_an_open_decision_gets_that_decision(ask, chain)
     assert ask(rings=[ring({"reason": "hurry"})])["cause"] == "decision"
 
 
-def test_a_person_is_heard_after_the_decision_was_served_and_its_training_crashed(ask, chain):
-    decide(chain)
-    ask("asset__1", rings=[BELL])
+def test_a_person_is_heard_where_the_decision_says_nothing(ask, chain):
+    decide(chain, action="nothing")
 
     assert ask("asset__2", rings=[BELL, ring({"by": "ada"})])["cause"] == "person"
 

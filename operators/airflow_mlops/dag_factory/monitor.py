@@ -12,7 +12,7 @@ from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, 
 from airflow_mlops.operators.decide import DecideOperator
 from airflow_mlops.operators.drift import DriftOperator
 from airflow_mlops.operators.ingest import IngestOperator
-from airflow_mlops.operators.validate import ValidateOperator
+from airflow_mlops.operators.validate import JUDGEMENT, ValidateOperator
 from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.asset import BaseAsset
 
     from airflow_mlops.spec import ModelSpec
+
+
+# What validate pushed, also where it failed: its own output is then not there.
+_JUDGED = f"{{{{ ti.xcom_pull(task_ids='validate', key='{JUDGEMENT}') }}}}"
 
 
 def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
@@ -53,16 +57,19 @@ def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
             settings = task_settings(spec, "ingest", "ingest_labels")
             labels = IngestOperator(part="labels", window=format_duration(window), **settings)
         validate = ValidateOperator(snapshot=ingest.output, **task_settings(spec, "validate"))
-        DecideOperator(
+        decide = DecideOperator(
             snapshot=ingest.output,
-            validation=validate.output,
+            judgement=_JUDGED,
             label_snapshot=labels.output if labels else None,
             # Where rows are missing or bad there is a decision too: that nothing is trained on them.
             trigger_rule="all_done",
             **task_settings(spec, "decide"),
         )
         drift = DriftOperator(current=ingest.output, **task_settings(spec, "drift"))
-        validate >> drift
+        validate >> [decide, drift]
+        if labels:
+            # A leaf: without labels the run is red, though there is a decision.
+            labels >> drift
     return dag
 
 

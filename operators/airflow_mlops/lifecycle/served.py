@@ -110,6 +110,7 @@ class Served:
         data = self.spec.data
         times = pd.to_datetime(rows[data.time], utc=True)
         inside = rows.assign(**{data.time: times})[(times >= start) & (times < end)]
+        inside = inside.drop_duplicates(data.key, keep="last") if data.key else inside
         known = known_labels(inside, labels, data=data, now=now)
         epochs = serving_epochs(known[data.time], [(event.at, event.epoch or 0) for event in self.promotions])
         served, epochs = known[epochs > 0], epochs[epochs > 0]

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow_mlops.artifacts import digest_json
+from airflow_mlops.errors import LedgerCorrupt, SignalsUnusable
 from airflow_mlops.events import PROMOTION
 from airflow_mlops.lifecycle.comparison import Comparison
 from airflow_mlops.lifecycle.served import Served
 from airflow_mlops.loop.history import History
-from airflow_mlops.loop.policy import decide
+from airflow_mlops.loop.policy import Decision, decide
 from airflow_mlops.loop.signals import Drift, PredictionDrift, Signals
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from airflow_mlops.events import Event, ModelState
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.lifecycle.served import ReadLog
-    from airflow_mlops.loop.policy import Decision
     from airflow_mlops.loop.signals import DataCheck, Quality
     from airflow_mlops.refs import SnapshotRef
     from airflow_mlops.spec import ModelSpec
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SIGNALS = "signals"
 DECISION = "decision"
 EVALUATE = "evaluate"
+DEPLOY = "deploy"
 VALIDATE = "validate"
 
 # Columns named in the signals; the drift report has all of them.
@@ -72,8 +73,8 @@ class Tick:
         Rows of the monitor's window and the label delay before it; None where they could not be brought in.
     labels : SnapshotRef or None
         Labels, where the spec has ``data.labels``.
-    verdict : str or None
-        What *validate* said; None where it raised: then the ledger is asked.
+    judgement : str or None
+        Key of the event in which *validate* judged these rows; None where it came to no verdict.
     read_log : callable or None
         Gives the prediction log between two times; None asks the versions that served again.
     """
@@ -84,11 +85,11 @@ class Tick:
     now: datetime
     snapshot: SnapshotRef | None
     labels: SnapshotRef | None
-    verdict: str | None
+    judgement: str | None
     read_log: ReadLog | None
 
     def decide(self, *, run: str | None) -> Decided:
-        """Measure, decide, and record both; the same facts leave one event each.
+        """Measure, decide, and record both; a look that was made before gives what it decided then.
 
         Raises
         ------
@@ -97,9 +98,11 @@ class Tick:
         LedgerUnavailable
             The ledger's database did not answer.
         """
-        name = self.spec.name
-        state = self.ledger.state(name, as_of=self.now)
-        events = self._history()
+        events, key = self._history(), self._key()
+        earlier = self.ledger.find(self.spec.name, DECISION, key)
+        if earlier is not None:
+            return self._again(earlier, events)
+        state = self.ledger.state(self.spec.name, as_of=self.now)
         signals = self._signals(state, [event for event in events if event.kind == PROMOTION])
         history = History.of(events).seen_by(signals)
         decision = decide(
@@ -109,8 +112,35 @@ class Tick:
             window=self.spec.train.window,
             min_labels=self.spec.monitor.min_labels,
         )
-        measured = signals.to_dict()
-        key = f"{self.now.isoformat()}:{digest_json(measured)[:_DIGEST_LENGTH]}"
+        if signals.problems:
+            # What was in the way may be gone at a second look, which is then a look of its own.
+            key = f"{key}:{digest_json(signals.to_dict())[:_DIGEST_LENGTH]}"
+        return self._record(key, signals, decision, history, run)
+
+    def _key(self) -> str:
+        """Name this look by its moment, its rows, the verdict on them, and the rules it decides by."""
+        spec = self.spec
+        looked_at = {
+            "rows": self.snapshot.id if self.snapshot else None,
+            "labels": self.labels.id if self.labels else None,
+            "judgement": self.judgement,
+            "monitor": spec.monitor.model_dump(mode="json"),
+            "policy": spec.retrain.policy.model_dump(mode="json"),
+            "drift": spec.drift.model_dump(mode="json"),
+            "metric": spec.evaluate.gate.metric,
+            "train": spec.train.window,
+        }
+        return f"{self.now.isoformat()}:{digest_json(looked_at)[:_DIGEST_LENGTH]}"
+
+    def _again(self, earlier: Event, events: list[Event]) -> Decided:
+        measured = self.ledger.find(self.spec.name, SIGNALS, earlier.key)
+        if measured is None:
+            raise LedgerCorrupt(f"decision {earlier.key} of {self.spec.name} has no signals; run ledger verify.")
+        signals = Signals.from_dict(measured.payload)
+        decision = Decision.from_dict(earlier.payload)
+        return Decided(earlier.key, signals, decision, History.of(events).seen_by(signals), earlier.run)
+
+    def _record(self, key: str, signals: Signals, decision: Decision, history: History, run: str | None) -> Decided:
         facts = {
             **decision.to_dict(),
             "signals": key,
@@ -118,13 +148,16 @@ class Tick:
             "champion_version": signals.champion_version,
             "epoch": signals.epoch,
         }
-        self.ledger.append(name, SIGNALS, key, measured, at=self.now, run=run)
-        first = self.ledger.append(name, DECISION, key, facts, at=self.now, run=run)
-        return Decided(key, signals, decision, history, first.run)
+        # Signals first: a decision that is on record has them.
+        self.ledger.append(self.spec.name, SIGNALS, key, signals.to_dict(), at=self.now, run=run)
+        first = self.ledger.append(self.spec.name, DECISION, key, facts, at=self.now, run=run)
+        if first.run != run:
+            return self._again(first, self._history())
+        return Decided(key, signals, decision, history, run)
 
     def _history(self) -> list[Event]:
         """Return trainings, promotions and signals before this look; what it measures itself is passed beside them."""
-        kinds = (PROMOTION, EVALUATE, SIGNALS)
+        kinds = (PROMOTION, EVALUATE, DEPLOY, SIGNALS)
         found = [event for kind in kinds for event in self.ledger.events(self.spec.name, kind=kind, as_of=self.now)]
         earlier = [event for event in found if event.kind != SIGNALS or event.at < self.now]
         return sorted(earlier, key=lambda event: event.seq)
@@ -135,7 +168,7 @@ class Tick:
         # Rows that nothing may use say nothing of drift or of quality either.
         if champion is not None and self.snapshot is not None and verdict in ("passed", "warning"):
             facts |= self._drift(self.snapshot, champion.payload.get("model") or {})
-            facts["quality"] = self._quality(self.snapshot, promotions)
+            facts |= self._judged(self.snapshot, promotions)
         return Signals(
             now=self.now,
             epoch=state.epoch,
@@ -150,12 +183,10 @@ class Tick:
         """Return what *validate* said of these rows, and why; it raises on a failure, so the ledger knows more."""
         if self.snapshot is None:
             return "missing", ["there are no rows of this window: ingest failed, and its log says why"]
-        events = self.ledger.events(self.spec.name, kind=VALIDATE)
-        mine = [event for event in events if event.payload["snapshot"]["id"] == self.snapshot.id]
-        verdict = self.verdict or (mine[-1].payload["ref"]["verdict"] if mine else None)
-        if verdict is None:
+        judged = self.ledger.find(self.spec.name, VALIDATE, self.judgement) if self.judgement else None
+        if judged is None:
             return "missing", ["validate ended without a verdict, and its log says why"]
-        worst = mine[-1].payload["ref"]["summary"]["worst"] if mine else []
+        verdict, worst = judged.payload["ref"]["verdict"], judged.payload["ref"]["summary"]["worst"]
         wanted = "critical" if verdict == "failed" else "warning"
         return cast("DataCheck", verdict), [found["message"] for found in worst if found["severity"] == wanted]
 
@@ -167,10 +198,16 @@ class Tick:
         found: dict[str, Any] = {"drift": Drift(verdict, report.share, columns)}
         return found | ({"prediction_drift": _prediction_drift(report.prediction)} if report.prediction else {})
 
-    def _quality(self, snapshot: SnapshotRef, promotions: list[Event]) -> Quality | None:
-        """Measure what was served; None where labels have a source of their own that gave none."""
+    def _judged(self, snapshot: SnapshotRef, promotions: list[Event]) -> dict[str, Any]:
+        """Measure what was served, or say why it could not be: age and data check decide without it."""
         if self.spec.data.labels and self.labels is None:
-            return None
+            return {"problems": ("there are no labels of this window: ingest_labels failed, and its log says why",)}
+        try:
+            return {"quality": self._quality(snapshot, promotions)}
+        except SignalsUnusable as error:
+            return {"problems": (f"what was served could not be judged: {str(error).rstrip('.')}",)}
+
+    def _quality(self, snapshot: SnapshotRef, promotions: list[Event]) -> Quality:
         rows = self.store.read_frame(snapshot.table_uri, digest=snapshot.digest)
         known = [self.labels] if self.labels else []
         labels = [self.store.read_frame(one.table_uri, digest=one.digest) for one in known]

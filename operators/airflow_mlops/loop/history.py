@@ -10,7 +10,7 @@ from airflow_mlops.events import version_of
 from airflow_mlops.loop.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from airflow_mlops.events import Event
@@ -91,7 +91,7 @@ class History:
         """
         ordered = [event for _, event in sorted({event.seq: event for event in events}.items())]
         promotions = [_promotion(event) for event in ordered if event.kind == "promotion"]
-        trainings = [_training(event) for event in ordered if event.kind == "evaluate" and "verdict" in event.payload]
+        trainings = [_training(event) for event in ordered if event.kind == "evaluate" and _has_ended(event, ordered)]
         windows = [_window(event.payload) for event in ordered if event.kind == "signals"]
         return cls(
             promotions=tuple(found for found in promotions if found),
@@ -112,6 +112,25 @@ class History:
             trainings=tuple(each for each in self.trainings if each.at <= signals.now),
             windows=_apart([*windows, own] if own else windows),
         )
+
+
+def _has_ended(evaluate: Event, events: Sequence[Event]) -> bool:
+    """Tell whether a training came to its end: a refusal, by gate or by deploy, or a promotion.
+
+    A challenger that passed and whose deploy crashed is none: the champion goes on losing, and is to be asked about.
+    """
+    judged = evaluate.payload
+    if judged.get("verdict") != "passed" or "id" not in judged:
+        return "verdict" in judged
+    return any(
+        (event.payload.get("evaluation") or {}).get("id") == judged["id"]
+        if event.kind == "promotion"
+        else event.kind == "deploy"
+        and event.payload.get("outcome") == "refused"
+        and event.payload.get("model_id") == judged.get("model_id")
+        and event.seq > evaluate.seq
+        for event in events
+    )
 
 
 def _promotion(event: Event) -> Promotion | None:

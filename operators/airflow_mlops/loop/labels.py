@@ -6,6 +6,7 @@ Training and monitoring join labels with this one code, so that a champion is ju
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec.sections import DataSpec, LabelsSpec
 
+# A text that begins like a time may be one: what a client writes as text is a date or a time in the rows.
+_DATED = re.compile(r"\d{4}-\d\d-\d\d([T ]\d|$)")
 # What a logged prediction carries that a judgement does not need.
 _ENVELOPE = ("model", "features")
 
@@ -58,12 +61,14 @@ def row_id(values: Mapping[str, Any], key: Sequence[str], time: str) -> str:
     key : sequence of str
         Columns that identify a row, in order. None gives ``[]``: such rows cannot be told apart.
     time : str
-        The column with the event time. Its texts are read as times; without a zone they are UTC.
+        The column with the event time. Its texts, and those of other columns that look like it, are read as times;
+        without a zone they are UTC.
 
     Returns
     -------
     str
-        JSON list with one text a column: times as ISO 8601 in UTC, numbers without a trailing ``.0``, null for unknown.
+        JSON list with one text a column: dates and times as ISO 8601 in UTC, numbers without a trailing ``.0``, null
+        for unknown.
 
     Raises
     ------
@@ -254,11 +259,11 @@ def _text(value: Any, *, is_time: bool) -> str | None:
     if value is None or (not isinstance(value, str) and str(value) in ("nan", "NaN", "NaT", "<NA>")):
         return None
     if isinstance(value, str):
-        return _time_text(value) if is_time else value
+        return _time_text(value) if is_time or _DATED.match(value) else value
     if isinstance(value, datetime):
         return _iso(value)
     if isinstance(value, date):
-        return value.isoformat()
+        return _iso(datetime(value.year, value.month, value.day))
     return _plain(value)
 
 

@@ -6,13 +6,14 @@ decides the same, so that a request that gets lost is made again.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from airflow_mlops.loop.standing import Standing, standing
 from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from airflow_mlops.loop.history import History
@@ -54,6 +55,12 @@ class Decision:
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
         return asdict(self) | {"reasons": list(self.reasons)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` wrote, further keys left out."""
+        known = {field.name: value[field.name] for field in fields(cls) if field.name in value}
+        return cls(**{**known, "reasons": tuple(known["reasons"])})
 
 
 def decide(history: History, signals: Signals, policy: Policy, *, window: str, min_labels: int) -> Decision:
@@ -139,8 +146,8 @@ def _limit(stands: Standing, policy: ExcessLossPolicy) -> str:
 
 
 def _warned(signals: Signals, calm: str, what_asks: str) -> Decision:
-    """Say what moved; it may matter, but whether a new model would be better only losses can tell."""
-    moved = []
+    """Say what moved or could not be measured; whether a new model would be better only losses can tell."""
+    moved = list(signals.problems)
     if signals.drift is not None and signals.drift.verdict == "drifted":
         named = ", ".join(signals.drift.columns[:NAMED_COLUMNS])
         moved.append(f"{signals.drift.share:.0%} of the columns drifted ({named}), which alone asks for no training")
@@ -150,7 +157,7 @@ def _warned(signals: Signals, calm: str, what_asks: str) -> Decision:
         moved.append(f"the predictions drifted ({score}), which alone asks for no training")
     if not moved:
         return Decision("nothing", (calm,), what_asks)
-    return Decision("warn", (*moved, calm), f"Without drift it would be 'nothing'. {what_asks}")
+    return Decision("warn", (*moved, calm), f"Without that it would be 'nothing'. {what_asks}")
 
 
 def _what_asks(stands: Standing, policy: ExcessLossPolicy) -> str:

@@ -94,6 +94,8 @@ class Signals:
         Of the window whose labels have become due; None where there was nothing to measure.
     age_days : float or None
         Since the champion's promotion.
+    problems : tuple of str
+        What could not be measured, and why, as sentences.
     """
 
     now: datetime
@@ -105,10 +107,12 @@ class Signals:
     prediction_drift: PredictionDrift | None = None
     quality: Quality | None = None
     age_days: float | None = None
+    problems: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON; times are ISO 8601."""
         plain = asdict(self) | {"now": self.now.isoformat(), "data_check_reasons": list(self.data_check_reasons)}
+        plain["problems"] = list(self.problems)
         if self.drift is not None:
             plain["drift"]["columns"] = list(self.drift.columns)
         if self.quality is not None:
@@ -136,6 +140,7 @@ class Signals:
                 prediction_drift=PredictionDrift(**prediction) if prediction else None,
                 quality=Quality.from_dict(quality) if quality else None,
                 age_days=value.get("age_days"),
+                problems=tuple(value.get("problems", ())),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise SignalsUnusable(

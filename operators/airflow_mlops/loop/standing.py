@@ -94,7 +94,8 @@ def standing(history: History, signals: Signals, policy: Policy, *, min_labels: 
     champion = history.promotions[-1] if history.promotions else None
     trained_at = max((training.at for training in history.trainings), default=None)
     if champion is None:
-        return Standing(None, signals.epoch, trained_at=trained_at)
+        measured = Standing(None, signals.epoch, trained_at=trained_at)
+        return measured if policy.kind == "schedule" else _against(measured, policy, [], now=signals.now)
     latest = max(champion.at, trained_at or champion.at)
     windows = _comparable(history, min_labels)
     served = [window for window in windows if _rows(window, champion.version) >= min_labels and window.end > latest]

@@ -9,7 +9,7 @@ from airflow_mlops.artifacts import digest_json
 from airflow_mlops.assets import retrain_alias, retrain_asset
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DecisionReportLink
-from airflow_mlops.refs import DecisionRef, ReportRef, SnapshotRef
+from airflow_mlops.refs import DecisionRef, SnapshotRef
 from airflow_mlops.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -37,14 +37,15 @@ class DecideOperator(StageOperator):
         What the model is; sections ``monitor``, ``drift`` and ``retrain.policy`` are used here.
     snapshot : SnapshotRef or dict or None, templated
         Rows of the monitor's window and of the label delay before it; None where *ingest* failed.
-    validation : ReportRef or dict or None, templated
-        What *validate* said of them; None where it failed: then the ledger is asked.
+    judgement : str or None, templated
+        Key of the event in which *validate* judged them: what that task pushes as ``judgement``, also where it fails.
+        Empty where it came to no verdict.
     label_snapshot : SnapshotRef or dict or None, templated
         Labels, where they have a source of their own.
     """
 
     stage = "decide"
-    template_fields: Sequence[str] = (*StageOperator.template_fields, "snapshot", "validation", "label_snapshot")
+    template_fields: Sequence[str] = (*StageOperator.template_fields, "snapshot", "judgement", "label_snapshot")
     operator_extra_links = (DecisionReportLink(),)
 
     def __init__(
@@ -52,7 +53,7 @@ class DecideOperator(StageOperator):
         *,
         spec: ModelSpec | str,
         snapshot: RefInput | None,
-        validation: RefInput | None = None,
+        judgement: str | None = None,
         label_snapshot: RefInput | None = None,
         **kwargs: Any,
     ) -> None:
@@ -60,7 +61,7 @@ class DecideOperator(StageOperator):
             kwargs.setdefault("outlets", [retrain_alias(spec.name)])
         super().__init__(spec=spec, **kwargs)
         self.snapshot = snapshot
-        self.validation = validation
+        self.judgement = judgement
         self.label_snapshot = label_snapshot
 
     def run_stage(self, context: Context) -> DecisionRef:
@@ -81,6 +82,7 @@ class DecideOperator(StageOperator):
             window=decision.window,
             held_by=decision.held_by,
             html_uri=self.report_uri,
+            signals=signals.to_dict(),
             same_as=decided.first_run if decided.first_run != context["run_id"] else None,
         )
         if ref.action == "retrain":
@@ -99,7 +101,7 @@ class DecideOperator(StageOperator):
             now=self.moment,
             snapshot=SnapshotRef.from_dict(self.snapshot) if self.snapshot else None,
             labels=SnapshotRef.from_dict(self.label_snapshot) if self.label_snapshot else None,
-            verdict=ReportRef.from_dict(self.validation).verdict if self.validation else None,
+            judgement=self.judgement if self.judgement not in (None, "", "None") else None,
             read_log=partial(read_predictions, self.store, spec.name) if spec.reads_prediction_log else None,
         ).decide(run=run_id)
 
@@ -107,7 +109,7 @@ class DecideOperator(StageOperator):
         from airflow_mlops.stages.decide.page import render
 
         spec = self.model_spec
-        identity = digest_json({"form": _FORM, "decision": decided.key})[:16]
+        identity = digest_json({"form": _FORM, **decided.to_dict()})[:16]
         folder = self.store.uri(spec.name, "reports", self.stage, identity)
         if self.store.manifest(folder) is None:
             page = render(decided.signals, decided.decision, decided.history, spec)
@@ -124,10 +126,16 @@ class DecideOperator(StageOperator):
 
     def _ring(self, context: Context, ref: DecisionRef) -> None:
         """Emit the retrain asset; whoever is woken by it finds the decision in the ledger."""
-        events = context.get("outlet_events")
+        events, name = context.get("outlet_events"), self.model_spec.name
         if events is None:
             return
-        name = self.model_spec.name
+        if retrain_alias(name) not in self.outlets:
+            self.log.warning(
+                "The retrain asset is not rung: this task has no outlet for it. Give it the spec and not its path, or "
+                "outlets=[airflow_mlops.assets.retrain_alias(%r)].",
+                name,
+            )
+            return
         told = {
             key: value for key, value in ref.to_dict().items() if key not in ("id", "same_as", "html_uri", "held_by")
         }

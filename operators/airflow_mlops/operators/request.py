@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -33,8 +33,8 @@ class RequestOperator(StageOperator):
 
     The retrain asset is a bell: it may ring twice for one decision, late, or for a decision that another run has
     served. So what it says is not believed. Where a decision of the monitor still stands in the ledger, it is taken, by
-    one run alone; where none does, a person or another DAG must have asked, and that counts once a cooldown. A run by
-    the clock or by the form always goes on.
+    one run at a time; where none does, a person or another DAG must have asked, and that counts once a cooldown. A run
+    by the clock or by the form always goes on.
 
     Parameters
     ----------
@@ -96,20 +96,28 @@ class RequestOperator(StageOperator):
     def _answer_rings(self, context: Context, rings: list[Ring]) -> RequestRef | str:
         """Take the open decision; else let a person's ring count, where there is one."""
         state = self.ledger.state(self.model_spec.name)
-        decision = state.last.get(DECISION)
+        # The latest in event time: a look back into the past, made later, says nothing of now.
+        decisions = self.ledger.events(self.model_spec.name, kind=DECISION)
+        decision = max(decisions, key=lambda event: (event.at, event.seq), default=None)
         gone = _gone(decision, state)
         if decision is not None and gone is None:
-            taken = self._take_decision(context, decision)
-            if isinstance(taken, RequestRef):
-                return taken
-            gone = taken
+            return self._take_decision(context, decision)
         asked = [ring for ring in rings if not ring.is_ours]
         if not asked:
             return f"nothing to do: {gone}. The champion stays; the monitor asks again when there is a reason."
         return self._answer_person(context, max(asked, key=lambda ring: ring.rung_at), state)
 
-    def _take_decision(self, context: Context, decision: Event) -> RequestRef | str:
+    def _take_decision(self, context: Context, decision: Event) -> RequestRef:
+        """Take a decision that stands: no training has ended since.
+
+        Whoever took it before came to no verdict and is over, for the DAG runs once at a time; so it is taken again.
+        """
         payload = decision.payload
+        requests = self.ledger.events(self.model_spec.name, kind=self.stage)
+        takers = [event.run for event in requests if event.payload.get("decision") == decision.key]
+        again = f"#{len(takers) + 1}" if takers else ""
+        if takers:
+            self.log.info("run %s took decision %s and came to no verdict", takers[-1], decision.key)
         ref = RequestRef(
             cause="decision",
             now=payload["now"],
@@ -117,10 +125,9 @@ class RequestOperator(StageOperator):
             reason="; ".join(payload["reasons"]),
             decision=decision.key,
         )
-        first = self._append(context, decision.key, {**ref.to_dict(), "epoch": payload["epoch"]}, at=decision.at)
-        if first.run == context["run_id"]:
-            return ref
-        return f"decision {decision.key} was served by run {first.run}"
+        facts = {**ref.to_dict(), "epoch": payload["epoch"]}
+        self._append(context, f"{decision.key}{again}", facts, at=decision.at)
+        return ref
 
     def _answer_person(self, context: Context, ring: Ring, state: ModelState) -> RequestRef | str:
         now = ring.now or self.moment.isoformat()
@@ -194,15 +201,16 @@ class Ring:
             is_ours="decision" in extra,
             rung_at=event.timestamp,
             reason=f"{str(by)[:100]} rang the retrain asset: {said}",
-            now=_moment(extra.get("now")),
+            now=_moment(extra.get("now"), latest=event.timestamp),
             window=extra.get("window") if extra.get("window") in ("all", "recent", "mix") else None,
         )
 
 
-def _moment(text: object) -> str | None:
-    """Return an ISO time with its zone, or None where it is none."""
+def _moment(text: object, *, latest: datetime) -> str | None:
+    """Return an ISO time with its zone; None where it is none, or has not come yet: nobody could look after it."""
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}+00:00"
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return zoned.isoformat() if zoned <= latest else None

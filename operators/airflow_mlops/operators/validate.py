@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.validate import Validation
 
+# XCom key under which the task says which event of the ledger judged the rows.
+JUDGEMENT = "judgement"
 # Findings in the sentence of a failure; the page has all of them.
 NAMED_FINDINGS = 3
 
@@ -74,6 +76,9 @@ class ValidateOperator(StageOperator):
         else:
             self.record(context, key, manifest)
             self.log.info("snapshot %s: %s, page %s", snapshot.id, ref.verdict, ref.html_uri)
+        # Whoever decides on these rows has to know this very judgement, also where the task ends in an error.
+        if "ti" in context:
+            context["ti"].xcom_push(key=JUDGEMENT, value=key)
         if ref.verdict == "failed":
             raise DataCheckFailed(_sentence(snapshot, ref, manifest["quarantine"]))
         return ref
@@ -93,7 +98,8 @@ class ValidateOperator(StageOperator):
         if self.reference is not None:
             given = self.reference if isinstance(self.reference, list) else [self.reference]
             return [SnapshotRef.from_dict(item) for item in given]
-        champion = self.ledger.state(self.model_spec.name).champion
+        # As it was at this moment: a run that is repeated later judges by the same rows.
+        champion = self.ledger.state(self.model_spec.name, as_of=self.moment).champion
         if champion is None:
             return []
         trained_on = [SnapshotRef.from_dict(item) for item in champion.payload["model"]["features"]["snapshots"]]

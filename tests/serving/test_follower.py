@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_a_model_that_refuses_its_golden_rows_is_not_served(champion, following)
     assert "version 2 of flights refuses its golden rows (ValueError: " in following.served["flights"].reason
 
 
-def test_only_a_store_that_is_away_is_asked_again(champion, following, monkeypatch):
+def test_a_store_that_is_away_is_asked_again_ever_more_slowly(champion, following, monkeypatch):
     tries = []
 
     def away(*_, **__):
@@ -148,14 +149,170 @@ def test_only_a_store_that_is_away_is_asked_again(champion, following, monkeypat
     assert serves(following) == ("2", 2)
 
 
-def test_what_cannot_be_mended_by_waiting_is_not_tried_again(champion, following):
+def test_a_prepared_version_that_failed_is_not_tried_again(champion, following, monkeypatch):
     ref = champion.add(seed=1)
+    spoil(champion, ref)
+    champion.deploying("prepared", ref, "2", expected_epoch=1)
+    following.poll()
+    pass_time(monkeypatch)
+    following.poll()
+
+    assert [(slot.state, slot.tries) for slot in following.served["flights"].slots] == [("loaded", 0), ("failed", 1)]
+
+
+def test_a_champion_that_was_mended_serves_after_a_while(champion, following, monkeypatch):
+    ref = champion.add(seed=1)
+    good = champion.store.read_bytes(model_file.model_uri(ref))
     spoil(champion, ref)
     champion.promote(ref)
     for _ in range(3):
         following.poll()
+    failed = following.served["flights"].slots[0]
+    assert (failed.tries, failed.to_dict()["state"]) == (1, "failed")
 
-    assert following.served["flights"].slots[0].tries == 1
+    champion.store.write_bytes(model_file.model_uri(ref), good)
+    pass_time(monkeypatch)
+    following.poll()
+    assert (serves(following), following.served["flights"].reason) == (("2", 2), None)
+
+
+def pass_time(monkeypatch, seconds=61):
+    now = follower.time.monotonic
+    monkeypatch.setattr(follower.time, "monotonic", lambda: now() + seconds)
+
+
+def test_after_a_restart_the_version_before_stands_in_for_a_champion_that_cannot_be_loaded(champion, monkeypatch):
+    ref = champion.add(seed=1)
+    good = champion.store.read_bytes(model_file.model_uri(ref))
+    spoil(champion, ref)
+    champion.promote(ref)
+    with in_process(champion) as client:
+        status = client.get("/status").json()["models"]["flights"]
+        answer = client.post("/invocations", json=ASKED).json()
+
+        assert (answer["version"], answer["epoch"]) == ("1", 1)
+        assert (status["state"], status["version"], status["epoch"]) == ("serving", "1", 1)
+        assert status["reason"].startswith("champion 2 of epoch 2 was not loaded, version 1 of epoch 1 goes on: file:")
+        assert [entry["state"] for entry in status["loaded"]] == ["failed", "loaded"]
+
+        champion.store.write_bytes(model_file.model_uri(ref), good)
+        pass_time(monkeypatch)
+        until(lambda: client.get("/status").json()["models"]["flights"]["epoch"] == 2)
+
+
+def test_while_the_champion_is_being_loaded_the_version_before_does_not_stand_in(champion, monkeypatch):
+    def away(*arguments, version, **more):
+        if version == "2":
+            raise Transient("the store did not answer.")
+        return load(*arguments, version=version, **more)
+
+    load = follower.load
+    monkeypatch.setattr(follower, "load", away)
+    champion.promote(champion.add(seed=1))
+    started = Follower(champion.ledger, champion.store, ["flights"], poll_s=1, metrics=Metrics())
+    started.poll()
+
+    assert slots(started) == [("champion", "2", "away"), ("previous", "1", "loaded")]
+    assert serves(started) is None
+
+
+def test_a_version_that_served_before_has_no_epoch_while_it_is_prepared_again(champion, following):
+    first = champion.ledger.state("flights").champion
+    champion.promote(champion.add(seed=1))
+    following.poll()
+    champion.deploying("prepared", champion.add(seed=0), first.version, expected_epoch=2)
+    following.poll()
+
+    served = following.served["flights"]
+    assert slots(following) == [("champion", "2", "loaded"), ("prepared", "1", "loaded")]
+    assert (served.slots[1].to_dict()["epoch"], served.versions["1"].epoch) == (None, None)
+
+
+def test_also_a_version_that_still_answers_for_its_successor_has_no_epoch_by_number_when_prepared_again(
+    champion, following
+):
+    ref = champion.add(seed=1)
+    spoil(champion, ref)
+    champion.promote(ref)
+    champion.deploying("prepared", champion.add(seed=0), "1", expected_epoch=2)
+    following.poll()
+
+    assert serves(following) == ("1", 1)
+    assert following.served["flights"].versions["1"].epoch is None
+
+
+@pytest.fixture
+def held_load(monkeypatch):
+    """Hold up the load of each version 2 of *trains* until the event is set."""
+    free = threading.Event()
+    load = follower.load
+
+    def held(store, model, *, version, **more):
+        if (model, version) == ("trains", "2"):
+            free.wait(60)
+        return load(store, model, version=version, **more)
+
+    monkeypatch.setattr(follower, "load", held)
+    yield free
+    free.set()
+
+
+def test_while_one_model_loads_another_one_swaps_to_what_is_in_memory(champion, held_load):
+    champion.promote(champion.add(seed=3, model="trains"), model="trains")
+    aside = champion.add(seed=1)
+    champion.deploying("prepared", aside, "2", expected_epoch=1)
+    with in_process(champion, "trains", "flights") as client:
+        models = lambda: client.get("/status").json()["models"]  # noqa: E731
+        until(lambda: [entry["state"] for entry in models()["flights"]["loaded"]] == ["loaded", "loaded"])
+        champion.deploying("prepared", champion.add(seed=4, model="trains"), "2", model="trains", expected_epoch=1)
+        until(lambda: [entry["state"] for entry in models()["trains"]["loaded"]] == ["loaded", "loading"])
+
+        champion.promote(aside)
+        until(lambda: models()["flights"]["epoch"] == 2)
+        champion.deploying("prepared", champion.add(seed=5), "3", expected_epoch=2)
+        until(lambda: [entry["state"] for entry in models()["flights"]["loaded"]] == ["loaded", "waiting", "loaded"])
+        assert models()["trains"]["loaded"][1]["state"] == "loading"
+
+        held_load.set()
+        until(lambda: [entry["state"] for entry in models()["flights"]["loaded"]] == ["loaded"] * 3)
+        assert models()["trains"]["loaded"][1]["state"] == "loaded"
+
+
+def test_what_the_ledger_let_go_of_while_it_was_loading_is_not_kept(champion, held_load):
+    champion.promote(champion.add(seed=3, model="trains"), model="trains")
+    ref = champion.add(seed=4, model="trains")
+    champion.deploying("prepared", ref, "2", model="trains", expected_epoch=1)
+    with in_process(champion, "trains") as client:
+        loaded = lambda: [entry["version"] for entry in client.get("/status").json()["models"]["trains"]["loaded"]]  # noqa: E731
+        until(lambda: loaded() == ["1", "2"])
+        champion.deploying("refused", ref, "2", model="trains", expected_epoch=1)
+        until(lambda: loaded() == ["1"])
+        held_load.set()
+        # What is asked for next is loaded after it.
+        champion.deploying("prepared", champion.add(seed=5, model="trains"), "3", model="trains", expected_epoch=1)
+        until(lambda: sorted(client.server.follower.served["trains"].versions) == ["1", "3"])
+
+
+def test_a_model_that_ends_the_thread_that_loads_it_is_a_failed_one(champion, following, monkeypatch):
+    def leave(*_, **__):
+        raise SystemExit("as a careless library does")
+
+    monkeypatch.setattr(follower, "load", leave)
+    champion.promote(champion.add(seed=1))
+    following.poll()
+
+    assert serves(following) == ("1", 1)
+    assert "SystemExit: as a careless library does" in following.served["flights"].reason
+
+
+def test_the_ledger_is_not_called_ok_before_it_was_read_nor_when_that_is_long_ago(champion, monkeypatch):
+    followed = Follower(champion.ledger, champion.store, ["flights"], poll_s=1, metrics=Metrics())
+    assert followed.ledger_says == "not read yet"
+    followed.poll()
+    assert followed.ledger_says == "ok"
+
+    pass_time(monkeypatch, 11)
+    assert followed.ledger_says == "the ledger was read 11 s ago, and does not answer since; the server goes on."
 
 
 def test_a_promotion_without_a_model_is_contained(champion, following):

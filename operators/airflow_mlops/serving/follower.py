@@ -3,69 +3,43 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import LedgerUnavailable, MLOpsError, Transient
-from airflow_mlops.serving.loaded import LoadedVersion, load
-from airflow_mlops.serving.wanted import Wanted, wanted_versions
+from airflow_mlops.serving.loaded import load
+from airflow_mlops.serving.slots import Served, Slot, kept, nothing_yet, reason, stand_in
+from airflow_mlops.serving.wanted import wanted_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.serving.metrics import Metrics
+    from airflow_mlops.serving.wanted import Wanted
 
 log = logging.getLogger(__name__)
 
-# A store that is away is asked again after one poll, then after twice as long each time, up to this.
+# A store that is away is asked again after one poll, then after twice as long each time, up to this. A champion that
+# cannot be loaded for another reason is tried again this slowly, for somebody may mend it.
 _LONGEST_WAIT_S = 60.0
 
+# A look that has not come to its end for this many polls, or for this long, says nothing of the ledger any more.
+_STALE_POLLS, _STALE_S = 10, 10.0
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A version the ledger names, and how far loading it is."""
-
-    wanted: Wanted
-    state: str = "loading"
-    reason: str | None = None
-    loaded: LoadedVersion | None = field(default=None, repr=False)
-    tries: int = 0
-    again_at: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Turn into a JSON object."""
-        return {
-            "version": self.wanted.version,
-            "epoch": self.wanted.epoch,
-            "model_id": self.wanted.model.get("id"),
-            "digest": self.wanted.model.get("digest"),
-            "role": self.wanted.role,
-            # A failure that is tried again is no verdict yet.
-            "state": "loading" if self.again_at is not None else self.state,
-            "reason": self.reason,
-            "memory_mb": self.loaded.memory_mb if self.loaded else None,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What a model's requests are answered from; replaced as a whole, so that a request sees one state."""
-
-    champion: LoadedVersion | None = None
-    versions: Mapping[str, LoadedVersion] = field(default_factory=dict)
-    slots: tuple[Slot, ...] = ()
-    since: datetime | None = None
-    swapped_at: datetime | None = None
-    reason: str | None = None
+_URGENCY = ("champion", "prepared", "previous")
 
 
 class Follower:
     """Keep what is served in line with the ledger, in a thread of its own.
+
+    Versions are loaded in a second thread, one at a time, while the first goes on to look. Only the first changes what
+    is served.
 
     Parameters
     ----------
@@ -84,11 +58,16 @@ class Follower:
     def __init__(
         self, ledger: Ledger, store: ArtifactStore, models: Sequence[str], *, poll_s: float, metrics: Metrics
     ) -> None:
-        self.served: dict[str, Served] = {model: Served(reason=_nothing_yet(model)) for model in models}
-        self.ledger_says = "ok"
+        self.served: dict[str, Served] = {model: Served(reason=nothing_yet(model)) for model in models}
         self._ledger, self._store, self._poll_s, self._metrics = ledger, store, poll_s, metrics
         self._positions: dict[str, int] = {}
         self._wanted: dict[str, list[Wanted]] = {}
+        self._problem: str | None = "not read yet"
+        self._looked_at = time.monotonic()
+        self._loading: tuple[str, Slot] | None = None
+        # What a load came to; None wakes the follower to stop.
+        self._ended: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
+        metrics.ledger_up.set_function(lambda: float(self.ledger_says == "ok"))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
@@ -97,23 +76,46 @@ class Follower:
         """Whether the ledger is being followed."""
         return self._thread.is_alive()
 
+    @property
+    def ledger_says(self) -> str:
+        """``ok``, or why the ledger cannot be followed just now."""
+        if self._problem is not None:
+            return self._problem
+        age = time.monotonic() - self._looked_at
+        if age > max(_STALE_POLLS * self._poll_s, _STALE_S):
+            return f"the ledger was read {age:.0f} s ago, and does not answer since; the server goes on."
+        return "ok"
+
     def start(self) -> None:
         """Begin to follow."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop; a load that is under way is not waited for long."""
+        """Stop; a load that is under way is not waited for."""
         self._stop.set()
+        self._ended.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.poll()
-            self._stop.wait(self._poll_s)
+            self._look_at_all()
+            self._begin_load()
+            try:
+                self._take(self._ended.get(timeout=self._poll_s))
+            except queue.Empty:
+                continue
 
     def poll(self) -> None:
-        """Look at the ledger once, and do what it asks for."""
+        """Look at the ledger once, and do all it asks for before this returns."""
+        self._look_at_all()
+        while self._begin_load():
+            self._take(self._ended.get())
+
+    # What the ledger says
+
+    def _look_at_all(self) -> None:
+        """Look at every model before anything is loaded."""
         problems = []
         for model in self.served:
             try:
@@ -122,18 +124,17 @@ class Follower:
             except MLOpsError as error:
                 problems.append(str(error))
             except Exception as error:
-                # Whatever the ledger's database or a model does, the versions in memory go on answering.
+                # Whatever the ledger's database does, the versions in memory go on answering.
                 log.exception("Following %s failed", model)
                 problems.append(f"following {model} failed ({type(error).__name__}: {error}).")
-        self._say(problems[0] if problems else "ok")
+        self._say(problems[0] if problems else None)
 
-    def _say(self, sentence: str) -> None:
-        if sentence != self.ledger_says:
-            log.log(logging.INFO if sentence == "ok" else logging.WARNING, "The ledger: %s", sentence)
-        self.ledger_says = sentence
-        self._metrics.ledger_up.set(sentence == "ok")
-
-    # What the ledger says
+    def _say(self, problem: str | None) -> None:
+        if problem is None:
+            self._looked_at = time.monotonic()
+        if problem != self._problem:
+            log.log(logging.WARNING if problem else logging.INFO, "The ledger: %s", problem or "ok")
+        self._problem = problem
 
     def _look(self, model: str) -> None:
         """Read what is wanted, where something was recorded since the last look."""
@@ -156,77 +157,88 @@ class Follower:
     # What is in memory
 
     def _align(self, model: str) -> None:
-        """Load what is missing, one after the other; what is loaded can be used while the next one loads."""
-        wanted = self._wanted.get(model, [])
+        """Bring the slots in line with what is wanted."""
         known = {slot.wanted.id: slot for slot in self.served[model].slots}
-        slots = [self._kept(known.get(each.id), each) for each in wanted]
+        slots = [kept(known.get(each.id), each) for each in self._wanted.get(model, [])]
         if slots != list(self.served[model].slots):
             self._publish(model, slots)
-        for place, slot in enumerate(slots):
-            if slot.state == "loading" or (slot.again_at is not None and time.monotonic() >= slot.again_at):
-                slots[place] = self._load(model, slot)
-                self._publish(model, slots)
 
-    def _kept(self, slot: Slot | None, wanted: Wanted) -> Slot:
-        if slot is not None and slot.wanted == wanted:
-            return slot
-        # What failed is tried once more where the ledger names it anew.
-        if slot is None or slot.state == "failed":
-            return Slot(wanted)
-        loaded = slot.loaded
-        if loaded is not None and wanted.epoch is not None:
-            loaded = loaded.promoted(wanted.epoch, wanted.facts)
-        return replace(slot, wanted=wanted, loaded=loaded)
+    def _begin_load(self) -> bool:
+        """Load the most urgent of what is due in another thread, and tell whether one is under way."""
+        if self._loading is not None:
+            return True
+        now = time.monotonic()
+        due = [(model, slot) for model, served in self.served.items() for slot in served.slots if slot.is_due(now)]
+        if not due:
+            return False
+        model, slot = min(due, key=lambda each: _URGENCY.index(each[1].wanted.role))
+        if slot.state == "waiting":
+            slot = replace(slot, state="loading")
+            self._publish_slot(model, slot)
+        self._loading = model, slot
+        threading.Thread(target=self._load, args=(model, slot), name="loader", daemon=True).start()
+        return True
 
-    def _load(self, model: str, slot: Slot) -> Slot:
+    def _load(self, model: str, slot: Slot) -> None:
         wanted = slot.wanted
         log.info("Loading version %s of %s (%s)", wanted.version, model, wanted.role)
         try:
             loaded = load(
                 self._store, model, version=wanted.version, epoch=wanted.epoch, ref=wanted.model, facts=wanted.facts
             )
-        except MLOpsError as error:
-            return self._failed(model, slot, error)
-        return replace(slot, state="loaded", reason=None, loaded=loaded, again_at=None)
+        except BaseException as error:  # noqa: BLE001 - a model may raise even SystemExit, and the next one still loads
+            self._ended.put(self._failed(model, slot, error))
+        else:
+            self._ended.put(replace(slot, state="loaded", reason=None, loaded=loaded, again_at=None))
 
-    def _failed(self, model: str, slot: Slot, error: MLOpsError) -> Slot:
+    def _failed(self, model: str, slot: Slot, error: BaseException) -> Slot:
         self._metrics.load_failures.labels(model).inc()
-        log.error("Version %s of %s was not loaded: %s", slot.wanted.version, model, error)
-        wait = min(self._poll_s * 2**slot.tries, _LONGEST_WAIT_S)
-        again_at = time.monotonic() + wait if isinstance(error, Transient) else None
-        return replace(slot, state="failed", reason=str(error), tries=slot.tries + 1, again_at=again_at)
+        why = str(error) if isinstance(error, MLOpsError) else f"{type(error).__name__}: {error}"
+        log.error("Version %s of %s was not loaded: %s", slot.wanted.version, model, why)
+        is_away = isinstance(error, Transient)
+        wait = None
+        if is_away:
+            wait = min(self._poll_s * 2**slot.tries, _LONGEST_WAIT_S)
+        elif slot.wanted.role == "champion":
+            wait = _LONGEST_WAIT_S
+        return replace(
+            slot,
+            state="away" if is_away else "failed",
+            reason=why,
+            tries=slot.tries + 1,
+            again_at=None if wait is None else time.monotonic() + wait,
+        )
+
+    def _take(self, ended: Slot | None) -> None:
+        """Put in its place what a load came to, unless the ledger has let go of it meanwhile."""
+        if ended is None or self._loading is None:
+            return
+        model, _ = self._loading
+        self._loading = None
+        self._publish_slot(model, ended)
+
+    def _publish_slot(self, model: str, changed: Slot) -> None:
+        slots = self.served[model].slots
+        self._publish(
+            model, [kept(changed, slot.wanted) if slot.wanted.id == changed.wanted.id else slot for slot in slots]
+        )
 
     def _publish(self, model: str, slots: Sequence[Slot]) -> None:
         before = self.served[model]
         leading = next((slot for slot in slots if slot.wanted.role == "champion"), None)
         champion, since, swapped_at = before.champion, before.since, before.swapped_at
-        if leading is not None and leading.loaded is not None and leading.loaded is not champion:
-            champion, since = leading.loaded, leading.wanted.since
+        chosen = leading if leading is None or leading.loaded else stand_in(before, leading, slots)
+        if chosen is not None and chosen.loaded is not None and chosen.loaded is not champion:
+            champion, since = chosen.loaded, chosen.wanted.since
             swapped_at = datetime.now(UTC)
         versions = {slot.loaded.version: slot.loaded for slot in reversed(slots) if slot.loaded}
         if champion is not None:
-            # By its number it answers as the champion it is, also while its successor cannot be loaded.
-            versions[champion.version] = champion
+            # By its number it answers as the champion it is, also while its successor cannot be loaded; but where a
+            # deploy has prepared it anew, as the ledger names it.
+            versions.setdefault(champion.version, champion)
         self.served[model] = Served(
-            champion, versions, tuple(slots), since, swapped_at, _reason(model, champion, leading)
+            champion, versions, tuple(slots), since, swapped_at, reason(model, champion, leading)
         )
         if champion is not before.champion and champion is not None:
             self._metrics.swapped(model, before.champion, champion)
             log.info("Version %s of %s serves since epoch %s", champion.version, model, champion.epoch)
-
-
-def _nothing_yet(model: str) -> str:
-    return f"{model} has no champion yet; it answers when the first version is promoted."
-
-
-def _reason(model: str, champion: LoadedVersion | None, leading: Slot | None) -> str | None:
-    """Say why a model does not serve what the ledger says, or None where it does."""
-    if leading is None:
-        return None if champion else _nothing_yet(model)
-    if leading.loaded is not None:
-        return None
-    version, epoch = leading.wanted.version, leading.wanted.epoch
-    goes_on = f"version {champion.version} of epoch {champion.epoch} goes on" if champion else "nothing serves"
-    if leading.state == "failed":
-        return f"champion {version} of epoch {epoch} was not loaded, {goes_on}: {leading.reason}"
-    return f"champion {version} of epoch {epoch} is being loaded, {goes_on}."

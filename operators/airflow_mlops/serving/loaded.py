@@ -77,8 +77,8 @@ class LoadedVersion:
         """The epoch as a header has it; empty before a promotion."""
         return "" if self.epoch is None else str(self.epoch)
 
-    def promoted(self, epoch: int, facts: RowFacts) -> LoadedVersion:
-        """Return the same model as it answers from an epoch on."""
+    def named(self, epoch: int | None, facts: RowFacts) -> LoadedVersion:
+        """Return the same model as it answers from an epoch on, or before one."""
         return replace(self, epoch=epoch, facts=facts)
 
 

@@ -15,9 +15,9 @@ from airflow_mlops.serving.recording import LogRecorder
 if TYPE_CHECKING:
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.ledger import Ledger
-    from airflow_mlops.serving.follower import Served
     from airflow_mlops.serving.loaded import LoadedVersion
     from airflow_mlops.serving.settings import ServerSettings
+    from airflow_mlops.serving.slots import Served
 
 
 class ModelServer:
@@ -54,6 +54,7 @@ class ModelServer:
             self.metrics,
             max_waiting_rows=settings.max_waiting_rows,
             batch_rows=settings.batch_rows,
+            timeout_s=settings.timeout_s,
         )
         self._started_at = datetime.now(UTC)
 
@@ -116,13 +117,16 @@ class ModelServer:
     # How it is
 
     def not_ready(self) -> list[str]:
-        """Say of each model that does not serve why."""
-        return [str(served.reason) for served in self.follower.served.values() if served.champion is None]
+        """Say of each model that does not serve why; behind a token only that, for whoever asks need not bring it."""
+        missing = {name: served.reason for name, served in self.follower.served.items() if served.champion is None}
+        if self.settings.token is not None:
+            return [f"{name} is not ready; /status says why." for name in missing]
+        return list(map(str, missing.values()))
 
     def failures(self) -> list[str]:
-        """Name the parts that have ended though the server has not."""
-        parts = {"prediction": self.batcher.is_alive, "follower": self.follower.is_alive}
-        return [name for name, is_alive in parts.items() if not is_alive]
+        """Say what has ended or hangs though the server goes on."""
+        follower = None if self.follower.is_alive else "the server's follower has ended; start it anew."
+        return [reason for reason in (self.batcher.failure(), follower) if reason]
 
     def status(self) -> dict[str, Any]:
         """Say what is served, what is in memory, and what is wrong."""

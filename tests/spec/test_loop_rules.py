@@ -192,3 +192,10 @@ def test_lint_warns_where_nobody_ever_asks_the_policy(write):
     assert [f"{finding.severity} {finding.message}" for finding in findings if finding.key == "monitor"] == [
         "warning names neither schedule nor asset nor marker: the policy is asked only when a person starts the monitor"
     ]
+
+
+def test_lint_warns_of_looks_that_overlap(write):
+    findings = lint(write(monitor={"window": None}))
+
+    [warning] = [finding for finding in findings if finding.key == "monitor"]
+    assert warning.message.startswith("names no window, so each look judges ingest.window (365d)")

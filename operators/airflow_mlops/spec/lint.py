@@ -154,6 +154,7 @@ _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (_fixed_moment, {"retrain"}),
     (loop_rules.quality_of_what, {"data", "deploy", "monitor"}),
     (loop_rules.rows_between_looks, {"ingest", "monitor"}),
+    (loop_rules.overlapping_looks, {"ingest", "monitor", "retrain"}),
     (loop_rules.nobody_looks, {"monitor", "retrain"}),
     (loop_rules.nobody_asks, {"retrain"}),
 )

@@ -148,6 +148,17 @@ def rows_between_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Fou
         )
 
 
+def overlapping_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
+    """Warn where looks fall into one window: of windows that overlap only the newest counts, and nothing adds up."""
+    if spec.retrain.policy.kind == "excess_loss" and spec.monitor.window is None:
+        yield (
+            "warning",
+            ("monitor",),
+            f"names no window, so each look judges ingest.window ({format_duration(spec.ingest.window)}), and of "
+            "windows that overlap only the newest counts; give the time between two looks",
+        )
+
+
 def nobody_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
     """Warn where a policy is to decide, and nothing but a person ever starts the monitor that asks it."""
     monitor = spec.monitor

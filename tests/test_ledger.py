@@ -427,6 +427,15 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path):
     other.close()
 
 
+def test_a_postgres_that_does_not_come_to_an_end_is_waited_for_as_long_as_a_locked_sqlite(postgres):
+    from airflow_mlops.ledger.database import BUSY_S, Database
+
+    with Database(postgres).read() as connection:
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == f"{BUSY_S}s"
+    with Database(postgres.update_query_dict({"options": "-c statement_timeout=5000"})).read() as connection:
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "5s"
+
+
 def test_a_server_that_is_away_is_named_without_its_password():
     ledger = Ledger("postgresql+psycopg://mlops:hunter2@127.0.0.1:1/mlops?connect_timeout=2")
 

@@ -181,11 +181,52 @@ def test_a_server_that_waits_for_its_store_is_waited_for(deployment, registered,
     model = registered()
     said = status({**entry("1", state="loading", reason="the store did not answer."), "digest": model.digest})
     with answering(lambda path: (200, said)) as stand_in:
-        target = ModelServer(ServerClient(ServerAddress(f"http://127.0.0.1:{stand_in.port}", name="the server")))
+        target = ModelServer(ServerClient(stand_in_address(stand_in)))
         with pytest.raises(NotReady, match=r"is loading version 1 of flights, not without trouble: the store did not"):
             replace(deployment(model), target=target).deploy()
 
     assert outcomes(ledger) == ["prepared"]
+
+
+@pytest.mark.parametrize(
+    ("ledger_says", "entries", "sentence"),
+    [
+        ("not read yet", [], "does not list version 1 of flights, and cannot read its ledger: not read yet"),
+        ("ok", [{"state": "waiting"}], "loads others before version 1 of flights"),
+        ("ok", [{"state": "loading", "reason": "the store did not answer."}], "the store did not answer"),
+    ],
+)
+def test_a_server_that_never_came_to_it_says_nothing_of_the_version(
+    deployment, registered, ledger, ledger_says, entries, sentence
+):
+    model = registered()
+    said = status(*({**entry("1", **each), "digest": model.digest} for each in entries))
+    said["server"]["ledger"] = ledger_says
+    with answering(lambda path: (200, said)) as stand_in:
+        waiting = replace(deployment(model), target=ModelServer(ServerClient(stand_in_address(stand_in))))
+        with pytest.raises(NotReady, match=sentence) as caught:
+            waiting.deploy()
+        error = waiting.give_up(caught.value, after_s=300)
+
+    assert isinstance(error, ServerUnavailable)
+    assert outcomes(ledger) == ["prepared"]
+
+
+@pytest.mark.parametrize("code", [408, 425, 429])
+def test_a_busy_server_refuses_no_version(deployment, registered, ledger, code):
+    model = registered()
+    said = status({**entry("1"), "digest": model.digest})
+    busy = {"error": {"type": "busy", "message": "too many rows are waiting."}}
+    with answering(lambda path: (200, said) if path == "/status" else (code, busy)) as stand_in:
+        waiting = replace(deployment(model), target=ModelServer(ServerClient(stand_in_address(stand_in))))
+        with pytest.raises(ServerUnavailable, match=rf"cannot answer just now \(status {code}: too many rows"):
+            waiting.deploy()
+
+    assert outcomes(ledger) == ["prepared"]
+
+
+def stand_in_address(stand_in):
+    return ServerAddress(f"http://127.0.0.1:{stand_in.port}", name="the server")
 
 
 def until(is_so):

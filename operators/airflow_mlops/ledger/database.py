@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # How long a writer waits for another one. Transactions take milliseconds, so a longer wait means a stuck process.
 BUSY_S = 30
 
+# How long a Postgres may take to open a connection.
+CONNECT_S = 10
+
 # Any number will do if every ledger takes the same one: it keeps two processes from creating the tables at once.
 _CREATE_LOCK = 7_305_081_913
 
@@ -83,7 +86,11 @@ class Database:
         try:
             if not self.is_sqlite:
                 return create_engine(
-                    self.url, poolclass=NullPool, hide_parameters=True, isolation_level="READ COMMITTED"
+                    self.url,
+                    poolclass=NullPool,
+                    hide_parameters=True,
+                    isolation_level="READ COMMITTED",
+                    connect_args=_patience(self.url),
                 )
             engine = create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": BUSY_S})
         except ModuleNotFoundError as error:
@@ -179,6 +186,17 @@ def _checked(url: str | URL) -> URL:
             "a ledger in memory would be lost with its process; give it a file: sqlite:////path/ledger.db."
         )
     return parsed
+
+
+def _patience(url: URL) -> dict[str, str | int]:
+    """Return the options of libpq that end a wait for a database which does not answer; the URL's own ones count."""
+    if url.get_driver_name() not in ("psycopg", "psycopg2"):
+        return {}
+    options: dict[str, str | int] = {
+        "connect_timeout": CONNECT_S,
+        "options": f"-c statement_timeout={BUSY_S * 1000}",
+    }
+    return {name: value for name, value in options.items() if name not in url.query}
 
 
 def _schema_version(connection: Connection) -> int | None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _CONNECT_S, _ANSWER_S = 3.0, 30.0
 _TAIL = 400
 
+# Too slow, too early, too many: the same request may be answered a moment later.
+_BUSY = (408, 425, 429)
+
 
 @dataclass(frozen=True)
 class ServerAddress:
@@ -152,7 +155,7 @@ class ServerClient:
         Raises
         ------
         ServerUnavailable
-            The server says that it cannot answer.
+            The server says that it cannot answer, or is busy.
         ServerRefused
             It refuses, or what answers is no model server.
         """
@@ -164,7 +167,7 @@ class ServerClient:
                 status=status,
             )
         message = _message(response)
-        if status >= 500:
+        if status >= 500 or status in _BUSY:
             said = f": {message}" if message else ""
             raise ServerUnavailable(f"{self.name} cannot answer just now (status {status}{said}).")
         if status >= 400 and message:

@@ -117,13 +117,17 @@ class ModelServer:
         about = f"version {candidate.version} of {candidate.model}"
         if entry is None:
             # A server that cannot read its ledger may do so later; one that can follows another ledger.
-            lasting = ServerRefused if status.ledger == "ok" else ServerUnavailable
-            raise _wait_to_load(candidate, f"{self.client.name} does not list {about}{_ledger(status)}", lasting)
+            foreign = ServerRefused if status.ledger == "ok" else ServerUnavailable
+            raise _wait_to_load(candidate, f"{self.client.name} does not list {about}{_ledger(status)}", foreign)
         if entry.state == "failed":
             raise ModelUnusable(f"{self.client.name} cannot load {about}: {_reason(entry)}. {_goes_on(served)}.")
+        if entry.state == "waiting":
+            raise _wait_to_load(candidate, f"{self.client.name} loads others before {about}", ServerUnavailable)
         if entry.state != "loaded":
+            # A load that has failed and is tried again says that the store is away, and nothing of the version.
+            lasting = ServerUnavailable if entry.reason else ModelUnusable
             trouble = f", not without trouble: {_reason(entry)}" if entry.reason else ""
-            raise _wait_to_load(candidate, f"{self.client.name} is loading {about}{trouble}", ModelUnusable)
+            raise _wait_to_load(candidate, f"{self.client.name} is loading {about}{trouble}", lasting)
         return entry
 
     def _served(self, candidate: Candidate, status: ServerStatus) -> ServedModel:
@@ -154,7 +158,7 @@ class ModelServer:
 def _wait_to_load(candidate: Candidate, message: str, lasting: type[MLOpsError]) -> NotReady:
     advice = {
         ServerRefused: "Check that it follows this ledger and these artifacts.",
-        ServerUnavailable: "Mend its way to the ledger.",
+        ServerUnavailable: "Look into its /status and its log, then try this task again.",
         ModelUnusable: "Look into its log, or raise deploy.timeout.",
     }
     return NotReady(f"{message}.", awaited=_awaited(candidate, "loaded"), lasting=lasting, advice=advice[lasting])

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from airflow_mlops.errors import ServerMisuse
+from airflow_mlops.serving import answers
+from airflow_mlops.serving.app import _too_late
 from airflow_mlops.serving.prediction_log import read_predictions
 from airflow_mlops.serving.settings import ServerSettings
 from tests.serving.conftest import in_process, until
@@ -236,7 +244,10 @@ def test_a_server_for_this_machine_needs_none(host):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"poll_s": 0, "max_rows": -1}, "limits are above zero, and it was given poll_s 0, max_rows -1"),
+        ({"poll_s": 0, "max_rows": -1}, "limits are above zero and finite, and it was given poll_s 0, max_rows -1"),
+        ({"timeout_s": float("inf")}, "above zero and finite, and it was given timeout_s inf"),
+        ({"poll_s": float("nan")}, "above zero and finite, and it was given poll_s nan"),
+        ({"port": 70000}, "a port is between 0 and 65535, and it was given 70000"),
         ({"max_waiting_rows": 5, "max_rows": 6}, "5 rows may wait, and one request may have 6"),
     ],
 )
@@ -245,7 +256,96 @@ def test_limits_that_cannot_work_are_refused(settings, sentence):
         ServerSettings(("flights",), **settings).check()
 
 
+@pytest.mark.parametrize("token", ["", "lov\nage", "läuft"])
+def test_a_token_that_no_header_can_carry_is_refused(token):
+    with pytest.raises(ServerMisuse, match="the server's token is empty or holds what is not printable ASCII"):
+        ServerSettings(("flights",), token=token).check()
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [("bearer lovage", 200), ("BEARER  lovage", 200), ("Basic lovage", 401), ("Bearer LOVAGE", 401), ("lovage", 401)],
+)
+def test_the_scheme_may_be_written_in_any_case_and_the_token_not(champion, header, status):
+    with in_process(champion, token="lovage") as client:
+        assert client.get("/status", headers={"authorization": header}).status_code == status
+
+
+def test_whoever_has_no_token_learns_no_reasons(place):
+    with in_process(place, token="lovage", wait=False) as client:
+        assert client.get("/ready").json()["error"]["message"] == "flights is not ready; /status says why."
+
+
+def test_a_head_alone_may_be_asked_for(client):
+    assert client.head("/health").status_code == client.head("/ready").status_code == 200
+
+
 # Limits
+
+
+def test_bodies_count_until_they_are_answered(champion):
+    with in_process(champion, max_body_mb=0.001, timeout_s=5) as client:
+        served = client.server.follower.served["flights"]
+        go = threading.Event()
+
+        def slow(frame):
+            go.wait(timeout=60)
+            return [[0.5, 0.5]] * len(frame)
+
+        client.server.follower.served["flights"] = replace(served, champion=replace(served.champion, predict=slow))
+        body = json.dumps(ASKED).encode().ljust(1000)
+        with ThreadPoolExecutor(12) as clients:
+            asked = [clients.submit(client.post, "/invocations", content=body) for _ in range(12)]
+            until(lambda: sum(each.done() for each in asked) >= 4)
+            go.set()
+            statuses = sorted(each.result().status_code for each in asked)
+        client.server.follower.served["flights"] = served
+        after = [client.post("/invocations", content=body).status_code for _ in range(12)]
+
+    assert statuses == [200] * 8 + [429] * 4
+    assert after == [200] * 12
+
+
+@pytest.mark.parametrize(
+    ("size", "status", "what"), [(10, 504, "its body was read, but not parsed in time"), (0, 408, "its body came too")]
+)
+def test_what_took_too_long_is_said_as_it_was(size, status, what):
+    error = _too_late(3, is_read=size > 0, is_parsed=False)
+
+    assert error.status == status
+    assert str(error).startswith(f"the request was given up after 3 s: {what}")
+
+
+# Faults of the server
+
+
+def test_a_fault_is_answered_in_the_form_of_all_errors_and_counted(champion, monkeypatch, caplog):
+    with in_process(champion) as client:
+        monkeypatch.setattr(answers, "predictions", lambda *_: 1 / 0)
+        answer = client.post("/invocations", json=ASKED)
+        text = client.get("/metrics").text
+
+    assert answer.status_code == 500
+    assert answer.json()["error"] == {"type": "server_failed", "message": "the server failed; its log says why."}
+    assert 'requests_total{model="flights",route="/invocations",status="500"} 1.0' in text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_answers_that_hold_values_of_numpy_are_json(champion):
+    with in_process(champion) as client:
+        served = client.server.follower.served["flights"]
+
+        def odd(frame):
+            return np.array([np.float32(0.5), np.int64(3), np.str_("late"), None][: len(frame)], dtype=object)
+
+        client.server.follower.served["flights"] = replace(served, champion=replace(served.champion, predict=odd))
+        answer = client.post("/invocations", json={"dataframe_records": [ROW] * 4})
+
+    assert answer.json()["predictions"] == [0.5, 3, "late", None]
+    assert len(logged(client, champion)) == 4
+
+
+# More limits
 
 
 def test_a_body_beyond_the_limit_is_refused_by_its_head_or_as_it_comes(champion):

@@ -216,3 +216,81 @@ def test_a_model_that_raises_is_a_refusal_and_the_server_goes_on(champion):
             "message": "version 1 of flights cannot predict these rows (ZeroDivisionError: division by zero).",
         }
         assert client.get("/health").status_code == 200
+
+
+def test_whoever_gives_up_gives_its_room_back(held, make_batcher):
+    batcher = make_batcher(max_waiting_rows=3)
+
+    async def give_up():
+        first = asyncio.create_task(batcher.predict(held, rows(0)))
+        while not held.predict.asked:
+            await asyncio.sleep(0.001)
+        gone = asyncio.create_task(batcher.predict(held, rows(1, 2, 3)))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        next_one = asyncio.create_task(batcher.predict(held, rows(4, 5, 6)))
+        await asyncio.sleep(0.01)
+        held.predict.go.set()
+        return await asyncio.gather(first, next_one)
+
+    assert asyncio.run(give_up()) == [[0.0], [4.0, 5.0, 6.0]]
+    assert held.predict.asked == [[0], [4, 5, 6]]
+    assert batcher._waiting_rows == 0
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), StopIteration()], ids=repr)
+def test_a_model_that_wants_to_end_the_process_is_a_refusal(loaded, make_batcher, error):
+    def ending(frame):
+        raise error
+
+    batcher = make_batcher()
+    with pytest.raises(RequestRefused, match=f"cannot predict these rows .{type(error).__name__}: ") as refused:
+        asyncio.run(batcher.predict(dataclasses.replace(loaded, predict=ending), rows(1)))
+
+    assert refused.value.status == 422
+    assert len(asyncio.run(batcher.predict(loaded, rows(1)))) == 1
+
+
+def test_a_model_that_hangs_is_said_and_nothing_waits_for_it(champion):
+    with in_process(champion, timeout_s=0.2) as client:
+        served = client.server.follower.served["flights"]
+        busy = Held()
+        client.server.follower.served["flights"] = dataclasses.replace(
+            served, champion=dataclasses.replace(served.champion, predict=busy)
+        )
+        first = client.post("/invocations", json={"dataframe_records": [ROW]})
+        until(lambda: client.get("/health").status_code == 503)
+        health, second = client.get("/health"), client.post("/invocations", content=b"not even read")
+        busy.go.set()
+        client.server.follower.served["flights"] = served
+        until(lambda: client.get("/health").status_code == 200)
+        third = client.post("/invocations", json={"dataframe_records": [ROW]})
+
+    assert first.status_code == 504
+    assert (health.status_code, second.status_code, third.status_code) == (503, 503, 200)
+    for answer in (health, second):
+        assert answer.json()["error"]["message"].startswith("version 1 of flights has been predicting for 0 s; nothing")
+
+
+def test_a_server_ends_though_a_model_hangs(held, make_batcher):
+    batcher = make_batcher(timeout_s=0.01)
+
+    async def give_up():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(batcher.predict(held, rows(1)), timeout=0.05)
+
+    asyncio.run(give_up())
+    batcher.close()
+
+    assert not held.predict.go.is_set()
+    assert batcher.failure() is not None
+    held.predict.go.set()
+
+
+def test_a_thread_that_has_ended_is_said(loaded, make_batcher):
+    batcher = make_batcher()
+    batcher.close()
+
+    with pytest.raises(RequestRefused, match="the server's prediction has ended; start it anew"):
+        asyncio.run(batcher.predict(loaded, rows(1)))

@@ -106,6 +106,10 @@ WRONG = [
     ({"instances": [ROW, 3]}, r"row 1: found no object"),
     ({"dataframe_split": []}, r"must be an object with columns and data"),
     ({"dataframe_split": {"columns": "ab", "data": [[1]]}}, r"columns, a list of names"),
+    ({"dataframe_split": {"columns": [f"c{n}" for n in range(1006)], "data": []}}, r"has 1006 columns, and the"),
+    ({"instances": [{f"c{n}": 1 for n in range(1006)}]}, r"has 1006 columns, and the server takes 1005 of this model"),
+    ({"inputs": {f"c{n}": [1] for n in range(1006)}}, r"has 1006 columns, and the server takes 1005 of this model"),
+    ({"dataframe_split": {"columns": ["b", "a", "c", "a"], "data": []}}, r"column 'a' is there twice"),
     ({"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}, r"column 'a' is there twice"),
     ({"dataframe_split": {"columns": list(ROW), "data": [[1]]}}, r"row 0: found 1 values, and there are 5 columns"),
     ({"dataframe_split": {"columns": list(ROW), "data": [7]}}, r"row 0: found no list"),
@@ -150,6 +154,9 @@ def test_what_is_wrong_is_refused_in_one_sentence(asked, sentence):
         ({"inputs": [tensor("temp", "FP64", 1, shape=[True])]}, r"must have the shape \[rows\]"),
         ({"inputs": [tensor("temp", "FP64", 1, shape=[2])]}, "says 2 rows by its shape, and holds 1"),
         ({"inputs": [tensor("temp", "FP64", 1, shape=[10**9])]}, "has 1000000000 rows, and the server takes 5"),
+        ({"inputs": [{}] * 1006}, "has 1006 columns, and the server takes 1005 of this model"),
+        ({"inputs": TENSORS, "outputs": [{"name": "odds"}]}, "asks for output 'odds', and the model has one, 'predict"),
+        ({"inputs": TENSORS, "outputs": ["predictions"]}, "outputs must be a list of objects with a name"),
         ({"inputs": [TENSORS[0], TENSORS[0]]}, "column 'carrier' is there twice"),
         ({"inputs": TENSORS[:2]}, "lacks columns 'temp', 'hub', 'at'"),
         ({"inputs": []}, "the request has no row"),
@@ -158,6 +165,40 @@ def test_what_is_wrong_is_refused_in_one_sentence(asked, sentence):
 def test_tensors_that_are_no_columns_are_refused(asked, sentence):
     with pytest.raises(RequestRefused, match=sentence):
         infer(asked)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "values", "sentence"),
+    [
+        ("BYTES", ["AA", 7], "row 1, input 'x': found 7, and its datatype BYTES holds text"),
+        ("FP64", [1, None, "1"], "row 2, input 'x': found \"1\", and its datatype FP64 holds numbers"),
+        ("FP32", [True], "found true, and its datatype FP32 holds numbers"),
+        ("INT8", [127, 128], "row 1, .*: found 128, and its datatype INT8 holds whole numbers between -128 and 127"),
+        ("UINT64", [-1], "found -1, and its datatype UINT64 holds whole numbers between 0 and 18446744073709551615"),
+        ("INT64", [1.5], "found 1.5, and its datatype INT64 holds whole numbers"),
+        ("INT32", ["1"], 'found "1", and its datatype INT32 holds whole numbers'),
+        ("INT32", [10**400], "found a number of more than 60 digits, and its datatype INT32"),
+        ("BOOL", [True, 2], "row 1, input 'x': found 2, and its datatype BOOL holds true, false, 1 and 0"),
+        ("BOOL", [1.0], "found 1.0, and its datatype BOOL"),
+        ("BOOL", [{"a": 1}], "found an object, and its datatype BOOL"),
+        ("BYTES", [["a", "b"]], "found a list, and its datatype BYTES"),
+    ],
+)
+def test_values_that_are_not_of_their_datatype_are_refused(datatype, values, sentence):
+    with pytest.raises(RequestRefused, match=sentence) as refused:
+        infer({"inputs": [tensor("x", datatype, *values)]})
+
+    assert refused.value.status == 400
+
+
+def test_numbers_under_bool_are_true_and_false_and_anything_may_be_missing():
+    tensors = [
+        tensor("carrier", "BYTES", "AA", None), tensor("distance", "UINT16", 5.0, None),
+        tensor("temp", "INT8", -128, None), tensor("hub", "BOOL", 1, None), tensor("at", "BYTES", None, None),
+    ]  # fmt: skip
+    rows = infer({"inputs": tensors, "outputs": [{"name": "predictions"}]})
+
+    assert rows.columns == [["AA", None], [5, None], [-128, None], [True, None], [None, None]]
 
 
 def test_frames_have_the_types_that_training_saw():

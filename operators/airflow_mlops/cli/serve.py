@@ -96,7 +96,7 @@ def run(options: Namespace) -> int:
         models=tuple(dict.fromkeys(options.models)),
         host=options.host,
         port=options.port,
-        token=os.environ.get(options.token_env) or None,
+        token=_token(options.token_env),
         poll_s=options.poll,
         timeout_s=options.timeout,
         max_body_mb=options.max_body_mb,
@@ -118,6 +118,12 @@ def run(options: Namespace) -> int:
 
     serve(settings, ledger=ledger, store=store, announce=announce)
     return 0
+
+
+def _token(variable: str) -> str | None:
+    """Read the token; a file that it came from ends with a line break as a rule."""
+    token = os.environ.get(variable)
+    return token.strip() if token else None
 
 
 def _store(uri: str) -> ArtifactStore:

@@ -26,15 +26,17 @@ class TokenRequired:
     """
 
     def __init__(self, app: ASGIApp, *, token: str) -> None:
-        self._app, self._wanted = app, f"Bearer {token}".encode()
+        self._app, self._wanted = app, token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer 401."""
         if scope["type"] != "http" or scope["path"] in OPEN_ROUTES:
             await self._app(scope, receive, send)
             return
-        brought = b"".join(value for name, value in scope["headers"] if name == b"authorization")
-        if hmac.compare_digest(brought, self._wanted):
+        given = b"".join(value for name, value in scope["headers"] if name == b"authorization")
+        scheme, _, brought = given.partition(b" ")
+        # The name of the scheme may be written in any case; the token may not.
+        if scheme.lower() == b"bearer" and hmac.compare_digest(brought.strip(), self._wanted):
             await self._app(scope, receive, send)
             return
         from airflow_mlops.serving.answers import refusal

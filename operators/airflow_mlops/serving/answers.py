@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from airflow_mlops.errors import RequestRefused
     from airflow_mlops.serving.loaded import LoadedVersion
 
-_encode = msgspec.json.Encoder().encode
+
+def _plain(value: Any) -> Any:
+    """Turn what a model answered, and JSON does not know, into what it does: NumPy's values, and else text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 JSON = "application/json"
 

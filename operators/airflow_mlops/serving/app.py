@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
     Parse = Callable[..., Rows]
     Reply = Callable[[LoadedVersion, list[Any], Rows], Response]
 
-# Reading a larger body would keep the event loop from others; a thread costs less than that.
+log = logging.getLogger(__name__)
+
+# Parsing a larger body would keep the event loop from others; a thread costs less than that. Two of them, for rows in
+# memory are many times their JSON.
 _LARGE_BODY = 128 * 1024
+_PARSERS = 2
 
 
 def make_app(server: ModelServer) -> FastAPI:
@@ -39,11 +45,14 @@ def make_app(server: ModelServer) -> FastAPI:
     server : ModelServer
         Not started yet.
     """
+    # Not the loop's own threads: whatever a body does to its parser, the server ends.
+    parsers = ThreadPoolExecutor(_PARSERS, thread_name_prefix="parse")
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         server.start()
         yield
+        parsers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(server.close)
 
     app = FastAPI(
@@ -56,10 +65,11 @@ def make_app(server: ModelServer) -> FastAPI:
     )
     app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(RequestRefused, _refused)
+    app.add_exception_handler(Exception, _failed)
     if server.settings.token is not None:
         app.add_middleware(TokenRequired, token=server.settings.token)
     _add_state(app, server)
-    _add_predictions(app, server)
+    _add_predictions(app, server, parsers)
     _add_protocol(app, server)
     return app
 
@@ -80,15 +90,18 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return answers.refusal(error)
 
 
+async def _failed(_request: Request, _error: Exception) -> Response:
+    # Whoever calls this writes the error to the log.
+    return answers.refusal(RequestRefused("the server failed; its log says why.", status=500, kind="server_failed"))
+
+
 # How the server is
 
 
 def _add_state(app: FastAPI, server: ModelServer) -> None:
     async def health() -> Response:
         if ended := server.failures():
-            raise RequestRefused(
-                f"the server's {' and '.join(ended)} has ended; start it anew.", status=503, kind="dead"
-            )
+            raise RequestRefused(" ".join(ended), status=503, kind="dead")
         return answers.json_answer({"status": "ok"})
 
     async def ready() -> Response:
@@ -111,16 +124,24 @@ def _add_state(app: FastAPI, server: ModelServer) -> None:
         ("/v2/health/ready", ready, "As /ready."),
     ):
         app.add_api_route(path, route, summary=summary, responses=openapi.REFUSALS)
+        app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)
 
 
 # Predictions
 
 
+class _Reader(NamedTuple):
+    """What all routes read with."""
+
+    bodies: BodyReader
+    parsers: ThreadPoolExecutor
+
+
 class _Predictions:
     """Answer requests for predictions; one for each route, so that its counters are at hand."""
 
-    def __init__(self, server: ModelServer, bodies: BodyReader, route: str, parse: Parse, reply: Reply) -> None:
-        self._server, self._bodies, self._route = server, bodies, route
+    def __init__(self, server: ModelServer, reader: _Reader, route: str, parse: Parse, reply: Reply) -> None:
+        self._server, self._reader, self._route = server, reader, route
         self._parse, self._reply = parse, reply
         self._seconds = server.metrics.seconds.labels(route)
         self._counters: dict[tuple[str, int], Any] = {}
@@ -136,30 +157,38 @@ class _Predictions:
             response = await self._answer(request, loaded)
         except RequestRefused as error:
             response = answers.refusal(error)
+        except Exception as error:
+            log.exception("A request for %s failed", model)
+            response = await _failed(request, error)
         self._count(model, response.status_code)
         self._seconds.observe(time.perf_counter() - start)
         return response
 
     async def _answer(self, request: Request, loaded: LoadedVersion) -> Response:
-        limit, rows = self._server.settings.timeout_s, None
+        self._server.batcher.refuse_failed()
+        limit, body, rows = self._server.settings.timeout_s, None, None
         try:
             async with asyncio.timeout(limit):
-                body = await self._bodies.read(request)
+                body = await self._reader.bodies.read(request)
                 rows = await self._rows(body, loaded)
                 answer = await self._server.batcher.predict(loaded, rows)
+            return self._reply(loaded, answer, rows)
         except TimeoutError:
-            what = "its body came too slowly" if rows is None else "the model did not come to it"
-            status, kind = (408, "slow_body") if rows is None else (504, "timeout")
-            raise RequestRefused(
-                f"the request was given up after {limit:g} s: {what}.", status=status, kind=kind
-            ) from None
-        return self._reply(loaded, answer, rows)
+            raise _too_late(limit, is_read=body is not None, is_parsed=rows is not None) from None
+        finally:
+            if body is not None:
+                self._reader.bodies.give_back(len(body))
 
     async def _rows(self, body: bytes, loaded: LoadedVersion) -> Rows:
         facts = {"keep": loaded.facts.names, "max_rows": self._server.settings.max_rows}
-        if len(body) > _LARGE_BODY:
-            return await asyncio.to_thread(self._parse, body, loaded.signature, **facts)
-        return self._parse(body, loaded.signature, **facts)
+        if len(body) <= _LARGE_BODY:
+            return self._parse(body, loaded.signature, **facts)
+        parsed = self._reader.parsers.submit(self._parse, body, loaded.signature, **facts)
+        try:
+            return await asyncio.wrap_future(parsed)
+        except asyncio.CancelledError:
+            self._reader.bodies.hold_until(parsed, len(body))
+            raise
 
     def _count(self, model: str, status: int) -> None:
         counter = self._counters.get((model, status))
@@ -169,8 +198,16 @@ class _Predictions:
         counter.inc()
 
 
-def _add_predictions(app: FastAPI, server: ModelServer) -> None:
-    bodies = BodyReader(server.settings.max_body_mb)
+def _too_late(limit: float, *, is_read: bool, is_parsed: bool) -> RequestRefused:
+    what = "the model did not come to it" if is_parsed else "its body was read, but not parsed in time"
+    status, kind = (504, "timeout") if is_read else (408, "slow_body")
+    if not is_read:
+        what = "its body came too slowly"
+    return RequestRefused(f"the request was given up after {limit:g} s: {what}.", status=status, kind=kind)
+
+
+def _add_predictions(app: FastAPI, server: ModelServer, parsers: ThreadPoolExecutor) -> None:
+    reader = _Reader(BodyReader(server.settings.max_body_mb), parsers)
     invocation = (parse_invocation, lambda loaded, answer, _rows: answers.predictions(loaded, answer))
     inference = (parse_infer, lambda loaded, answer, rows: answers.inference(loaded, answer, request_id=rows.id))
     for path, (parse, reply), extra in (
@@ -180,7 +217,7 @@ def _add_predictions(app: FastAPI, server: ModelServer) -> None:
         ("/v2/models/{model}/infer", inference, openapi.INFERENCE_OF_MODEL),
         ("/v2/models/{model}/versions/{version}/infer", inference, openapi.INFERENCE_OF_VERSION),
     ):
-        predictions = _Predictions(server, bodies, path, parse, reply)
+        predictions = _Predictions(server, reader, path, parse, reply)
         _add_route(app, path, predictions, extra)
 
 

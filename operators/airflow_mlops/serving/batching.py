@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_mlops.errors import RequestRefused
+from airflow_mlops.serving.calls import Call, model_refusal, predict_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """Rows of one request on their way through a version."""
 
@@ -66,6 +67,8 @@ class Batcher:
         More are refused with 429.
     batch_rows : int
         Waiting requests are put together up to this many rows.
+    timeout_s : float, default=30
+        A call of a model that takes longer hangs, as far as anybody can tell: until it ends, all requests are refused.
     gather_s : float, default=0.003
         Longest wait in seconds for requests to come, where as many came together last time.
     """
@@ -77,10 +80,13 @@ class Batcher:
         *,
         max_waiting_rows: int,
         batch_rows: int,
+        timeout_s: float = 30.0,
         gather_s: float = 0.003,
     ) -> None:
         self._recorder, self._metrics = recorder, metrics
         self._max_waiting_rows, self._batch_rows, self._gather_s = max_waiting_rows, batch_rows, gather_s
+        self._timeout_s = timeout_s
+        self._call: Call | None = None
         self._waiting: deque[Job] = deque()
         self._waiting_rows = 0
         self._together = 0
@@ -89,22 +95,39 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="predict", daemon=True)
         metrics.waiting_rows.set_function(lambda: self._waiting_rows)
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether predictions can be made."""
-        return self._thread.is_alive()
+    def failure(self) -> str | None:
+        """Say why nothing can be predicted; None where it can."""
+        if not self._thread.is_alive():
+            return "the server's prediction has ended; start it anew."
+        call = self._call
+        if call is not None and time.monotonic() - call.since > self._timeout_s:
+            return f"{call}; nothing else is predicted until that ends. Start the server anew if it does not."
+        return None
+
+    def refuse_failed(self) -> None:
+        """Refuse a request that nobody would answer.
+
+        Raises
+        ------
+        RequestRefused
+            The thread hangs or has ended.
+        """
+        if reason := self.failure():
+            raise RequestRefused(reason, status=503, kind="dead")
 
     def start(self) -> None:
         """Begin to predict."""
         self._thread.start()
 
     def close(self) -> None:
-        """Predict what waits, then stop."""
+        """Predict what waits, then stop; what hangs is left behind, and ends with the process."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
         if self._thread.is_alive():
-            self._thread.join(timeout=30)
+            call = self._call
+            used = time.monotonic() - call.since if call else 0.0
+            self._thread.join(timeout=max(0.0, self._timeout_s + 1 - used))
 
     async def predict(self, loaded: LoadedVersion, rows: Rows) -> list[Any]:
         """Predict rows; returns when they are predicted and written down.
@@ -112,8 +135,9 @@ class Batcher:
         Raises
         ------
         RequestRefused
-            Too many rows wait already, or the model refuses these.
+            Too many rows wait already, the model refuses these, or it hangs.
         """
+        self.refuse_failed()
         job = Job(loaded, rows, asyncio.get_running_loop().create_future())
         with self._changed:
             if self._waiting_rows + rows.count > self._max_waiting_rows:
@@ -126,7 +150,19 @@ class Batcher:
             self._waiting.append(job)
             self._waiting_rows += rows.count
             self._changed.notify()
-        return await job.future
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            self._forget(job)
+            raise
+
+    def _forget(self, job: Job) -> None:
+        """Give up a job whose time is over, and with it the room it took."""
+        with self._changed:
+            # It may be at the model by now.
+            if job in self._waiting:
+                self._waiting.remove(job)
+                self._waiting_rows -= job.rows.count
 
     # The thread
 
@@ -140,19 +176,22 @@ class Batcher:
             while jobs := self._take():
                 try:
                     self._work(jobs)
-                except Exception as error:
+                except BaseException:
                     # An own fault must not end the thread that all models share.
                     log.exception("A batch failed")
-                    _resolve([(job, error) for job in jobs])
+                    fault = RequestRefused("the server failed; its log says why.", status=500, kind="server_failed")
+                    _resolve([(job, fault) for job in jobs])
+                finally:
+                    self._call = None
 
     def _take(self) -> list[Job]:
         """Wait for a job, and take with it those that fit; empty when closed."""
         with self._changed:
-            while not self._waiting and not self._is_closed:
+            # A job may be given up while others are waited for.
+            while not self._waiting or not self._gather():
+                if self._is_closed:
+                    return []
                 self._changed.wait()
-            if not self._waiting:
-                return []
-            self._gather()
             jobs, left = [self._waiting.popleft()], deque[Job]()
             rows = jobs[0].rows.count
             while self._waiting:
@@ -166,8 +205,8 @@ class Batcher:
             self._waiting_rows -= rows
             return jobs
 
-    def _gather(self) -> None:
-        """Let those who were just answered come again, where so many went together last time.
+    def _gather(self) -> bool:
+        """Let those who were just answered come again, where so many went together last time; tell if any are left.
 
         Otherwise clients that ask anew with each answer part into two groups, of which one waits while the other is
         predicted: twice the calls. A client alone never waits, and a crowd that has gone is waited for once.
@@ -176,10 +215,11 @@ class Batcher:
         while not self._is_gathered() and (left := deadline - time.monotonic()) > 0:
             self._changed.wait(left)
         self._together = len(self._waiting)
+        return bool(self._waiting)
 
     def _is_gathered(self) -> bool:
         is_full = len(self._waiting) >= self._together or self._waiting_rows >= self._batch_rows
-        return is_full or self._is_closed or not self._waiting[0].loaded.is_row_wise
+        return is_full or not self._waiting or self._is_closed or not self._waiting[0].loaded.is_row_wise
 
     def _work(self, jobs: Sequence[Job]) -> None:
         done: list[tuple[Job, Any]] = []
@@ -199,42 +239,19 @@ class Batcher:
 
     def _predict(self, jobs: Sequence[Job]) -> list[tuple[Job, Any]]:
         loaded = jobs[0].loaded
+        self._call = Call(loaded)
         try:
-            answers = _call(loaded, [job.rows for job in jobs])
-        except Exception as error:  # noqa: BLE001 - a model may raise anything
+            answers = predict_together(loaded, [job.rows for job in jobs])
+        except BaseException as error:  # noqa: BLE001 - a model may raise anything, SystemExit too
             # Alone, a request harms only itself.
             if len(jobs) > 1:
                 return [done for job in jobs for done in self._predict([job])]
-            return [(jobs[0], _refusal(loaded, error))]
+            return [(jobs[0], model_refusal(loaded, error))]
         self._metrics.batches.labels(loaded.model).inc()
         self._metrics.rows.labels(loaded.model).inc(sum(job.rows.count for job in jobs))
+        self._call = Call(loaded, "writing down its predictions")
         self._recorder.write(loaded, jobs, answers)
         return list(zip(jobs, answers, strict=True))
-
-
-def _call(loaded: LoadedVersion, parts: Sequence[Rows]) -> list[list[Any]]:
-    """Predict several requests at once, and part the answers again."""
-    answer = loaded.predict(loaded.signature.frame(parts))
-    predictions = answer.tolist() if hasattr(answer, "tolist") else list(answer)
-    rows = sum(part.count for part in parts)
-    if len(predictions) != rows:
-        raise ValueError(f"{len(predictions)} predictions for {rows} rows")
-    if len(parts) == 1:
-        return [predictions]
-    answers, start = [], 0
-    for part in parts:
-        answers.append(predictions[start : start + part.count])
-        start += part.count
-    return answers
-
-
-def _refusal(loaded: LoadedVersion, error: Exception) -> RequestRefused:
-    first = str(error).partition("\n")[0][:300]
-    return RequestRefused(
-        f"version {loaded.version} of {loaded.model} cannot predict these rows ({type(error).__name__}: {first}).",
-        status=422,
-        kind="model_refused",
-    )
 
 
 def _resolve(done: Sequence[tuple[Job, Any]]) -> None:

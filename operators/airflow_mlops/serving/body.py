@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
@@ -10,9 +12,13 @@ from airflow_mlops.errors import RequestRefused
 from airflow_mlops.serving.settings import MEBIBYTE
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from typing import Any
+
     from starlette.requests import Request
 
-# Bodies that are being read at once may take this many times the limit of one: slow clients cannot fill the memory.
+# All bodies, from their first byte to their answer, may take this many times the limit of one: neither slow clients nor
+# a slow model fill the memory.
 _AT_ONCE = 8
 
 
@@ -29,13 +35,13 @@ class BodyReader:
         self._limit_mb, self._limit, self._held = limit_mb, int(limit_mb * MEBIBYTE), 0
 
     async def read(self, request: Request) -> bytes:
-        """Read a body.
+        """Read a body; it counts as held until it is given back.
 
         Raises
         ------
         RequestRefused
-            It is too large, by its head or when it came; its content is not JSON by its head; too many bodies are being
-            read; or the client has gone.
+            It is too large, by its head or when it came; its content is not JSON by its head; too many bodies are
+            held; or the client has gone.
         """
         _expect_json(request)
         said = request.headers.get("content-length")
@@ -50,16 +56,34 @@ class BodyReader:
                     raise self._too_large()
                 if self._held > _AT_ONCE * self._limit:
                     raise RequestRefused(
-                        "the server is reading as many bodies as it can hold; try again in a second.",
+                        "the server holds as many bytes of requests as it can; try again in a second.",
                         status=429,
                         kind="busy",
                     )
                 parts.append(part)
-        except ClientDisconnect:
-            raise RequestRefused("the request ended before its body did.", kind="disconnected") from None
-        finally:
+        except BaseException as error:
+            # Cancelled requests too.
             self._held -= size
+            if isinstance(error, ClientDisconnect):
+                raise RequestRefused("the request ended before its body did.", kind="disconnected") from None
+            raise
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def give_back(self, size: int) -> None:
+        """Note that a body is not held any more."""
+        self._held -= size
+
+    def hold_until(self, done: Future[Any], size: int) -> None:
+        """Go on counting a body that a thread still reads, though its request is over."""
+        self._held += size
+        loop = asyncio.get_running_loop()
+
+        def end(_done: Future[Any]) -> None:
+            # The loop may have ended before the thread.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.give_back, size)
+
+        done.add_done_callback(end)
 
     def _too_large(self) -> RequestRefused:
         return RequestRefused(

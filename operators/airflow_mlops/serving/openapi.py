@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.serving.requests import DATATYPES
+from airflow_mlops.serving.tensors import DATATYPES
 
 if TYPE_CHECKING:
     from airflow_mlops.serving.loaded import LoadedVersion
@@ -63,6 +63,14 @@ _INFERENCE = {
     "properties": {
         "id": {"type": "string", "maxLength": 200},
         "inputs": {"type": "array", "items": _TENSOR, "minItems": 1},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"enum": ["predictions"]}},
+            },
+        },
     },
 }
 _INFERRED = {
@@ -98,8 +106,9 @@ _MEANINGS = {
     415: "The body is not JSON by its head.",
     422: "The model itself refused the rows.",
     429: "Too much waits already; try again after Retry-After.",
-    503: "There is no champion yet.",
-    504: "The model did not come to it in time.",
+    500: "The server failed; its log says why.",
+    503: "There is no champion yet, or a model hangs.",
+    504: "The body was not parsed, or the model did not come to it, in time.",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": meaning, "content": {"application/json": {"schema": _ERROR}}}

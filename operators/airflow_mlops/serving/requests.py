@@ -9,16 +9,18 @@ import msgspec
 
 from airflow_mlops.errors import RequestRefused
 from airflow_mlops.serving.signature import Rows, missing
+from airflow_mlops.serving.tensors import DATATYPES, read_datatype
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_mlops.serving.signature import Signature
 
+# What the answer of the open inference protocol holds.
+OUTPUT = "predictions"
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-DATATYPES = (
-    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES",
-)  # fmt: skip
+# Columns that a request may bring beyond those that are of use: a client that sends its whole table is no fault.
+_MORE_COLUMNS = 1000
 
 _decode = msgspec.json.Decoder().decode
 
@@ -73,6 +75,8 @@ def parse_infer(body: bytes, signature: Signature, *, keep: Sequence[str], max_r
         raise RequestRefused("the request's id must be a text of at most 200 characters.", kind="bad_form")
     if not isinstance(inputs, list):
         raise RequestRefused("the request must hold inputs, a list of tensors, one a column.", kind="bad_form")
+    _limit_columns(len(inputs), signature, keep)
+    _expect_outputs(asked.get("outputs"))
     table: dict[str, Sequence[Any]] = {}
     for place, tensor in enumerate(inputs):
         column, values = _tensor(tensor, place, max_rows)
@@ -124,14 +128,14 @@ def _plain(name: str, values: Sequence[Any]) -> list[Any]:
 # MLflow's forms: each gives the columns, and the number of rows
 
 
-def _split(value: Any, form: str, _signature: Signature, _keep: Sequence[str], max_rows: int) -> Any:
+def _split(value: Any, form: str, signature: Signature, keep: Sequence[str], max_rows: int) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise RequestRefused(f"{form} must be an object with columns and data, each a list.", kind="bad_form")
     columns, data = value.get("columns"), value["data"]
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise RequestRefused(f"{form} must be an object with columns, a list of names.", kind="bad_form")
-    if len(set(columns)) < len(columns):
-        raise _twice(next(name for place, name in enumerate(columns) if name in columns[:place]))
+    _limit_columns(len(columns), signature, keep)
+    _refuse_doubles(columns)
     _limit(len(data), max_rows)
     for place, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(columns):
@@ -147,6 +151,7 @@ def _records(value: Any, form: str, signature: Signature, keep: Sequence[str], m
     for place, row in enumerate(value):
         if not isinstance(row, dict):
             raise _ragged(place, "no object", f"each row of {form} is one, with a value for each column")
+        _limit_columns(len(row), signature, keep)
     # Beyond what the model takes only columns that name every row are of use.
     wanted = [*signature.names, *(name for name in keep if all(name in row for row in value))]
     try:
@@ -168,6 +173,7 @@ def _inputs(value: Any, form: str, signature: Signature, keep: Sequence[str], ma
     """Columns as lists; also, as MLflow has it, what `_instances` takes."""
     if not isinstance(value, dict):
         return _instances(value, form, signature, keep, max_rows)
+    _limit_columns(len(value), signature, keep)
     for name, values in value.items():
         if not isinstance(values, list):
             raise RequestRefused(f"{form}: column {name[:60]!r} must be a list, one value a row.", kind="bad_form")
@@ -189,7 +195,8 @@ def _tensor(tensor: Any, place: int, max_rows: int) -> tuple[str, Sequence[Any]]
             "taken.",
             kind="bad_form",
         )
-    if fields.get("datatype") not in DATATYPES:
+    datatype = fields.get("datatype")
+    if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise RequestRefused(f"input {name[:60]!r} must have a datatype of {', '.join(DATATYPES)}.", kind="bad_form")
     if not all(type(size) is int and size >= 0 for size in shape) or shape[1:] not in ([], [1]) or not shape:
         raise RequestRefused(f"input {name[:60]!r} must have the shape [rows] or [rows, 1].", kind="bad_form")
@@ -199,7 +206,21 @@ def _tensor(tensor: Any, place: int, max_rows: int) -> tuple[str, Sequence[Any]]
         raise RequestRefused(
             f"input {name[:60]!r} says {math.prod(shape)} rows by its shape, and holds {len(values)}.", kind="ragged"
         )
-    return name, values
+    return name, read_datatype(name, datatype, values)
+
+
+def _expect_outputs(outputs: Any) -> None:
+    """Refuse what is asked for and would not be in the answer."""
+    if outputs is None:
+        return
+    if not isinstance(outputs, list) or not all(isinstance(each, dict) for each in outputs):
+        raise RequestRefused("the request's outputs must be a list of objects with a name.", kind="bad_form")
+    for each in outputs:
+        if each.get("name") != OUTPUT:
+            raise RequestRefused(
+                f"the request asks for output {str(each.get('name'))[:60]!r}, and the model has one, {OUTPUT!r}.",
+                kind="bad_form",
+            )
 
 
 def _one_length(table: dict[str, Sequence[Any]], max_rows: int) -> int:
@@ -225,6 +246,25 @@ def _limit(count: int, max_rows: int) -> None:
         )
     if count == 0:
         raise RequestRefused("the request has no row.", kind="no_rows")
+
+
+def _limit_columns(count: int, signature: Signature, keep: Sequence[str]) -> None:
+    most = len(signature.columns) + len(keep) + _MORE_COLUMNS
+    if count > most:
+        raise RequestRefused(
+            f"the request has {count} columns, and the server takes {most} of this model, which needs "
+            f"{len(signature.columns)}.",
+            kind="too_many_columns",
+        )
+
+
+def _refuse_doubles(columns: Sequence[str]) -> None:
+    if len(seen := set(columns)) == len(columns):
+        return
+    for name in columns:
+        if name not in seen:
+            raise _twice(name)
+        seen.remove(name)
 
 
 def _ragged(place: int, found: str, wanted: str) -> RequestRefused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -63,18 +64,33 @@ class ServerSettings:
         Raises
         ------
         ServerMisuse
-            A limit is not positive, or fewer rows may wait than a request may have.
+            A limit is not positive or not finite, fewer rows may wait than a request may have, the port is none, or the
+            token cannot be sent in a header.
         ServerMisuse
             It would answer other machines, and anybody on them.
         """
         limits = ("poll_s", "timeout_s", "max_body_mb", "max_rows", "batch_rows")
-        wrong = [f"{name} {getattr(self, name):g}" for name in limits if getattr(self, name) <= 0]
+        wrong = [
+            f"{name} {getattr(self, name):g}"
+            for name in limits
+            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name)))
+        ]
         if wrong:
-            raise ServerMisuse(f"a server's limits are above zero, and it was given {', '.join(wrong)}.")
+            raise ServerMisuse(f"a server's limits are above zero and finite, and it was given {', '.join(wrong)}.")
+        if not 0 <= self.port <= 65535:
+            raise ServerMisuse(f"a port is between 0 and 65535, and it was given {self.port}.")
         if self.max_waiting_rows < self.max_rows:
             raise ServerMisuse(
                 f"{self.max_waiting_rows} rows may wait, and one request may have {self.max_rows}: it would always be "
                 "refused. Raise --max-waiting-rows or lower --max-rows."
+            )
+        self._check_token()
+
+    def _check_token(self) -> None:
+        if self.token is not None and not (self.token and self.token.isascii() and self.token.isprintable()):
+            raise ServerMisuse(
+                "the server's token is empty or holds what is not printable ASCII, and could not be sent in a header; "
+                "set the environment variable that --token-env names to another."
             )
         if self.token is None and not is_loopback(self.host):
             raise ServerMisuse(

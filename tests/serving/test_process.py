@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import signal
 import socket
@@ -11,6 +12,8 @@ import httpx
 import pytest
 
 from airflow_mlops.cli import main
+from airflow_mlops.cli.serve import _token
+from airflow_mlops.serving.listen import _hint
 from airflow_mlops.serving.prediction_log import read_predictions
 from tests.serving.conftest import Process, until
 from tests.serving.small_models import MARCH, ROW, Place
@@ -138,7 +141,9 @@ def test_a_length_that_lies_harms_nobody_else(limited):
         ),
         ([], "where are the models? Give --artifacts-uri, or set MLOPS_ARTIFACTS_URI."),
         (["--artifacts-uri", "memory://store"], "where no SQLite ledger can live; set MLOPS_LEDGER_URL"),
-        (["--artifacts-uri", "store", "--poll", "0"], "limits are above zero, and it was given poll_s 0"),
+        (["--artifacts-uri", "store", "--poll", "0"], "limits are above zero and finite, and it was given poll_s 0"),
+        (["--artifacts-uri", "store", "--port", "65536"], "a port is between 0 and 65535, and it was given 65536."),
+        (["--artifacts-uri", "store", "--timeout", "inf"], "it was given timeout_s inf"),
         (["--artifacts-uri", "nowhere://store"], "the artifacts at nowhere://store cannot be opened"),
     ],
 )
@@ -159,6 +164,25 @@ def test_a_port_that_is_taken_is_said(champion, capsys):
     assert (
         f"cannot listen on 127.0.0.1:{port}: Address already in use. Choose another --port." in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "Choose a --host that is an address of this machine."),
+        (OSError(errno.EADDRNOTAVAIL, "no"), "Choose a --host that is an address of this machine."),
+        (OSError(errno.EACCES, "no"), "Ports below 1024 need a privilege; choose another --port."),
+        (OSError(errno.EADDRINUSE, "no"), "Choose another --port."),
+    ],
+)
+def test_the_hint_fits_what_hinders_listening(error, hint):
+    assert _hint(error) == hint
+
+
+def test_a_token_from_a_file_may_end_with_a_line_break(monkeypatch):
+    monkeypatch.setenv("MLOPS_SERVER_TOKEN", "lovage\n")
+
+    assert _token("MLOPS_SERVER_TOKEN") == "lovage"
 
 
 def test_a_missing_library_is_said_with_its_extra(champion, monkeypatch, capsys):

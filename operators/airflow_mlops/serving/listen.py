@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -49,6 +50,7 @@ def serve(
     import uvicorn
 
     from airflow_mlops.serving.app import make_app
+    from airflow_mlops.serving.heads import bounded_protocol
     from airflow_mlops.serving.server import ModelServer
 
     server = ModelServer(settings, ledger=ledger, store=store)
@@ -58,7 +60,7 @@ def serve(
     config = uvicorn.Config(
         make_app(server),
         loop="uvloop",
-        http="httptools",
+        http=bounded_protocol(head_s=settings.timeout_s),
         ws="none",
         access_log=False,
         log_config=None,
@@ -100,7 +102,15 @@ def _listen(settings: ServerSettings) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ServerMisuse(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. Choose another --port."
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. {_hint(error)}"
         ) from error
     listening.listen(2048)
     return listening
+
+
+def _hint(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "Choose a --host that is an address of this machine."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "Ports below 1024 need a privilege; choose another --port."
+    return "Choose another --port."

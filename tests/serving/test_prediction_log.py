@@ -14,7 +14,9 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
@@ -22,9 +24,12 @@ from hypothesis import strategies as st
 
 from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.errors import ArtifactCorrupt, PredictionLogMisuse, PredictionLogUnwritable
-from airflow_mlops.serving.prediction_log import PredictionLog, Record, read_predictions
+from airflow_mlops.serving.metrics import Metrics
+from airflow_mlops.serving.prediction_log import PredictionLog, Record, compaction, read_predictions
+from airflow_mlops.serving.prediction_log import log as log_module
 from airflow_mlops.serving.prediction_log.compaction import compact
 from airflow_mlops.serving.prediction_log.table import skipped_lines
+from airflow_mlops.serving.recording import LogRecorder
 from tests.conftest import ROOT
 
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
@@ -117,14 +122,23 @@ def test_a_record_reads_back_as_it_was_given(store, log):
         ([0.5, None], ([0.5, None], None)),
         ("late", (None, "late")),
         ("0.5", (None, "0.5")),
+        (["late", "early"], (None, '["late","early"]')),
+        (["0.5"], (None, '["0.5"]')),
+        ([[0.25, 0.75]], (None, "[[0.25,0.75]]")),
+        ({"late": 0.5}, (None, '{"late":0.5}')),
+        (10**18 * 1.0, ([1e18], None)),
     ],
 )
 def test_a_number_a_label_and_probabilities_can_be_told_apart(store, log, output, columns):
     log.append("flights", [flight(1, output=output)])
 
+    from_segment = everything(store).to_pylist()[0]
+    log.close()
     row = everything(store).to_pylist()[0]
 
     assert (row["output"], row["label"]) == columns
+    assert from_segment == row
+    assert log.status()["skipped_lines"] == 0
 
 
 def test_values_of_numpy_are_written_as_json_has_them(store, log):
@@ -247,6 +261,21 @@ def test_a_file_outside_the_window_is_not_opened(store):
     parquet_files(store)[0].write_bytes(b"not Parquet")
 
     assert numbers(everything(store, start=NOON + timedelta(minutes=1))) == ["2"]
+    with pytest.raises(ArtifactCorrupt, match="is not a file of the prediction log"):
+        everything(store)
+
+
+def test_one_row_of_the_far_future_has_no_window_read_the_other_rows_of_its_file(store, monkeypatch):
+    monkeypatch.setattr(compaction, "_ROW_GROUP_ROWS", 1)
+    with writing(store) as log:
+        log.append("flights", [flight(1), flight(2, minutes=60), flight(3, time=ALWAYS["end"] - timedelta(1))])
+    file = parquet_files(store)[0]
+    payload = bytearray(file.read_bytes())
+    payload[4:100] = bytes(96)
+    file.write_bytes(payload)
+
+    assert numbers(everything(store, start=NOON + timedelta(minutes=1))) == ["2", "3"]
+    assert numbers(everything(store, start=NOON + timedelta(days=1), end=NOON + timedelta(days=8))) == []
     with pytest.raises(ArtifactCorrupt, match="is not a file of the prediction log"):
         everything(store)
 
@@ -523,6 +552,70 @@ def test_a_bucket_that_is_away_costs_nothing(bucket, tmp_path):
         bucket.fs.is_away = False
         log.append("flights", [flight(2)])
         wait_until(lambda: len(everything(bucket)) == 2)
+
+
+def test_a_bucket_that_is_away_for_long_is_said_and_holds_few_files_open_until_it_is_back(bucket, tmp_path):
+    def held():
+        return sum(file.path.startswith(str(tmp_path)) for file in psutil.Process().open_files())
+
+    bucket.fs.is_away = True
+    log = PredictionLog(bucket, folder=tmp_path, roll_rows=1)
+    recorder = LogRecorder(log, Metrics())
+    assert recorder.status() == "ok"
+    for number in range(30):
+        log.append("flights", [flight(number)])
+    log.start()
+    wait_until(lambda: held() <= 4)
+    assert recorder.status().endswith(
+        "not compacted: the bucket did not answer; no prediction is lost, 30 closed segments wait"
+    )
+    assert len(everything(bucket, folder=tmp_path)) == 30
+
+    bucket.fs.is_away = False
+    log.append("flights", [flight(30)])
+    wait_until(lambda: recorder.status() == "ok" and log.status()["waiting"] == 0)
+    recorder.close()
+
+    assert sorted(map(int, numbers(everything(bucket)))) == list(range(31))
+    assert segments_in(tmp_path) == []
+
+
+def segments_in(folder):
+    return list(folder.glob("*/predictions/segments/*.jsonl"))
+
+
+def test_one_segment_that_always_fails_keeps_no_other_back(store, monkeypatch):
+    def spoiled(store, model, path):
+        if path == bad:
+            raise ValueError("this one never works")
+        return compact(store, model, path)
+
+    log = PredictionLog(store, roll_rows=1)
+    for number in range(3):
+        log.append("flights", [flight(number)])
+    bad = segments(store)[0]
+    monkeypatch.setattr(log_module, "compact", spoiled)
+    log._compact_rolled()
+    log._compact_rolled()
+
+    assert segments(store) == [bad]
+    assert (log.status()["waiting"], log.status()["trouble"]) == (
+        1, "a segment of flights is not compacted: this one never works",
+    )  # fmt: skip
+
+
+def test_a_log_that_can_be_written_again_is_ok(store, log, monkeypatch):
+    def full(*_):
+        raise PredictionLogUnwritable(model="flights", rows=0, cause=OSError(28, "No space left on device"))
+
+    recorder, version = LogRecorder(log, Metrics()), SimpleNamespace(model="flights", epoch=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "append", full)
+        recorder.write(version, [], [])
+        assert "No space left on device" in recorder.status()
+    recorder.write(version, [], [])
+
+    assert recorder.status() == "ok"
 
 
 def test_a_bucket_needs_a_folder(bucket):

@@ -36,7 +36,7 @@ class Names:
 class LogRecorder:
     """Write every answer of a promoted version to the prediction log.
 
-    A log that cannot be written never keeps an answer back: it is counted, and `problem` says so.
+    A log that cannot be written never keeps an answer back: it is counted, and `status` says so until it can be again.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class LogRecorder:
         self._lost: dict[str, int] = {}
         self._said: set[str] = set()
         self._guard = threading.Lock()
-        self.problem: str | None = None
+        self._problems: dict[str, str] = {}
 
     def start(self) -> None:
         """Begin to write."""
@@ -67,7 +67,14 @@ class LogRecorder:
         """Say how the log is doing."""
         if self._log is None:
             return "off"
-        return self.problem or "ok"
+        with self._guard:
+            problem = next(iter(self._problems.values()), None)
+        if problem is not None:
+            return problem
+        log_says = self._log.status()
+        if log_says["trouble"] is None:
+            return "ok"
+        return f"{log_says['trouble']}; no prediction is lost, {log_says['waiting']} closed segments wait"
 
     def name(self, job: Job) -> None:
         """Find out what a job's rows are called.
@@ -109,6 +116,9 @@ class LogRecorder:
             self._log.append(loaded.model, records)
         except Exception as error:  # noqa: BLE001 - an answer is worth more than its record
             self._missed(loaded.model, len(records), error)
+        else:
+            if loaded.model in self._problems:
+                self._recovered(loaded.model)
 
     def _records(self, job: Job, outputs: list[Any]) -> list[Record]:
         loaded, names = job.loaded, job.names
@@ -138,11 +148,18 @@ class LogRecorder:
         with self._guard:
             self._lost[model] = self._lost.get(model, 0) + rows
             lost = self._lost[model]
+            is_first = model not in self._problems
+            problem = f"{lost} predictions of {model} were answered but not logged; the last one because: {error}"
+            self._problems[model] = problem
         self._metrics.log_failures.labels(model).inc(rows)
-        is_first = self.problem is None
-        self.problem = f"{lost} predictions of {model} were answered but not logged; the last one because: {error}"
         if is_first:
-            log.error("Prediction log: %s", self.problem)
+            log.error("Prediction log: %s", problem)
+
+    def _recovered(self, model: str) -> None:
+        with self._guard:
+            self._problems.pop(model, None)
+            lost = self._lost[model]
+        log.warning("Prediction log: %s is logged again; %d predictions since the start were not", model, lost)
 
     def _say_once(self, loaded: LoadedVersion, what: str) -> None:
         sentence = f"Version {loaded.version} of {loaded.model}: {what}"

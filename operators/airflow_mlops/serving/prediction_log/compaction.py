@@ -6,6 +6,7 @@ import fcntl
 import io
 import logging
 import os
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,10 @@ def compact_left_behind(store: ArtifactStore, root: Path) -> int:
         Lines that were torn or foreign.
     """
     skipped = 0
-    for path in sorted(root.glob(f"*/{PREDICTIONS}/{SEGMENTS}/*.jsonl")):
+    paths = list(root.glob(f"*/{PREDICTIONS}/{SEGMENTS}/*.jsonl"))
+    # In no order, so that one which fails each time does not keep the others back for ever.
+    random.shuffle(paths)
+    for path in paths:
         try:
             skipped += _compact_if_free(store, path)
         except FileNotFoundError:

@@ -43,6 +43,10 @@ BUCKET_ROLL_S = 60.0
 # A store that was away may be back, and another server on it may have died.
 _RETRY_S = 60.0
 
+# Segments that wait for compaction with their file open. Of more than these the locks are given back, so that a store
+# that is away for long costs no file descriptors; they are then compacted like those that a dead process left behind.
+_MOST_HELD = 4
+
 
 class PredictionLog:
     """Append predictions; thread-safe.
@@ -89,6 +93,9 @@ class PredictionLog:
         self._lost: Counter[str] = Counter()
         self._skipped = 0
         self._last_error: str | None = None
+        # What goes wrong at present, by the work that it keeps from being done.
+        self._troubles: dict[str, str] = {}
+        self._let_go: set[Path] = set()
         self._closing, self._wake = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -135,7 +142,10 @@ class PredictionLog:
         self._wake.set()
 
     def status(self) -> dict[str, Any]:
-        """Say what was written and lost since the start, what waits for compaction, and what went wrong last."""
+        """Say what was written and lost since the start, what waits, what goes wrong, and what went wrong last.
+
+        ``waiting`` counts closed segments that are not compacted yet; ``trouble`` is None where all works.
+        """
         with self._lock:
             waiting = [*self._open.items(), *self._rolled]
             models = sorted({*self._written, *self._lost})
@@ -150,6 +160,8 @@ class PredictionLog:
                     for model in models
                 },
                 "skipped_lines": self._skipped,
+                "waiting": len(self._rolled) + len(self._let_go),
+                "trouble": next(iter(self._troubles.values()), None),
                 "last_error": self._last_error,
             }
 
@@ -164,6 +176,8 @@ class PredictionLog:
             for model in list(self._open):
                 self._roll(model)
         self._compact_rolled()
+        if self._let_go:
+            self._compact_left_behind()
         with self._lock:
             for _, segment in self._rolled:
                 segment.close()
@@ -182,44 +196,84 @@ class PredictionLog:
     def _sync(self) -> None:
         with self._lock:
             segments = [*self._open.values(), *(segment for _, segment in self._rolled)]
+        works = True
         for segment in segments:
             try:
                 segment.sync()
             except OSError as error:
-                self._failed("a segment of the prediction log is not on the disk", error)
+                works = False
+                self._failed("sync", "a segment of the prediction log is not on the disk", error)
+        if works:
+            self._worked("sync")
 
     def _keep_compacted(self) -> None:
         while not self._closing.is_set():
             self._wake.clear()
             self._compact_left_behind()
-            self._compact_rolled()
+            if not self._compact_rolled():
+                self._let_go_of_most()
             self._wake.wait(_RETRY_S)
 
     def _compact_left_behind(self) -> None:
         try:
             self._skipped += compact_left_behind(self._store, self._root)
         except Exception as error:  # noqa: BLE001 - any filesystem's error; the server goes on and the segments stay
-            self._failed("segments left behind are not compacted", error)
+            self._failed("left behind", "segments left behind are not compacted", error)
+        else:
+            self._worked("left behind")
+        with self._lock:
+            self._let_go = {path for path in self._let_go if path.exists()}
 
-    def _compact_rolled(self) -> None:
+    def _compact_rolled(self) -> bool:
+        """Compact what was closed, and tell whether all of it is."""
         with self._lock:
             rolled = list(self._rolled)
         for model, segment in rolled:
-            if self._is_compacted(model, segment):
-                with self._lock:
-                    self._rolled.remove((model, segment))
-                segment.close()
+            is_compacted = self._is_compacted(model, segment)
+            with self._lock:
+                self._rolled.remove((model, segment))
+                if not is_compacted:
+                    # The next one would meet the same fault now; if it would not, it is first the next time.
+                    self._rolled.append((model, segment))
+                    return False
+            segment.close()
+        self._worked("rolled")
+        return True
+
+    def _let_go_of_most(self) -> None:
+        """Give back the locks of all but a few segments that wait, once the disk has what is in them."""
+        with self._lock:
+            surplus = self._rolled[_MOST_HELD:]
+        for model, segment in surplus:
+            try:
+                segment.sync()
+            except OSError as error:
+                self._failed("sync", "a segment of the prediction log is not on the disk", error)
+                return
+            with self._lock:
+                self._rolled.remove((model, segment))
+                self._let_go.add(segment.path)
+            segment.close()
 
     def _is_compacted(self, model: str, segment: Segment) -> bool:
         try:
             self._skipped += compact(self._store, model, segment.path)
         except FileNotFoundError as error:
-            self._failed(f"a segment of {model} was deleted by somebody else, and its predictions are lost", error)
+            self._last_error = (
+                f"a segment of {model} was deleted by somebody else, and its predictions are lost: {error}"
+            )
+            log.warning("%s", self._last_error)
         except Exception as error:  # noqa: BLE001 - any filesystem's error; the server goes on and the segment stays
-            self._failed(f"a segment of {model} is not compacted", error)
+            self._failed("rolled", f"a segment of {model} is not compacted", error)
             return False
         return True
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _failed(self, work: str, what: str, error: Exception) -> None:
         self._last_error = f"{what}: {error}"
+        with self._lock:
+            self._troubles[work] = self._last_error
         log.warning("%s: %s", what, error)
+
+    def _worked(self, work: str) -> None:
+        with self._lock:
+            self._troubles.pop(work, None)

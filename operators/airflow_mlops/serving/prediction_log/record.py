@@ -96,20 +96,19 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     """Return the row of a whole line (without its newline), or None where the line is torn or foreign.
 
     The answer comes back in two columns, so that one schema holds every model: ``output`` for a number (a list of one)
-    or probabilities, ``label`` for a label.
+    or probabilities, ``label`` for a label. An answer that is neither is its own JSON text in ``label``.
     """
     body, seal = line[:-_SEAL_LENGTH] + b"}", line[-_SEAL_LENGTH:]
     if seal != _SEAL % crc32(body):
         return None
     try:
         return _row(json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 
 def _row(members: dict[str, Any]) -> dict[str, Any]:
-    output = members["output"]
-    is_label = isinstance(output, str)
+    output, label = _answer(members["output"])
     return {
         "id": _utf8(members["id"]),
         "time": datetime.fromisoformat(members["time"]),
@@ -117,25 +116,34 @@ def _row(members: dict[str, Any]) -> dict[str, Any]:
         "model": _utf8(members["model"]),
         "version": _utf8(members["version"]),
         "epoch": int(members["epoch"]),
-        "output": None if is_label else [_number(item) for item in _listed(output)],
-        "label": _utf8(output) if is_label else None,
+        "output": output,
+        "label": label,
         "features": _json_text(members["features"]),
     }
 
 
-def _listed(output: Any) -> list[Any]:
-    return output if isinstance(output, list) else [output]
+def _answer(output: Any) -> tuple[list[float | None] | None, str | None]:
+    if isinstance(output, str):
+        return None, _utf8(output)
+    try:
+        return [_number(item) for item in (output if isinstance(output, list) else [output])], None
+    except (ValueError, TypeError, OverflowError):
+        # Lists of labels, for example. What was answered stays on record in any case.
+        return None, _json_text(output)
 
 
 def _number(item: Any) -> float | None:
+    if isinstance(item, str):
+        raise TypeError("a text is no number, whatever it says")
     return None if item is None else float(item)
 
 
-def _json_text(features: dict[str, Any]) -> str:
-    text = json.dumps(dict(features), ensure_ascii=False, separators=(",", ":"))
-    return text if _utf8(text) == text else json.dumps(features, separators=(",", ":"))
+def _json_text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if _utf8(text) == text else json.dumps(value, separators=(",", ":"))
 
 
-def _utf8(text: str) -> str:
+def _utf8(value: Any) -> str:
     """Return text that Arrow can hold: half of a surrogate pair becomes its escape."""
+    text = value if isinstance(value, str) else _json_text(value)
     return text.encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_mlops.stages.validate import profile_of, suggest_suite, validate
+from airflow_mlops.stages.validate.stretches import new_stretches
 from airflow_mlops.stages.validate.suite import run_suite
 
 
@@ -257,6 +258,116 @@ def test_a_target_that_is_a_number_is_checked_for_leakage(january, spec):
     found = validate(leaked, regression, current=profile_of(leaked, regression))
 
     assert "'humid' alone tells 'temp'" in found.findings[0].message
+
+
+# Stretches of the newest rows
+
+
+@pytest.fixture(scope="module")
+def weeks():
+    """Forty days, of which the reference covers the first ten."""
+    from airflow_mlops.demo.flights import read_flights
+    from tests.conftest import utc
+
+    return read_flights(utc("2013-01-01T05:00:00"), utc("2013-02-10T05:00:00"))
+
+
+def from_day(table, day, column, function):
+    """Change a column from a day on."""
+    frame = table.to_pandas()
+    is_late = frame.scheduled >= pd.Timestamp(day, tz="UTC")
+    return frame.assign(**{column: frame[column].where(~is_late, function(frame[column]))})
+
+
+def newest_days(table, count):
+    frame = table.to_pandas()
+    return frame[frame.scheduled > frame.scheduled.max() - pd.Timedelta(days=count)]
+
+
+def test_good_rows_are_good_stretch_by_stretch(check, weeks):
+    _, said, found = check(weeks)
+
+    assert found.verdict != "failed"
+    assert "from 2013" not in said
+
+
+def test_a_unit_of_the_last_week_alone_stops_a_long_snapshot(check, weeks):
+    verdict, said, _ = check(from_day(weeks, "2013-02-03T05:00", "temp", lambda v: (v - 32) / 1.8))
+
+    assert verdict == "failed"
+    assert re.search("from 2013-02-03 to 2013-02-10: .*degrees Fahrenheit to degrees Celsius", said)
+
+
+def test_the_last_four_of_nine_days_in_kilometres_are_most_of_a_week(check, weeks):
+    broken = from_day(weeks, "2013-02-06T05:00", "distance", lambda v: v * 1.609344)
+
+    _, _, found = check(newest_days(pa.Table.from_pandas(broken, preserve_index=False), 9))
+
+    stretch, whole = [item for item in found.findings if item.column == "distance"]
+    assert (stretch.severity, whole.severity) == ("critical", "warning")
+    assert re.search(
+        "from 2013-02-03 to 2013-02-10: 5.% of 'distance' are no values seen .* kilometres", stretch.message
+    )
+    assert re.match("4.% of 'distance' are no values seen", whole.message)
+
+
+def test_of_a_snapshot_no_longer_than_a_stretch_only_the_whole_is_judged(check, weeks):
+    broken = from_day(weeks, "2013-02-07T05:00", "distance", lambda v: v * 1.609344)
+
+    verdict, said, _ = check(newest_days(pa.Table.from_pandas(broken, preserve_index=False), 6.9))
+
+    assert (verdict, "from 2013" in said) == ("warning", False)
+
+
+def test_rows_that_the_champion_was_trained_on_are_not_judged_again(check, weeks, spec):
+    def of_those_before(day):
+        frame = weeks.to_pandas()
+        known = frame[frame.scheduled < pd.Timestamp(day, tz="UTC")]
+        return profile_of(pa.Table.from_pandas(known, preserve_index=False), spec)
+
+    frame = weeks.to_pandas()
+    is_nulled = (frame.scheduled >= "2013-01-20T05:00Z") & (frame.scheduled < "2013-01-28T05:00Z")
+    broken = frame.assign(temp=frame.temp.where(~is_nulled))
+
+    assert check(broken, against=of_those_before("2013-01-28T05:00"))[0] != "failed"
+    verdict, said, _ = check(broken, against=of_those_before("2013-01-20T05:00"))
+    assert (verdict, len(re.findall("from 2013", said))) == ("failed", 1)
+    assert re.search(r"from 2013-01-20 to 2013-01-2\d: .* of 'temp' is null, 0% at training", said)
+
+
+def test_a_column_that_stops_as_a_whole_stops_once(check, weeks):
+    said = check(weeks.to_pandas().assign(temp=lambda f: f.temp * 1000))[1]
+
+    assert "times what it was" in said
+    assert "from 2013" not in said
+
+
+def test_the_newest_faulty_stretch_is_named_and_its_rows_are_kept(check, weeks):
+    frame = weeks.to_pandas().sample(frac=1, random_state=0).reset_index(drop=True)
+    days = [np.flatnonzero(frame.scheduled.dt.strftime("%Y-%m-%d") == day)[:10] for day in ("2013-01-23", "2013-01-30")]
+    frame.loc[np.concatenate(days), "distance"] = 99999
+
+    _, said, found = check(frame)
+
+    assert "from 2013-01-27 to 2013-02-03: 'distance' is 99999 in 10 of" in said
+    assert said.count("99999") == 1
+    assert found.quarantine["distance"].to_pylist() == [99999] * 10
+    assert {moment.day for moment in found.quarantine["scheduled"].to_pylist()} == {30}
+
+
+def test_a_stretch_reaches_back_until_it_has_enough_rows(weeks, spec, reference):
+    def starts(fewest):
+        rules = spec.validate_.model_copy(update={"min_rows": fewest})
+        cut = new_stretches(weeks, spec.model_copy(update={"validate_": rules}), reference)
+        return [(stretch.profile["start"][:10], stretch.rows.num_rows >= fewest) for stretch in cut]
+
+    # What is left over, two days after the reference, is judged with the five days that follow.
+    assert [start for start, _ in starts(50)] == [
+        *("2013-02-03", "2013-01-27", "2013-01-20", "2013-01-13", "2013-01-11")
+    ]
+    assert [start for start, _ in starts(10_000)] != [start for start, _ in starts(50)]
+    assert all(is_enough for _, is_enough in starts(10_000))
+    assert starts(40_000) == []
 
 
 # The suite

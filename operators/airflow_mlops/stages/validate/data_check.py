@@ -7,16 +7,18 @@ do: a new station, a crisis, another season. That is for the drift stage to see.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.findings import Finding, Severity, failed
+from airflow_mlops.stages.validate.stretches import new_stretches
 from airflow_mlops.stages.validate.target_check import target_check
 from airflow_mlops.stages.validate.value_check import value_check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -55,14 +57,14 @@ def data_check(
     Returns
     -------
     list of Finding
-        Only what failed, in the order: schema, rows, nulls, values, target.
+        Only what failed, in the order: schema, rows, nulls, values, target, stretches of the newest rows.
     """
     findings = [*_schema(current, spec, reference), *_rows(current, spec, reference, earlier or {})]
     findings += _nulls(current, spec, reference)
     findings += value_check(table, current, spec, reference)
     if spec.data.target in current["columns"]:
         findings += target_check(current, spec, reference)
-    return findings
+    return [*findings, *_stretches(table, spec, reference, findings)]
 
 
 def _schema(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
@@ -130,8 +132,12 @@ def _rows_per_day(profile: Profile | None) -> float | None:
     return profile["rows"] / (span.total_seconds() / 86_400) if span.total_seconds() >= 86_400 else None
 
 
-def _nulls(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
+def _nulls(
+    current: Profile, spec: ModelSpec, reference: Profile | None, *, is_stretch: bool = False
+) -> Iterator[Finding]:
     limit = spec.validate_.max_null_increase
+    if is_stretch:  # what is missing comes in clusters: for a week or a day nearly all of it must be
+        limit = (1 + limit) / 2
     for name, column in current["columns"].items():
         usual = _null_share(reference, name)
         share = _null_share(current, name) or 0.0
@@ -142,7 +148,7 @@ def _nulls(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iter
                 yield failed("column has values", name, severity, f"column {name!r} is null in every row", observed=1.0)
             continue
         text = f"{share:.0%} of {name!r} is null, {usual:.0%} at training"
-        if share - usual > limit or (share == 1 and usual < 1):
+        if share - usual > limit or (share == 1 and usual < 1 and not is_stretch):
             yield failed("nulls", name, severity, text, observed=round(share, 4), failing=column["nulls"])
         elif share - usual > limit * NULLS_WARN:
             yield failed("nulls", name, "warning", text, observed=round(share, 4), failing=column["nulls"])
@@ -152,3 +158,24 @@ def _null_share(profile: Profile | None, name: str) -> float | None:
     if profile is None or name not in profile["columns"] or not profile["rows"]:
         return None
     return profile["columns"][name]["nulls"] / profile["rows"]
+
+
+def _stretches(
+    table: pa.Table, spec: ModelSpec, reference: Profile | None, findings: Iterable[Finding]
+) -> Iterator[Finding]:
+    """Find what must stop in a stretch of the newest rows, of columns that do not stop as a whole; the newest of each.
+
+    What is only marked is not asked for: a stretch is not to say again what the whole snapshot says.
+    """
+    stopped = {finding.column for finding in findings if finding.severity == "critical"}
+    for stretch in new_stretches(table, spec, reference):
+        found = [
+            *_nulls(stretch.profile, spec, reference, is_stretch=True),
+            *value_check(stretch.rows, stretch.profile, spec, reference),
+        ]
+        for finding in found:
+            if finding.severity != "critical" or finding.column in stopped:
+                continue
+            stopped.add(finding.column)
+            rows = tuple(stretch.positions[list(finding.rows)].tolist())
+            yield replace(finding, message=f"{stretch}: {finding.message}", rows=rows)

@@ -57,19 +57,26 @@ def profile(
         rows whose key came before), ``columns``, and of a target ``classes``, ``associations`` and ``leanings``.
     """
     present, hidden = target in table.column_names, (time, *sensitive)
-    parts = _parts(table, time)
     return {
         "form": FORM,
-        "rows": table.num_rows,
-        **_span(table, time),
+        **columns_of(table, time=time, sensitive=sensitive),
         "content": digest_bytes(encode_table(table.drop_columns([time]) if time in table.column_names else table)),
         "duplicates": _duplicates(table, key),
-        "columns": {name: _column(table, name, parts, is_sensitive=name in sensitive) for name in table.column_names},
         "classes": _counts(table, target) if present and target and is_classification else {},
         "associations": associations(table, target, skip=hidden, is_classification=is_classification)
         if present and target
         else {},
         "leanings": leanings(table, target, skip=hidden) if present and target and is_classification else {},
+    }
+
+
+def columns_of(table: pa.Table, *, time: str, sensitive: Sequence[str] = ()) -> dict[str, Any]:
+    """Describe each column by itself: the part of a profile with ``rows``, ``start``, ``end`` and ``columns``."""
+    parts = _parts(table, time)
+    return {
+        "rows": table.num_rows,
+        **_span(table, time),
+        "columns": {name: _column(table, name, parts, is_sensitive=name in sensitive) for name in table.column_names},
     }
 
 

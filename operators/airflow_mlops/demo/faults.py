@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ KILOMETRES_A_MILE = 1.609344
 
 @dataclass(frozen=True)
 class UnitChange:
-    """Values of one column arrive in another unit, whatever window is asked for.
+    """Values of one column arrive in another unit from a moment on, whatever window is asked for.
 
     Parameters
     ----------
@@ -29,16 +30,28 @@ class UnitChange:
         Whose values; they keep their type, as those of a system that rounds would.
     factor : float
         New units in one old unit.
+    since : datetime
+        With a zone; rows of earlier times arrive as they are.
+    time : str, default="scheduled"
+        Column with the event time.
     """
 
     column: str
     factor: float
+    since: datetime
+    time: str = "scheduled"
 
     def plant(self, file: Path) -> None:
         """Let every source that is told of ``file`` send its rows so from now on."""
         beside = file.with_suffix(".tmp")
-        beside.write_text(json.dumps(asdict(self)))
+        beside.write_text(json.dumps({**asdict(self), "since": self.since.isoformat()}))
         beside.replace(file)
+
+    @classmethod
+    def planted_in(cls, file: Path) -> UnitChange:
+        """Read what is planted."""
+        planted = json.loads(file.read_text())
+        return cls(**{**planted, "since": datetime.fromisoformat(planted["since"])})
 
 
 def mend(file: Path) -> None:
@@ -60,13 +73,14 @@ def with_faults(rows: pa.Table, *, file: Path | None = None) -> pa.Table:
     place = file or (Path(named) if named else None)
     if place is None or not place.exists():
         return rows
-    return _changed(rows, UnitChange(**json.loads(place.read_text())))
+    return _changed(rows, UnitChange.planted_in(place))
 
 
 def _changed(rows: pa.Table, fault: UnitChange) -> pa.Table:
     import pyarrow as pa
     from pyarrow import compute as pc
 
-    values = rows[fault.column]
-    arrived = pc.cast(pc.round(pc.multiply(pc.cast(values, pa.float64()), fault.factor)), values.type)
+    values, times = rows[fault.column], rows[fault.time]
+    changed = pc.cast(pc.round(pc.multiply(pc.cast(values, pa.float64()), fault.factor)), values.type)
+    arrived = pc.if_else(pc.greater_equal(times, pa.scalar(fault.since, times.type)), changed, values)
     return rows.set_column(rows.schema.get_field_index(fault.column), rows.schema.field(fault.column), arrived)

@@ -134,7 +134,7 @@ class Story:
         )
         before = self._promotions()[-1]
         runs = self.api.run_ids(RETRAIN.dag_id)
-        UnitChange("distance", KILOMETRES_A_MILE).plant(self.settings.faults)
+        UnitChange("distance", KILOMETRES_A_MILE, since=week.start).plant(self.settings.faults)
         try:
             self._ask(week)
             self._blocked(week)

@@ -358,6 +358,15 @@ def test_a_body_beyond_the_limit_is_refused_by_its_head_or_as_it_comes(champion)
     assert (by_head.status_code, as_it_comes.status_code) == (413, 413)
 
 
+def test_a_large_body_is_answered_and_refused_like_a_small_one(client):
+    rows = [{**ROW, "pad": "x" * 200_000}]
+    small, large = client.post("/invocations", json=ASKED), client.post("/invocations", json={"instances": rows})
+    refused = client.post("/invocations", json={"instances": [{**rows[0], "temp": "warm"}]})
+
+    assert large.json() == small.json()
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "wrong_type")
+
+
 def test_more_rows_than_the_limit_are_refused(champion):
     with in_process(champion, max_rows=2) as client:
         answer = client.post("/invocations", json={"dataframe_records": [ROW] * 3})

@@ -10,6 +10,7 @@ from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DataDocsLink
 from airflow_mlops.refs import ReportRef, SnapshotRef
 from airflow_mlops.spec.document import Document
+from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.load import report as write_faults
 from airflow_mlops.spec.suite_file import lint_suite
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.validate import Validation
 
+# Of the data check: a verdict of an older one is not taken for this one's.
+_FORM = 2
 # XCom key under which the task says which event of the ledger judged the rows.
 JUDGEMENT = "judgement"
 # Findings in the sentence of a failure; the page has all of them.
@@ -213,7 +216,9 @@ class ValidateOperator(StageOperator):
 def _key(snapshot: SnapshotRef, suite: dict[str, Any] | None, references: list[SnapshotRef], spec: ModelSpec) -> str:
     """Name a judgement: the rows, the rules, and what they are compared with."""
     rules = {
+        "form": _FORM,
         "suite": suite,
+        "stretch": format_duration(spec.monitor_window),
         "validate": spec.validate_.model_dump(mode="json"),
         "task": spec.task,
         "columns": spec.features.columns,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.serving.loaded import LoadedVersion
     from airflow_mlops.serving.server import ModelServer
-    from airflow_mlops.serving.signature import Rows
+    from airflow_mlops.serving.signature import Rows, Signature
 
     Parse = Callable[..., Rows]
     Reply = Callable[[LoadedVersion, list[Any], Rows], Response]
@@ -183,12 +183,15 @@ class _Predictions:
         facts = {"keep": loaded.facts.names, "max_rows": self._server.settings.max_rows}
         if len(body) <= _LARGE_BODY:
             return self._parse(body, loaded.signature, **facts)
-        parsed = self._reader.parsers.submit(self._parse, body, loaded.signature, **facts)
+        parsed = self._reader.parsers.submit(_parse_aside, self._parse, body, loaded.signature, facts)
         try:
-            return await asyncio.wrap_future(parsed)
+            rows = await asyncio.wrap_future(parsed)
         except asyncio.CancelledError:
             self._reader.bodies.hold_until(parsed, len(body))
             raise
+        if isinstance(rows, RequestRefused):
+            raise rows
+        return rows
 
     def _count(self, model: str, status: int) -> None:
         counter = self._counters.get((model, status))
@@ -196,6 +199,14 @@ class _Predictions:
             counter = self._server.metrics.requests.labels(model, self._route, str(status))
             self._counters[model, status] = counter
         counter.inc()
+
+
+def _parse_aside(parse: Parse, body: bytes, signature: Signature, facts: dict[str, Any]) -> Rows | RequestRefused:
+    try:
+        return parse(body, signature, **facts)
+    except RequestRefused as refused:
+        # A new one: the frames of the other hold all that was read, for as long as it lives.
+        return RequestRefused(str(refused), status=refused.status, kind=refused.kind)
 
 
 def _too_late(limit: float, *, is_read: bool, is_parsed: bool) -> RequestRefused:

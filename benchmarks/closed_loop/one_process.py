@@ -76,19 +76,32 @@ class Stopwatch:
         return timed
 
 
+class Pushed:
+    """What tasks push for later ones, the newest under each key."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        self.values[key] = value
+
+
 class Work:
     """One model's loop, step by step."""
 
     def __init__(self, name: str) -> None:
         self.spec = measured_spec(name)
         self.steps: dict[str, float] = {}
+        self.pushed = Pushed()
 
     def look(self, now: datetime) -> str:
         """Do what the monitor DAG does, its drift page apart; return the decision."""
         window = f"{(self.spec.monitor_window + self.spec.data.label_delay).days}d"
         rows = self._do("ingest", now, "monitor", window=window)
-        checked = self._do("validate", now, "monitor", snapshot=rows)
-        return self._do("decide", now, "monitor", snapshot=rows, validation=checked)["action"]
+        self._do("validate", now, "monitor", snapshot=rows)
+        judgement = self.pushed.values["judgement"]
+        return self._do("decide", now, "monitor", snapshot=rows, judgement=judgement)["action"]
 
     def retrain(self, now: datetime) -> None:
         """Do what the retrain DAG does."""
@@ -104,18 +117,18 @@ class Work:
         module = importlib.import_module(f"airflow_mlops.operators.{stage}")
         operator = getattr(module, f"{stage.capitalize()}Operator")
         begun = time.perf_counter()
-        done = _execute(operator(task_id=stage, spec=self.spec, now=now.isoformat(), **inputs))
+        done = _execute(operator(task_id=stage, spec=self.spec, now=now.isoformat(), **inputs), self.pushed)
         self.steps[f"{dag}: {stage}"] = time.perf_counter() - begun
         return done
 
 
-def _execute(operator: StageOperator) -> dict[str, Any]:
+def _execute(operator: StageOperator, pushed: Pushed) -> dict[str, Any]:
     """Run an operator; where it would wait without a slot, go on as soon as it may."""
     from airflow.sdk.exceptions import TaskDeferred
 
     while True:
         try:
-            return operator.execute({"run_id": "one process"})
+            return operator.execute({"run_id": "one process", "ti": pushed})
         except TaskDeferred:
             time.sleep(LOOK_EVERY_S)
 

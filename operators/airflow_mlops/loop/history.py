@@ -41,7 +41,7 @@ class Training:
 class Window:
     """Losses of the served predictions of the rows of [``start``, ``end``), as they were known at ``measured_at``.
 
-    ``is_sound`` tells that the data check let the tick's rows pass.
+    ``is_sound`` tells that the data check let the tick's rows pass; ``maturity`` is the share of labels known by then.
     """
 
     start: datetime
@@ -52,6 +52,11 @@ class Window:
     loss: float
     by_version: Mapping[str, VersionLoss]
     is_sound: bool
+    maturity: float = 1.0
+
+    def counts(self, maturity: float, *, ended_by: datetime | None) -> bool:
+        """Tell whether enough labels have arrived, or the window ended so early that no more are waited for."""
+        return self.maturity >= maturity or (ended_by is not None and self.end <= ended_by)
 
     @classmethod
     def of(cls, signals: Signals) -> Window | None:
@@ -68,6 +73,7 @@ class Window:
             loss=quality.loss,
             by_version=quality.by_version,
             is_sound=signals.data_check in ("passed", "warning"),
+            maturity=quality.maturity,
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow_mlops.loop.history import History, Promotion, Window
     from airflow_mlops.loop.signals import Signals
@@ -77,7 +77,15 @@ class Standing:
         return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in plain.items()}
 
 
-def standing(history: History, signals: Signals, policy: Policy, *, min_labels: int) -> Standing:
+def standing(
+    history: History,
+    signals: Signals,
+    policy: Policy,
+    *,
+    min_labels: int,
+    maturity: float = 0.0,
+    label_wait: timedelta | None = None,
+) -> Standing:
     """Measure where the champion stands.
 
     Parameters
@@ -90,6 +98,10 @@ def standing(history: History, signals: Signals, policy: Policy, *, min_labels: 
         Threshold, allowance, maximum age, cooldown. By schedule only level and noise are measured.
     min_labels : int
         Windows with fewer labelled predictions are not counted.
+    maturity : float, default=0.0
+        Nor are windows of whose labels a smaller share has arrived...
+    label_wait : timedelta, optional
+        ... until they ended so long before the signals; None waits for ever.
     """
     champion = history.promotions[-1] if history.promotions else None
     trained_at = max((training.at for training in history.trainings), default=None)
@@ -97,7 +109,7 @@ def standing(history: History, signals: Signals, policy: Policy, *, min_labels: 
         measured = Standing(None, signals.epoch, trained_at=trained_at)
         return measured if policy.kind == "schedule" else _against(measured, policy, [], now=signals.now)
     latest = max(champion.at, trained_at or champion.at)
-    windows = _comparable(history, min_labels)
+    windows = _comparable(history, min_labels, maturity, None if label_wait is None else signals.now - label_wait)
     served = [window for window in windows if _rows(window, champion.version) >= min_labels and window.end > latest]
     metric = windows[-1].metric if windows else None
     measured = Standing(
@@ -170,9 +182,10 @@ def excess_loss(losses: Sequence[float], level: float, allowance: float) -> tupl
     return excess, windows
 
 
-def _comparable(history: History, min_labels: int) -> list[Window]:
-    """Keep sound windows with enough labels whose loss is of one kind, that of the newest."""
-    windows = [window for window in history.windows if window.is_sound and window.labelled >= min_labels]
+def _comparable(history: History, min_labels: int, maturity: float, ended_by: datetime | None) -> list[Window]:
+    """Keep sound windows with enough labels, no more to wait for, whose loss is of one kind, that of the newest."""
+    sound = [window for window in history.windows if window.is_sound and window.labelled >= min_labels]
+    windows = [window for window in sound if window.counts(maturity, ended_by=ended_by)]
     return [window for window in windows if window.metric == windows[-1].metric]
 
 

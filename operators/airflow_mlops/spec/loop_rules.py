@@ -59,6 +59,36 @@ def prediction_log(spec: ModelSpec) -> Iterator[Broken]:
             )
 
 
+def labels(spec: ModelSpec) -> Iterator[Broken]:
+    """Check that a label can find its row: by the row's key, or by an entity and a time."""
+    join, at = spec.data.labels, ("data", "labels")
+    if join is None:
+        return
+    if join.time is None and join.tolerance is not None:
+        yield (
+            (*at, "tolerance"),
+            "says how far a label may lie from its row in time, but data.labels.time names no column; name it, or "
+            "leave this out",
+        )
+    if join.time is not None and join.tolerance is None:
+        yield (
+            (*at, "tolerance"),
+            f"is missing: by data.labels.time ({join.time!r}) alone a label would join a row of any age; say how much "
+            "older than its label a row may be",
+        )
+    if join.tolerance is not None and join.tolerance < timedelta(0):
+        yield (*at, "tolerance"), "a row is not younger than its label; give zero or more"
+    if join.time is not None and spec.data.time in join.key:
+        yield (
+            (*at, "time"),
+            f"is not needed: data.labels.key holds {spec.data.time!r}, so a label names its row; leave out one of them",
+        )
+    if join.arrived in join.key:
+        yield (*at, "arrived"), f"{join.arrived!r} is in data.labels.key: no row knows when its label will arrive"
+    if spec.data.target in join.key:
+        yield (*at, "key"), f"holds the target {spec.data.target!r}, which rows do not have before their label joins"
+
+
 def scores(spec: ModelSpec) -> Iterator[Broken]:
     """Keep the columns that name a row apart from those the scores table adds."""
     for at, name in _named(spec):
@@ -78,6 +108,8 @@ def looks(spec: ModelSpec) -> Iterator[Broken]:
     for section, window in (("monitor", monitor.window), ("score", spec.score.window)):
         if window is not None and window <= timedelta(0):
             yield (section, "window"), "a window of no length holds no rows"
+    if monitor.reopen is not None and monitor.reopen < timedelta(0):
+        yield ("monitor", "reopen"), "a window cannot be closed before its labels are due; give zero or more"
     if monitor.marker is not None and not PurePath(monitor.marker).is_absolute():
         yield (
             ("monitor", "marker"),

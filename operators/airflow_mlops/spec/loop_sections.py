@@ -26,6 +26,14 @@ class MonitorSpec(Section):
         description="Read the server's prediction log, or score the rows; default: log where deploy.server is set.",
     )
     min_labels: int = Field(200, ge=1, description="Fewer labelled predictions of a window say nothing of quality.")
+    maturity: float = Field(
+        0.9, ge=0, le=1, description="Share of a window's labels that must have arrived before its quality counts."
+    )
+    reopen: Duration | None = Field(
+        None,
+        description="How long after its labels became due a window is measured again as more of them arrive; then it "
+        "is judged with what it has. Default: four windows.",
+    )
 
 
 class ScoreSpec(Section):

@@ -54,6 +54,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_gate_metric, {"task", "evaluate"}),
         (_secrets, {"data"}),
         (_secret_params, {"features", "train"}),
+        (loop_rules.labels, {"data"}),
         (loop_rules.server, {"deploy"}),
         (loop_rules.prediction_log, {"data", "deploy", "monitor"}),
         (loop_rules.scores, {"data"}),

@@ -49,11 +49,18 @@ Source = Annotated[FileSource | SqlSource | CallableSource, Field(discriminator=
 
 
 class LabelsSpec(Section):
-    """Labels with a source of their own; each joins the row with the same key, as of the run's ``now``."""
+    """Labels with a source of their own, as of the run's ``now``; each joins the row with the same key.
+
+    With ``time`` the key names an entity that has many rows; a label joins its latest row at or before that time.
+    """
 
     source: Source = Field(description="Where labels come from.")
-    key: list[str] = Field(min_length=1, description="Columns that identify the row a label belongs to.")
+    key: list[str] = Field(min_length=1, description="Columns that identify the row, or entity, a label belongs to.")
     arrived: str = Field(description="Column with the time the label became known.")
+    time: str | None = Field(None, description="Column with the label's own event time, where the key is an entity.")
+    tolerance: Duration | None = Field(
+        None, description="With time: how much older than its label a row may be, at most."
+    )
 
 
 class DataSpec(Section):
@@ -123,6 +130,10 @@ class TrainSpec(Section):
 # Fewer blocks say nothing of how much blocks differ, and rows taken as independent would pass every third challenger
 # that is worse by the margin; `docs/statistics.md` shows the error rates.
 FEWEST_BLOCKS = 5
+
+
+# A window whose labels are late is measured again for so many windows, where monitor.reopen says nothing else.
+REOPENED_WINDOWS = 4
 
 
 class GateSpec(Section):
@@ -248,6 +259,12 @@ class ModelSpec(Section):
     def monitor_window(self) -> timedelta:
         """How many rows one look of the monitor covers, back from now."""
         return self.monitor.window or self.ingest.window
+
+    @property
+    def label_wait(self) -> timedelta:
+        """How long after its end a window waits for labels; then it is judged with those it has."""
+        reopen = REOPENED_WINDOWS * self.monitor_window if self.monitor.reopen is None else self.monitor.reopen
+        return self.data.label_delay + reopen
 
     @property
     def score_window(self) -> timedelta:

@@ -313,3 +313,15 @@ class RequestRefused(Permanent):
 
 class NoChampion(Permanent):
     """Something is asked of the champion, and nothing was promoted yet."""
+
+
+class LabelsUnusable(Permanent):
+    """Labels contradict each other, or arrived before what they are about."""
+
+
+class HistoryUnusable(Permanent):
+    """A history cannot be replayed, or what was made of it is not there or not complete."""
+
+
+class CommitteeUnusable(Permanent):
+    """Trained versions cannot be put together into one committee."""

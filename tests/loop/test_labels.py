@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airflow_mlops.errors import SignalsUnusable
-from airflow_mlops.loop.labels import join_labels, row_id
+from airflow_mlops.errors import LabelsUnusable, SignalsUnusable, TrainingSetUnusable
+from airflow_mlops.loop.labels import join_labels, known_labels, row_id
 from airflow_mlops.spec.sections import DataSpec, LabelsSpec
 
 KEY = ["flight", "scheduled"]
@@ -175,3 +175,164 @@ def test_labels_of_their_own_source_count_as_they_were_known():
 def test_without_a_key_no_label_is_joined():
     with pytest.raises(SignalsUnusable, match=r"data\.key names no column"):
         joined([prediction("r1")], rows_of(1), data=DATA.model_copy(update={"key": []}))
+
+
+BY_ROW = DATA.model_copy(update={"labels": LabelsSpec(source=DATA.source, key=["id"], arrived="arrived")})
+
+
+def labels_of(*found):
+    """Labels from (row, label, day of arrival)."""
+    return pd.DataFrame(found, columns=["id", "y", "arrived"])
+
+
+def test_a_label_that_comes_again_counts_as_it_came_last():
+    rows, asked = rows_of(1).drop(columns="y"), [prediction("r1")]
+    assert joined(asked, rows, labels_of(("r1", 0, "2013-03-03"), ("r1", 1, "2013-03-09")), data=BY_ROW).frame[
+        "y"
+    ].tolist() == [1]
+
+
+def test_two_labels_that_arrived_together_and_differ_are_refused():
+    rows, asked = rows_of(1, 2).drop(columns="y"), [prediction("r1")]
+    twice = labels_of(("r1", 0, "2013-03-03"), ("r1", 1, "2013-03-03"), ("r2", 1, "2013-03-03"))
+    with pytest.raises(
+        LabelsUnusable, match=r"^1 row has labels that arrived together and differ, such as id = r1: 0 and 1"
+    ):
+        joined(asked, rows, twice, data=BY_ROW)
+
+
+def test_a_contradiction_that_has_not_arrived_yet_is_none():
+    rows, asked = rows_of(1).drop(columns="y"), [prediction("r1")]
+    later = labels_of(("r1", 0, "2013-03-03"), ("r1", 1, "2013-05-01"), ("r1", 0, "2013-05-01"))
+    assert joined(asked, rows, later, data=BY_ROW).frame["y"].tolist() == [0]
+
+
+def test_the_same_label_twice_is_one():
+    rows, asked = rows_of(1).drop(columns="y"), [prediction("r1")]
+    assert joined(asked, rows, labels_of(("r1", 1, "2013-03-03"), ("r1", 1, "2013-03-03")), data=BY_ROW).labelled == 1
+
+
+def test_a_label_mended_in_a_later_snapshot_counts_as_mended():
+    rows, asked = rows_of(1).drop(columns="y"), [prediction("r1")]
+    first, mended = labels_of(("r1", 0, "2013-03-03")), labels_of(("r1", 1, "2013-03-03"))
+    assert joined(asked, rows, first, mended, data=BY_ROW).frame["y"].tolist() == [1]
+
+
+def test_an_empty_label_beside_one_says_nothing_and_a_later_one_takes_it_back():
+    rows, asked = rows_of(1, 2).drop(columns="y"), [prediction("r1"), prediction("r2")]
+    together = labels_of(("r1", 1, "2013-03-03"), ("r1", None, "2013-03-03"))
+    taken_back = labels_of(("r2", 1, "2013-03-03"), ("r2", None, "2013-03-04"))
+    assert joined(asked, rows, together, taken_back, data=BY_ROW).frame["id"].tolist() == ['["r1"]']
+
+
+@pytest.mark.parametrize("when", ["nobody", "later"])
+def test_no_label_yet_is_no_maturity_and_no_error(when):
+    rows, asked = rows_of(1).drop(columns="y"), [prediction("r1")]
+    labels = labels_of() if when == "nobody" else labels_of(("r1", 1, "2013-05-01"))
+    found = joined(asked, rows, labels, data=BY_ROW)
+    assert (found.rows, found.labelled) == (1, 0)
+
+
+def test_labels_that_were_there_before_their_rows_are_refused():
+    rows, asked = rows_of(1, 2, 3).drop(columns="y"), [prediction("r1")]
+    early = labels_of(("r1", 0, "2013-02-27"), ("r2", 1, "2013-03-03"), ("r3", 1, "2013-03-04"))
+    with pytest.raises(LabelsUnusable, match=r"1 of 3 labels arrived before the time of their row, such as id = r1"):
+        joined(asked, rows, early, data=BY_ROW)
+
+
+def test_a_hundredth_of_labels_may_be_known_before_the_event():
+    times = pd.date_range("2013-03-01", periods=100, freq="h", tz="UTC")
+    rows = pd.DataFrame({"id": [f"r{number}" for number in range(100)], "at": times})
+    labels = pd.DataFrame({"id": rows["id"], "y": 1, "arrived": times + pd.Timedelta("1h")})
+    labels.loc[50, "arrived"] = times[50] - pd.Timedelta("1h")
+    assert known_labels(rows, [labels], data=BY_ROW, now=LATER)["y"].notna().all()
+
+
+def test_an_arrival_that_is_no_time_is_said():
+    rows, asked = rows_of(1).drop(columns="y"), [prediction("r1")]
+    with pytest.raises(LabelsUnusable, match=r"column 'arrived' of the labels is no time"):
+        joined(asked, rows, labels_of(("r1", 1, "soon")), data=BY_ROW)
+
+
+# Labels that name an entity and a time
+
+MACHINES = DataSpec.model_validate(
+    {
+        "source": {"kind": "file", "uri": "rows.csv", "format": "csv"},
+        "time": "at",
+        "key": ["id"],
+        "target": "y",
+        "labels": {
+            "source": {"kind": "file", "uri": "labels.csv", "format": "csv"},
+            "key": ["machine"],
+            "time": "failed_at",
+            "tolerance": "2d",
+            "arrived": "arrived",
+        },
+    }
+)
+
+
+def readings(*days, machine="m1"):
+    times = pd.to_datetime([f"2013-03-{day:02}" for day in days], utc=True)
+    return pd.DataFrame({"id": [f"r{day}" for day in days], "at": times, "machine": machine})
+
+
+def failures(*found):
+    """Labels from (machine, label, its own time, arrival)."""
+    return pd.DataFrame(found, columns=["machine", "y", "failed_at", "arrived"])
+
+
+def known_of(rows, *labels, now=LATER):
+    known = known_labels(rows, labels, data=MACHINES, now=now)
+    return {row: label for row, label in zip(known["id"], known["y"], strict=True) if pd.notna(label)}
+
+
+@pytest.mark.parametrize(
+    ("moment", "labelled"),
+    [
+        ("2013-03-02T12:00", {"r1": 1}),
+        ("2013-03-03T00:00", {"r3": 1}),
+        ("2013-03-05T00:00", {"r3": 1}),
+        ("2013-03-05T00:00:01", {}),
+        ("2013-02-28", {}),
+    ],
+)
+def test_a_label_with_a_time_belongs_to_its_entitys_latest_row_before_it(moment, labelled):
+    assert known_of(readings(1, 3), failures(("m1", 1, moment, "2013-03-20"))) == labelled
+
+
+def test_a_label_with_a_time_does_not_join_another_entity():
+    rows = pd.concat([readings(1), readings(2, machine="m2")])
+    assert known_of(rows, failures(("m1", 1, "2013-03-02T12:00", "2013-03-20"))) == {"r1": 1}
+
+
+def test_of_two_labels_of_one_row_the_one_that_arrived_last_counts_whatever_their_own_times():
+    twice = failures(("m1", 0, "2013-03-02", "2013-03-20"), ("m1", 1, "2013-03-01T12:00", "2013-03-21"))
+    assert known_of(readings(1), twice) == {"r1": 1}
+    assert known_of(readings(1), twice, now=datetime(2013, 3, 20, 12, tzinfo=UTC)) == {"r1": 0}
+
+
+def test_a_label_with_a_time_that_arrived_before_its_row_is_refused():
+    with pytest.raises(LabelsUnusable, match=r"1 of 1 labels arrived before"):
+        known_of(readings(2), failures(("m1", 1, "2013-03-02T12:00", "2013-03-01")))
+
+
+def test_rows_of_one_entity_and_time_all_get_the_label_and_come_once_each():
+    rows = pd.concat([readings(1), readings(1).assign(id="again")], ignore_index=True)
+    found = failures(("m1", 1, "2013-03-02", "2013-03-20"), ("m1", 1, "2013-03-02", "2013-03-20"))
+    assert known_of(rows, found) == {"r1": 1, "again": 1}
+
+
+def test_predictions_meet_labels_that_name_an_entity_and_a_time():
+    asked = [prediction("r1"), prediction("r3"), prediction("r7")]
+    labels = failures(("m1", 1, "2013-03-02", "2013-03-20"), ("m1", 0, "2013-03-08T12:00", "2013-03-20"))
+    found = joined(asked, readings(1, 3, 7, 8), labels, data=MACHINES)
+    # The second label is of the 8th, which lies after the window, and so is not taken for one of the 7th.
+    assert found.frame["id"].tolist() == ['["r1"]']
+    assert found.maturity == pytest.approx(1 / 3)
+
+
+def test_labels_of_entities_written_in_another_type_are_refused():
+    with pytest.raises(TrainingSetUnusable, match=r"'machine' is object and int64"):
+        known_of(readings(1), failures((1, 1, "2013-03-02", "2013-03-20")))

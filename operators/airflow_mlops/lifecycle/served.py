@@ -109,9 +109,10 @@ class Served:
 
         data = self.spec.data
         times = pd.to_datetime(rows[data.time], utc=True)
-        inside = rows.assign(**{data.time: times})[(times >= start) & (times < end)]
-        inside = inside.drop_duplicates(data.key, keep="last") if data.key else inside
-        known = known_labels(inside, labels, data=data, now=now)
+        # All rows, not only the window's: a label may belong to a row after it.
+        known = known_labels(rows.assign(**{data.time: times}), labels, data=data, now=now)
+        known = known[(known[data.time] >= start) & (known[data.time] < end)]
+        known = known.drop_duplicates(data.key, keep="last") if data.key else known
         epochs = serving_epochs(known[data.time], [(event.at, event.epoch or 0) for event in self.promotions])
         served, epochs = known[epochs > 0], epochs[epochs > 0]
         labelled = served[data.target].notna().to_numpy()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.errors import LedgerCorrupt, SignalsUnusable
+from airflow_mlops.errors import LabelsUnusable, LedgerCorrupt, SignalsUnusable
 from airflow_mlops.events import PROMOTION
 from airflow_mlops.lifecycle.comparison import Comparison
 from airflow_mlops.lifecycle.served import Served
@@ -204,7 +204,7 @@ class Tick:
             return {"problems": ("there are no labels of this window: ingest_labels failed, and its log says why",)}
         try:
             return {"quality": self._quality(snapshot, promotions)}
-        except SignalsUnusable as error:
+        except (SignalsUnusable, LabelsUnusable) as error:
             return {"problems": (f"what was served could not be judged: {str(error).rstrip('.')}",)}
 
     def _quality(self, snapshot: SnapshotRef, promotions: list[Event]) -> Quality:

@@ -171,7 +171,8 @@ class Part:
                 "in the spec."
             )
         labels = data.labels
-        return cls(labels.source, labels.arrived, tuple(labels.key), (data.target,), section)
+        columns = (data.target, *([labels.time] if labels.time else []))
+        return cls(labels.source, labels.arrived, tuple(labels.key), columns, section)
 
     def key(self, start: datetime, end: datetime, version: str | None) -> str:
         """Name one window of one version of the source."""

@@ -7,7 +7,8 @@ and no bytes of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import EmptyHoldout, EmptyTrainingSet
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_mlops.spec import ModelSpec
-    from airflow_mlops.spec.sections import Window
+    from airflow_mlops.spec.sections import LabelsSpec, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def training_set_digest(
         {
             "snapshots": list(snapshots),
             "labels": list(labels),
-            "join": [data.time, data.key, data.target, data.labels and [data.labels.key, data.labels.arrived]],
+            "join": [data.time, data.key, data.target, data.labels and _join(data.labels)],
             "label_delay": format_duration(data.label_delay),
             "now": now.isoformat(),
             "holdout": format_duration(spec.evaluate.holdout),
@@ -70,6 +71,11 @@ def training_set_digest(
             "recent": format_duration(spec.train.recent) if window != "all" else None,
         }
     )
+
+
+def _join(labels: LabelsSpec) -> list[Any]:
+    by_time = [labels.time, format_duration(labels.tolerance or timedelta(0))] if labels.time else []
+    return [labels.key, labels.arrived, *by_time]
 
 
 def assemble(
@@ -113,6 +119,8 @@ def assemble(
         Time, key or target is not in a snapshot, or not in the labels.
     TrainingSetUnusable
         Key columns of rows and labels have types that never match.
+    LabelsUnusable
+        Labels contradict each other, or arrived before their rows.
     """
     rows = _concatenated(snapshots, spec)
     labelled = known_labels(rows, labels, data=spec.data, now=now)

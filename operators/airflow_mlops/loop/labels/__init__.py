@@ -4,7 +4,7 @@ Training and monitoring join labels with this one code, so that a champion is ju
 """
 
 from airflow_mlops.loop.labels.joined import Labelled, join_labels
-from airflow_mlops.loop.labels.known import known_labels, require_columns
+from airflow_mlops.loop.labels.known import known_labels, label_arrivals, require_columns
 from airflow_mlops.loop.labels.names import row_id, row_ids
 
-__all__ = ["Labelled", "join_labels", "known_labels", "require_columns", "row_id", "row_ids"]
+__all__ = ["Labelled", "join_labels", "known_labels", "label_arrivals", "require_columns", "row_id", "row_ids"]

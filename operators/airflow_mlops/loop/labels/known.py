@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import LabelsUnusable, MissingColumns, TrainingSetUnusable
 
@@ -49,30 +49,54 @@ def known_labels(
         their row's time; or a time cannot be read.
     """
     if data.labels is not None:
-        return _with_labels(rows, labels, data, data.labels, now)
+        return _with_labels(rows, labels, data, data.labels, now).drop(columns="_arrived")
     early = rows[data.time] + data.label_delay > now
     return rows.assign(**{data.target: rows[data.target].mask(early)}) if early.any() else rows
 
 
+def label_arrivals(
+    rows: pd.DataFrame, labels: Sequence[pd.DataFrame] = (), *, data: DataSpec, now: datetime
+) -> pd.Series:
+    """Give the moment at which the first label of each row became known; null where none is up to ``now``.
+
+    Parameters and errors are those of `known_labels`.
+    """
+    import pandas as pd
+
+    if data.labels is not None:
+        found = _with_labels(rows, labels, data, data.labels, now, keep="first")
+        return found["_arrived"].where(found[data.target].notna())
+    due = pd.to_datetime(rows[data.time], utc=True) + data.label_delay
+    return due.where(rows[data.target].notna() & (due <= now))
+
+
 def _with_labels(
-    rows: pd.DataFrame, labels: Sequence[pd.DataFrame], data: DataSpec, join: LabelsSpec, now: datetime
+    rows: pd.DataFrame,
+    labels: Sequence[pd.DataFrame],
+    data: DataSpec,
+    join: LabelsSpec,
+    now: datetime,
+    *,
+    keep: Literal["first", "last"] = "last",
 ) -> pd.DataFrame:
+    """Join each row with its first or last label, and with when that ``_arrived``."""
     bare = rows.drop(columns=data.target, errors="ignore")
     known = _arrived(labels, join, data.target, now)
+    known = known.dropna(subset=data.target) if keep == "first" else known
     if known.empty:
-        return bare.assign(**{data.target: None})
+        return bare.assign(**{data.target: None, "_arrived": None})
     try:
         named, key = (known, join.key) if join.time is None else _of_latest_rows(known, bare, data, join)
-        latest = named.sort_values(["_arrived", "_frame"], kind="stable").drop_duplicates(key, keep="last")
-        # Many to one: each row has one latest label, so none comes twice.
-        joined = bare.merge(latest[[*key, data.target, "_arrived"]], on=key, how="left", validate="m:1")
+        told = named.sort_values(["_arrived", "_frame"], kind="stable").drop_duplicates(key, keep=keep)
+        # Many to one: each row has one label that counts, so none comes twice.
+        joined = bare.merge(told[[*key, data.target, "_arrived"]], on=key, how="left", validate="m:1")
     except ValueError as error:
         types = [f"{name!r} is {rows[name].dtype} and {known[name].dtype}" for name in join.key]
         raise TrainingSetUnusable(
             f"labels do not join with rows: of the key data.labels.key, {', '.join(types)}. Give both sides one type."
         ) from error
     _refuse_early(joined, data, join)
-    return joined.drop(columns="_arrived")
+    return joined
 
 
 def _arrived(labels: Sequence[pd.DataFrame], join: LabelsSpec, target: str, now: datetime) -> pd.DataFrame:

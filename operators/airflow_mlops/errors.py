@@ -325,3 +325,7 @@ class HistoryUnusable(Permanent):
 
 class CommitteeUnusable(Permanent):
     """Trained versions cannot be put together into one committee."""
+
+
+class CalibrationUnusable(Permanent):
+    """Past windows give no thresholds; the sentence says why, and what would."""

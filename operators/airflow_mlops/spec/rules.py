@@ -50,6 +50,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_columns, {"features"}),
         (_slices, {"features", "evaluate"}),
         (_sensitive, {"data", "evaluate", "drift"}),
+        (_thresholds, {"features", "drift"}),
         (_lengths, {"data", "ingest", "evaluate"}),
         (_gate_metric, {"task", "evaluate"}),
         (_secrets, {"data"}),
@@ -120,6 +121,14 @@ def _slices(spec: ModelSpec) -> Iterator[Broken]:
     for index, name in enumerate(spec.evaluate.slices):
         if name not in columns:
             yield ("evaluate", "slices", index), f"{name!r} is not in features.columns{close_match(name, columns)}"
+
+
+def _thresholds(spec: ModelSpec) -> Iterator[Broken]:
+    columns = spec.drift.columns or spec.features.columns
+    for name in spec.drift.thresholds:
+        if name not in columns:
+            where = "drift.columns" if spec.drift.columns else "features.columns"
+            yield ("drift", "thresholds", name), f"{name!r} is not in {where}{close_match(name, columns)}"
 
 
 def _sensitive(spec: ModelSpec) -> Iterator[Broken]:

@@ -188,6 +188,13 @@ class DriftSpec(Section):
     columns: list[str] = Field(default_factory=list, description="Default: all feature columns.")
     threshold: float | None = Field(None, gt=0, description="Score per column; default: Evidently's for its method.")
     share: float = Field(0.5, gt=0, le=1, description="Share of drifted columns that makes the set drifted.")
+    false_alarms: float = Field(
+        0.01, gt=0, lt=1, description="Share of looks in which a column may be called moved where nothing has changed."
+    )
+    thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=dict,
+        description="Effect from which a column has moved, by airflow-mlops calibrate; default: by the number of rows.",
+    )
     report_rows: int = Field(2000, ge=100, description="Most rows of each side that Evidently renders.")
 
 

@@ -111,14 +111,14 @@ def _compare(name: str, reference: pd.Series, current: pd.Series, *, threshold: 
     if kind in ("text", "unknown"):
         # A short window can make a column of names look like text, or be empty; what it was at training time counts.
         kind = column_kind(reference)
-    then, now = _known(reference), _known(current)
+    then, now = reference[known_rows(reference)], current[known_rows(current)]
     found = ColumnDrift(name, kind=kind, method="none", reference_rows=len(then), current_rows=len(now))
     if not (len(then) and len(now)):
         side = "current window" if len(then) else "reference"
         return replace(found, method="null", finding=f"{name} has no value in the {side}")
     if kind not in ("numerical", "categorical"):
         return replace(found, finding=f"{name} holds {kind} values, which are not compared")
-    if kind == "numerical" and not (_is_numeric(then) and _is_numeric(now)):
+    if kind == "numerical" and not (holds_numbers(then) and holds_numbers(now)):
         return replace(found, finding=f"{name} was {then.dtype} in the reference and is {now.dtype} now")
     method, score = _score(then, now, is_numerical=kind == "numerical")
     return _judged(found, method, score, threshold=threshold)
@@ -156,7 +156,7 @@ def _count(then: pd.Series, now: pd.Series) -> tuple[np.ndarray, np.ndarray, np.
     import numpy as np
     import pandas as pd
 
-    is_numeric = _is_numeric(then) and _is_numeric(now)
+    is_numeric = holds_numbers(then) and holds_numbers(now)
     if is_numeric:
         both = np.concatenate([then.to_numpy(dtype=float), now.to_numpy(dtype=float)])
     else:
@@ -197,16 +197,15 @@ def column_kind(column: pd.Series) -> str:
     return "text" if isinstance(known.iloc[0], str) and known.nunique() > len(known) * 0.5 else "categorical"
 
 
-def _known(column: pd.Series) -> pd.Series:
-    """Drop nulls and infinities."""
+def known_rows(column: pd.Series) -> np.ndarray:
+    """Tell which rows have a value that is neither null nor infinite."""
     import numpy as np
 
-    if column.dtype.kind == "f":
-        return column[np.isfinite(column.to_numpy())]
-    return column.dropna()
+    return np.isfinite(column.to_numpy()) if column.dtype.kind == "f" else column.notna().to_numpy()
 
 
-def _is_numeric(column: pd.Series) -> bool:
+def holds_numbers(column: pd.Series) -> bool:
+    """Tell whether a column is of numbers; yes and no are none."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return is_numeric_dtype(column) and not is_bool_dtype(column)

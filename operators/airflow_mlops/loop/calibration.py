@@ -1,0 +1,128 @@
+"""Thresholds of drift from past windows that are believed to be stable: what a window moves by where nothing is wrong.
+
+All columns are scaled by how far they usually move, and one factor is found which the largest of them stays below in so
+many windows. So the rate of false alarms is that of a whole look, not of a column, and holds however columns hang
+together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+from airflow_mlops.errors import CalibrationUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+# Below, even the promise of the largest of all would be an alarm in every eleventh look.
+FEWEST_WINDOWS = 10
+# A column that never moved in the past would alarm at the first row that is new.
+_LEAST_SCALE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Thresholds and what they promise.
+
+    Attributes
+    ----------
+    thresholds : dict of str to float
+        Effect from which each column counts as moved.
+    windows : int
+        Past windows they come from.
+    wanted : float
+        Rate of false alarms a look that was asked for.
+    rate : float
+        Mean rate that these thresholds have: not above ``wanted`` where there were windows enough for it.
+    low, high : float
+        Where the rate of just these thresholds lies, 95 %: they are a sample too.
+    usual, largest : dict of str to float
+        Median and largest effect of each column.
+    """
+
+    thresholds: dict[str, float]
+    windows: int
+    wanted: float
+    rate: float
+    low: float
+    high: float
+    usual: dict[str, float]
+    largest: dict[str, float]
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether there were windows enough for the rate that was asked for."""
+        return self.rate <= self.wanted + 1e-12
+
+    @property
+    def windows_needed(self) -> int:
+        """How many windows the rate that was asked for needs."""
+        return ceil(1 / self.wanted - 1e-9) - 1
+
+
+def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) -> Calibration:
+    """Find thresholds that a look at stable rows exceeds, in any column, with a stated rate.
+
+    With n windows, the next one of the same kind exceeds the k-th largest of them with probability ``k / (n + 1)``,
+    whatever their distribution. So the rarest rate that n windows can show is ``1 / (n + 1)``; where it is above what
+    was asked for, the largest is taken and that rate is stated. No tail is fitted: 40 windows do not know one.
+
+    Parameters
+    ----------
+    effects : mapping of str to sequence of float of shape (n_windows,)
+        Effect of each column in each window; all of one length.
+    false_alarms : float
+        Rate of looks with a false alarm, 0 to 1.
+
+    Raises
+    ------
+    CalibrationUnusable
+        The rate is not between 0 and 1, there is no column, or there are too few windows.
+
+    References
+    ----------
+    Vovk (2012), Conditional Validity of Inductive Conformal Predictors, ACML, JMLR W&CP 25: mean rate, and the beta
+    distribution of the rate given the sample. Westfall, Young (1993), Resampling-Based Multiple Testing: the maximum
+    over columns keeps their dependence.
+    """
+    import numpy as np
+    from scipy.special import betaincinv
+
+    if not 0 < false_alarms < 1:
+        raise CalibrationUnusable(f"a rate of false alarms of {false_alarms:g} is none; take one between 0 and 1.")
+    if not effects:
+        raise CalibrationUnusable("no column can be compared in every window: columns of text, times or nulls only.")
+    table = np.array([list(values) for values in effects.values()], dtype=float)
+    windows = table.shape[1]
+    if windows < FEWEST_WINDOWS:
+        raise CalibrationUnusable(
+            f"{windows} past windows are too few to calibrate on: {FEWEST_WINDOWS} are the least, and a rate of "
+            f"{false_alarms:g} needs {ceil(1 / false_alarms - 1e-9) - 1}. Give more history or a shorter monitor.window."
+        )
+    scales = np.maximum(np.median(table, axis=1), _LEAST_SCALE)
+    largest = np.sort((table / scales[:, None]).max(axis=0))
+    place = max(1, int(false_alarms * (windows + 1) + 1e-9))
+    factor = float(largest[windows - place])
+    low, high = (float(betaincinv(place, windows + 1 - place, share)) for share in (0.025, 0.975))
+    names = list(effects)
+    return Calibration(
+        dict(zip(names, _above(factor * scales), strict=True)),
+        windows,
+        false_alarms,
+        place / (windows + 1),
+        low,
+        high,
+        dict(zip(names, np.median(table, axis=1).tolist(), strict=True)),
+        dict(zip(names, table.max(axis=1).tolist(), strict=True)),
+    )
+
+
+def _above(thresholds: np.ndarray) -> list[float]:
+    """Round up to four digits: a window is beyond from its threshold on, and those it was found on are not."""
+    import numpy as np
+
+    return np.minimum(1.0, np.floor(thresholds * 1e4 + 1) / 1e4).tolist()

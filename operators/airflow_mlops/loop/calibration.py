@@ -1,8 +1,8 @@
 """Thresholds of drift from past windows that are believed to be stable: what a window moves by where nothing is wrong.
 
-All columns are scaled by how far they usually move, and one factor is found which the largest of them stays below in so
-many windows. So the rate of false alarms is that of a whole look, not of a column, and holds however columns hang
-together.
+All columns are scaled by how far they move in one window of ten, and one factor is found which the largest of them
+stays below in so many windows. So the rate of false alarms is that of a whole look, not of a column, and holds however
+columns hang together. A move that is too small to be called one counts for nothing here as there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import CalibrationUnusable
+from airflow_mlops.loop.verdicts.drift import SMALLEST_EFFECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 # Below, even the promise of the largest of all would be an alarm in every eleventh look.
 FEWEST_WINDOWS = 10
-# A column that never moved in the past would alarm at the first row that is new.
+_SCALE = 0.9
+# A column that never moved in the past has a scale too.
 _LEAST_SCALE = 0.01
 
 
@@ -61,7 +63,7 @@ class Calibration:
     @property
     def windows_needed(self) -> int:
         """How many windows the rate that was asked for needs."""
-        return ceil(1 / self.wanted - 1e-9) - 1
+        return _needed(self.wanted)
 
 
 def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) -> Calibration:
@@ -101,16 +103,19 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
     if windows < FEWEST_WINDOWS:
         raise CalibrationUnusable(
             f"{windows} past windows are too few to calibrate on: {FEWEST_WINDOWS} are the least, and a rate of "
-            f"{false_alarms:g} needs {ceil(1 / false_alarms - 1e-9) - 1}. Give more history or a shorter monitor.window."
+            f"{false_alarms:g} needs {_needed(false_alarms)}. Give more history, or a shorter monitor.window."
         )
-    scales = np.maximum(np.median(table, axis=1), _LEAST_SCALE)
-    largest = np.sort((table / scales[:, None]).max(axis=0))
+    # As odds, so that no column's threshold is scaled to one or beyond, where nothing is ever found.
+    odds = table / np.maximum(1 - table, 1e-9)
+    scales = np.maximum(np.quantile(odds, _SCALE, axis=1), _LEAST_SCALE)
+    counted = np.where(table < SMALLEST_EFFECT, 0.0, odds)
+    largest = np.sort((counted / scales[:, None]).max(axis=0))
     place = max(1, int(false_alarms * (windows + 1) + 1e-9))
     factor = float(largest[windows - place])
     low, high = (float(betaincinv(place, windows + 1 - place, share)) for share in (0.025, 0.975))
     names = list(effects)
     return Calibration(
-        dict(zip(names, _above(factor * scales), strict=True)),
+        dict(zip(names, _above(factor * scales / (1 + factor * scales)), strict=True)),
         windows,
         false_alarms,
         place / (windows + 1),
@@ -121,8 +126,12 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
     )
 
 
+def _needed(rate: float) -> int:
+    return ceil(1 / rate - 1e-9) - 1
+
+
 def _above(thresholds: np.ndarray) -> list[float]:
     """Round up to four digits: a window is beyond from its threshold on, and those it was found on are not."""
     import numpy as np
 
-    return np.minimum(1.0, np.floor(thresholds * 1e4 + 1) / 1e4).tolist()
+    return np.clip(np.floor(thresholds * 1e4 + 1) / 1e4, SMALLEST_EFFECT, 1.0).tolist()

@@ -45,7 +45,7 @@ def column_limit(effect: Effect, *, threshold: float | None, rate: float) -> flo
     noise = effect.noise_limit(rate, independent=threshold is not None)
     if noise > MOST_NOISE:
         return None
-    return max(SMALLEST_EFFECT if threshold is None else threshold, noise)
+    return max(SMALLEST_EFFECT, threshold or 0.0, noise)
 
 
 def weights_of(columns: Sequence[str], importance: Mapping[str, float] | None) -> dict[str, float]:

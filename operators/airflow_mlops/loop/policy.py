@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from airflow_mlops.loop.signals import Signals
     from airflow_mlops.spec.loop_sections import ExcessLossPolicy, Policy
 
-Action = Literal["nothing", "warn", "retrain"]
+Action = Literal["nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"]
+# Of these a version is made without training.
+CHEAP: tuple[Action, ...] = ("recalibrate", "re-weigh", "re-elect")
 DATA_CHECK, COOLDOWN = "data check", "cooldown"
 # Columns named in a sentence; the drift report has all of them.
 NAMED_COLUMNS = 3
@@ -32,7 +34,7 @@ class Decision:
 
     Attributes
     ----------
-    action : {"nothing", "warn", "retrain"}
+    action : {"nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"}
     reasons : tuple of str
         Sentences, the one that decided first.
     counterfactual : str
@@ -40,9 +42,18 @@ class Decision:
     window : str or None
         Rows to train on, where the action is ``retrain``.
     held_by : str or None
-        What kept the policy's own answer from being given: ``data check`` or ``cooldown``.
+        What kept the policy's own answer from being given: the data check, the cooldown, an open circuit, the budget,
+        quiet hours.
     standing : dict
         The numbers behind it, as JSON: see `standing.Standing`.
+    weights : dict
+        Members that are to serve and their weights, by model id, where the policy chooses among versions.
+    correction : dict or None
+        What is to be added to their answers, as JSON: see `past.Shift`.
+    tree : dict
+        The rules of the policy with the value of every node, as JSON: see `rules.Node`.
+    readings : dict
+        The signals that the rules read, by name, as JSON.
     """
 
     action: Action
@@ -51,6 +62,10 @@ class Decision:
     window: str | None = None
     held_by: str | None = None
     standing: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    correction: dict[str, Any] | None = None
+    tree: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from airflow_mlops.spec.cron import Cron
 from airflow_mlops.spec.durations import Duration
+from airflow_mlops.spec.policy_sections import CommitteePolicy, RulesPolicy, SinglePolicy
 from airflow_mlops.spec.section import Section
 
 
@@ -69,7 +70,9 @@ class ExcessLossPolicy(Section):
     )
 
 
-Policy = Annotated[ExcessLossPolicy | SchedulePolicy, Field(discriminator="kind")]
+Policy = Annotated[
+    ExcessLossPolicy | SchedulePolicy | CommitteePolicy | SinglePolicy | RulesPolicy, Field(discriminator="kind")
+]
 
 
 class RetrainSpec(Section):
@@ -80,3 +83,4 @@ class RetrainSpec(Section):
         None, description="Default of the DAG parameter 'now', for data whose time stands still; not in production."
     )
     policy: Policy = Field(default_factory=ExcessLossPolicy, description="What decides between schedules.")
+    shadow: Policy | None = Field(None, description="A second policy, which only records what it would decide.")

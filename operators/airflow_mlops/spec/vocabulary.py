@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 # A short name stands for a classifier and a regressor.
 SHORT_NAMES = {
     "hist_gradient_boosting": (
@@ -20,6 +22,22 @@ LOSSES = {
     "classification": ("log_loss", "brier", "zero_one"),
     "regression": ("mean_absolute_error", "mean_squared_error"),
 }
+
+# What a rule of a policy may ask for; docs/signals.md says what each is.
+SignalName = Literal[
+    "age",
+    "data_drift",
+    "data_quality",
+    "estimated_quality",
+    "excess_loss",
+    "freshness",
+    "prediction_drift",
+    "promotions_lately",
+    "quality",
+    "relative_age",
+    "trainings_without_gain",
+]
+SIGNALS: tuple[str, ...] = get_args(SignalName)
 
 
 def estimator_path(name: str, task: str) -> str:

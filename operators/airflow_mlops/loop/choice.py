@@ -1,0 +1,275 @@
+"""What the policies that choose among versions do at a look: arithmetic on a past, the same live and in a backtest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from functools import lru_cache
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+from airflow_mlops.loop import committee
+from airflow_mlops.loop.rules import Node, evaluate
+from airflow_mlops.loop.signal import Signal
+from airflow_mlops.loop.standing import CHANGES, FRESH_LOSSES, excess_loss
+from airflow_mlops.spec.rule_sections import AnyOf, Compare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from airflow_mlops.loop.past import Past, Shift
+    from airflow_mlops.spec.policy_sections import CommitteePolicy, RulesPolicy, SinglePolicy
+    from airflow_mlops.spec.rule_sections import Rule
+
+    VersionsPolicy = CommitteePolicy | SinglePolicy | RulesPolicy
+
+Action = Literal["nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"]
+Hold = Literal["circuit", "budget", "cooldown", "quiet hours"]
+
+# A model counts as this many windows old when its first champion serves: windows that it was trained on.
+HEAD_START = 10
+# The defaults of the longest interval belong to this price; see `longest`.
+_REFERENCE = {"committee": (1.0, 30.0), "single": (0.4, 30.0), "rules": (1.0, 30.0)}
+# A correction that moves by less is left as it is.
+STEP = 0.02
+
+WARN = AnyOf(
+    any=(
+        Compare(signal="data_drift", verdict="drifted"),
+        Compare(signal="prediction_drift", verdict="drifted"),
+        Compare(signal="data_quality", verdict="drifted"),
+    )
+)
+
+
+@dataclass(slots=True)
+class Choice:
+    """What to do at a look, with all it rests on.
+
+    ``weights`` are those of the members that are to serve from now on, ``shift`` the correction for them; where
+    ``action`` is "retrain", without the version yet to be trained. ``wish`` is the action that ``held_by`` kept from
+    being given. ``jump`` tells that the correction moved beyond its bound and was left.
+    """
+
+    action: Action
+    wish: Action
+    train: Node
+    warn: Node
+    signals: Mapping[str, Signal]
+    held_by: Hold | None = None
+    window: str | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    shift: Shift | None = None
+    jump: Shift | None = None
+    level: float | None = None
+    noise: float = 0.0
+
+
+def longest(policy: VersionsPolicy) -> float:
+    """Return the windows after which a training is asked for whatever was lost.
+
+    Where the loss grows evenly with age, the interval that costs least grows with the square root of a training's
+    price, as an order's size does with what an order costs.
+
+    References
+    ----------
+    Harris (1913), How Many Parts to Make at Once, Factory 10(2): the square-root formula.
+    """
+    price, windows = _REFERENCE[policy.kind]
+    return policy.longest if policy.longest is not None else windows * (policy.price / price) ** 0.5
+
+
+@lru_cache(maxsize=4096)
+def training_rule(policy: VersionsPolicy) -> Rule:
+    """Return the policy's rule, or the default one.
+
+    By default a training is due when the champion has lost a training's price, which is the rule that never costs more
+    than twice what the best moment would have cost, or when it is old for the age of the model.
+
+    References
+    ----------
+    Karlin, Manasse, Rudolph, Sleator (1988), Competitive snoopy caching, Algorithmica 3: rent until the rent paid is
+    the price.
+    """
+    if policy.train is not None:
+        return policy.train
+    threshold = policy.threshold if policy.threshold is not None else policy.price
+    return AnyOf(
+        any=(
+            Compare(signal="excess_loss", at_least=threshold),
+            Compare(signal="relative_age", at_least=policy.growth),
+            Compare(signal="age", at_least=longest(policy)),
+        )
+    )
+
+
+def choose(past: Past, policy: VersionsPolicy) -> Choice:
+    """Decide at one look.
+
+    Parameters
+    ----------
+    past : Past
+        What is known.
+    policy : CommitteePolicy or SinglePolicy or RulesPolicy
+        The spec's ``retrain.policy``.
+    """
+    level, noise, excess = _standing(past, policy)
+    signals = _signals(past, level, excess)
+    looks = [*past.earlier, signals] if past.earlier else [signals]
+    train, warn = evaluate(training_rule(policy), looks), evaluate(policy.warn or WARN, looks)
+    choice = Choice("nothing", "nothing", train, warn, signals, level=level, noise=noise)
+    cheap = _cheap(past, policy, choice)
+    choice.wish = choice.action = cheap if cheap != "nothing" else "warn" if warn.value or choice.jump else "nothing"
+    is_due = train.value is True and past.now - past.trained[-1] >= policy.shortest
+    if is_due:
+        choice.wish, choice.held_by = "retrain", _held(past, policy)
+    if choice.held_by == "circuit":
+        choice.action = "call"
+    elif is_due and choice.held_by is None:
+        choice.action = "retrain"
+        choice.window = policy.windows[(len(past.trained) - 1) % len(policy.windows)]
+    return choice
+
+
+def _standing(past: Past, policy: VersionsPolicy) -> tuple[float | None, float, float | None]:
+    """Return what a fresh model loses, the usual change from window to window, and the excess in units of the former."""
+    served = past.served
+    if not served:
+        return None, 0.0, None
+    newest = served[-CHANGES - 1 :]
+    noise = (
+        median([abs(after - before) for before, after in zip(newest, newest[1:], strict=False)]) if newest[1:] else 0.0
+    )
+    level = median(past.fresh[-FRESH_LOSSES:]) if past.fresh else served[-1]
+    since = served[bisect_left(past.starts, past.trained[-1]) :]
+    lost, _ = excess_loss(since, level, policy.allowance * noise)
+    return level, noise, lost / level if level > 0 else None
+
+
+def _signals(past: Past, level: float | None, excess: float | None) -> dict[str, Signal]:
+    age = past.now - past.trained[-1]
+    found = {
+        **past.measured,
+        "age": Signal("age", age),
+        "relative_age": Signal("relative_age", age / (len(past.served) + HEAD_START)),
+        "trainings_without_gain": Signal("trainings_without_gain", past.refused),
+        "promotions_lately": Signal("promotions_lately", len(past.returns)),
+    }
+    if excess is not None:
+        found["excess_loss"] = Signal("excess_loss", excess, limit=None)
+    if "quality" not in found and level and past.served:
+        found["quality"] = Signal("quality", past.served[-1] / level - 1)
+    return found
+
+
+def _cheap(past: Past, policy: VersionsPolicy, choice: Choice) -> Action:
+    """Choose what serves of the versions already trained, and its correction."""
+    wanted = _weights(past, policy)
+    moved = _moved(wanted, past.serving)
+    changed: Action = "nothing"
+    if policy.kind == "committee" and moved > policy.tolerance:
+        changed = "re-weigh"
+    elif policy.kind == "single" and moved > 0:
+        changed = "re-elect"
+    if changed == "re-elect" and _flaps(past, policy):
+        choice.held_by, changed = "circuit", "nothing"
+    choice.weights = wanted if changed != "nothing" else past.serving
+    if past.correct is None or not choice.weights:
+        return changed
+    shift = past.correct(choice.weights)
+    bound = policy.correction.bound if policy.correction else 0.0
+    if shift is not None and shift.moved > bound:
+        choice.jump = shift
+    else:
+        choice.shift = shift
+    if changed == "nothing" and choice.shift is not None and choice.shift.moved > STEP:
+        return "recalibrate"
+    return changed
+
+
+def _weights(past: Past, policy: VersionsPolicy) -> Mapping[str, float]:
+    if policy.kind == "rules" or past.losses is None or not past.pool or not past.served:
+        return past.serving
+    served = past.served[-past.losses.shape[1] :] if past.losses.shape[1] else []
+    return what_serves(past.pool, past.losses, served, policy, serving=past.serving)
+
+
+def what_serves(
+    pool: Sequence[str],
+    losses: np.ndarray,
+    served: Sequence[float],
+    policy: VersionsPolicy,
+    *,
+    serving: Mapping[str, float] | None = None,
+) -> Mapping[str, float]:
+    """Weigh the versions of a pool; where rules serve the newest version, that one.
+
+    Parameters
+    ----------
+    pool : sequence of str
+        Versions, the newest last.
+    losses : ndarray of shape (n_pool, n_windows)
+        See `Past`.
+    served : sequence of float
+        What was served lost in these windows.
+    policy : CommitteePolicy or SinglePolicy or RulesPolicy
+        How to weigh.
+    serving : mapping, optional
+        What serves now; of one version alone, it stays unless another is better by a margin.
+    """
+    import numpy as np
+
+    if policy.kind == "rules":
+        return {pool[-1]: 1.0}
+    found = committee.scores(
+        losses, np.array(served, dtype="float64"), memory=policy.memory, prior=policy.prior, trust=policy.trust
+    )
+    if policy.kind == "single":
+        held = next((place for place, name in enumerate(pool) if name in (serving or {})), None)
+        return {pool[committee.elect(found, held, margin=policy.margin)]: 1.0}
+    weights = committee.committee(found, sharpness=policy.sharpness, members=policy.members)
+    return {name: weight for name, weight in zip(pool, weights.tolist(), strict=True) if weight > 0}
+
+
+def _moved(wanted: Mapping[str, float], serving: Mapping[str, float]) -> float:
+    """Return the total variation distance of two sets of weights, 0 to 1."""
+    if wanted is serving:
+        return 0.0
+    names = {*wanted, *serving}
+    return sum(abs(wanted.get(name, 0.0) - serving.get(name, 0.0)) for name in names) / 2
+
+
+def _flaps(past: Past, policy: VersionsPolicy) -> bool:
+    since = past.now - policy.circuit.within
+    return sum(at > since for at in past.returns) >= policy.circuit.promotions
+
+
+def _held(past: Past, policy: VersionsPolicy) -> Hold | None:
+    """Say what keeps a training from being asked for: open circuit before budget before cooldown before quiet hours."""
+    if past.refused >= policy.circuit.refusals:
+        return "circuit"
+    if _is_spent(past, policy):
+        return "budget"
+    if past.cools:
+        return "cooldown"
+    if policy.quiet_hours and past.hour is not None and _is_quiet(past.hour, *policy.quiet_hours):
+        return "quiet hours"
+    return None
+
+
+def _is_spent(past: Past, policy: VersionsPolicy) -> bool:
+    budget = policy.budget
+    # The first champion was no decision of the policy.
+    if len(past.trained) - 1 >= budget.start + budget.share * past.looks:
+        return True
+    if budget.trainings is not None and past.spent_trainings >= budget.trainings:
+        return True
+    if budget.seconds is not None and past.spent_seconds >= budget.seconds:
+        return True
+    return budget.money is not None and past.spent_seconds / 3600 * (budget.rate or 0.0) >= budget.money
+
+
+def _is_quiet(hour: int, start: int, end: int) -> bool:
+    return start <= hour < end if start < end else hour >= start or hour < end

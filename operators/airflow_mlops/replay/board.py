@@ -1,0 +1,204 @@
+"""A matrix as a policy sees it, window by window: what was known at each look, what combinations of models say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.loop.correction import correction
+from airflow_mlops.loop.past import Shift
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from airflow_mlops.replay.matrix import Matrix
+    from airflow_mlops.spec.policy_sections import Correction
+
+# A model: its training window and its look, as places in the matrix.
+Model = tuple[int, int]
+NO_SHIFT = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What answers: members with their weights, in order, and the correction."""
+
+    weights: tuple[tuple[Model, float], ...]
+    shift: Any = NO_SHIFT
+
+
+@dataclass
+class Board:
+    """A matrix, and what was computed from it once for all policies.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Models x cells.
+    maturity : float
+        Share of a window's labels that must be there before it is judged.
+    """
+
+    matrix: Matrix
+    maturity: float = 0.9
+    _losses: dict[tuple[Serving, int], float] = field(default_factory=dict)
+    _shifts: dict[tuple[Any, ...], Shift | None] = field(default_factory=dict)
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """Give the looks' times in windows: they are one window apart, but for what a calendar adds."""
+        import numpy as np
+
+        times = np.array([look.now.timestamp() for look in self.matrix.looks])
+        return (times - times[0]) / self.window_seconds
+
+    @cached_property
+    def window_seconds(self) -> float:
+        """Give the length of a judged window."""
+        first, last = self.matrix.looks[-1].judged
+        cells = self.matrix.cells
+        return (cells[last - 1].end - cells[first].start).total_seconds()
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Give where each look's window begins, in windows."""
+        import numpy as np
+
+        origin = self.matrix.looks[0].now.timestamp()
+        begins = [self.matrix.cells[look.judged[0]].start.timestamp() for look in self.matrix.looks]
+        return (np.array(begins) - origin) / self.window_seconds
+
+    @cached_property
+    def ready(self) -> np.ndarray:
+        """Give the look at which each look's window had enough labels; beyond the last where it never had."""
+        import numpy as np
+
+        matrix, found = self.matrix, []
+        nows = np.array([np.datetime64(look.now.replace(tzinfo=None), "ns") for look in matrix.looks])
+        for place, look in enumerate(matrix.looks):
+            arrived = np.concatenate([matrix.arrived[cell, : matrix.rows[cell]] for cell in range(*look.judged)])
+            needed = int(np.ceil(self.maturity * len(arrived)))
+            if needed == 0:
+                found.append(len(matrix.looks))
+                continue
+            enough = np.sort(arrived.astype("datetime64[ns]"))[needed - 1]
+            found.append(max(place, int(np.searchsorted(nows, enough))))
+        return np.array(found)
+
+    @cached_property
+    def members(self) -> np.ndarray:
+        """Give each model's loss in each look's window, shape (W, K, K): not a number where it has trained on it."""
+        import numpy as np
+
+        matrix = self.matrix
+        rows = matrix.rows.astype("float64")
+        found = np.full((*matrix.losses.shape[:2], len(matrix.looks)), np.nan)
+        for place, look in enumerate(matrix.looks):
+            first, last = look.judged
+            inside = slice(first, last)
+            total = rows[inside].sum()
+            if total == 0:
+                continue
+            losses = np.where(rows[inside] > 0, matrix.losses[:, :, inside], 0.0)
+            # A model that has trained on a part of the window is no witness for the rest.
+            found[:, :, place] = np.where(matrix.unseen[None, :] <= first, losses @ rows[inside] / total, np.nan)
+        return found
+
+    def loss(self, serving: Serving, cell: int) -> float:
+        """Return the mean loss of what serves in a cell; not a number where no row has a label."""
+        if len(serving.weights) == 1 and _is_none(serving.shift):
+            (window, look), _ = serving.weights[0]
+            return float(self.matrix.losses[window, look, cell])
+        key = (serving, cell)
+        if key not in self._losses:
+            self._losses[key] = self._loss(serving, cell)
+        return self._losses[key]
+
+    def _loss(self, serving: Serving, cell: int) -> float:
+        count = int(self.matrix.rows[cell])
+        if count == 0:
+            return float("nan")
+        return float(self.row_losses(serving, [cell]).mean())
+
+    def row_losses(self, serving: Serving, cells: Sequence[int]) -> np.ndarray:
+        """Return the loss of each sampled row of some cells."""
+        from airflow_mlops.replay.links import losses_of
+
+        output, target = self.outputs(serving.weights, cells)
+        return losses_of(self.matrix.task, target, output + serving.shift, self.matrix.metric, clip=self.matrix.clip)
+
+    def outputs(self, weights: Sequence[tuple[Model, float]], cells: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted outputs, without a correction, and the targets of the sampled rows of some cells."""
+        import numpy as np
+
+        matrix, said, happened = self.matrix, [], []
+        for cell in cells:
+            count = int(matrix.rows[cell])
+            if count == 0:
+                continue
+            parts = [weight * matrix.outputs[model][cell, :count] for model, weight in weights]
+            said.append(sum(parts[1:], parts[0]))
+            happened.append(matrix.target[cell, :count])
+        shape = (0, *matrix.outputs.shape[4:])
+        return (np.concatenate(said), np.concatenate(happened)) if said else (np.empty(shape), np.empty(0))
+
+    def shift(
+        self, weights: tuple[tuple[Model, float], ...], windows: tuple[int, ...], settings: Correction, current: Any
+    ) -> Shift | None:
+        """Measure the correction of some weights on labelled windows that none of the members has trained on.
+
+        Parameters
+        ----------
+        weights : tuple
+            Models with their weights.
+        windows : tuple of int
+            Looks whose windows are labelled, the newest of them that the correction is measured on.
+        settings : Correction
+            Of the policy.
+        current : float or tuple
+            What serves.
+        """
+        key = (weights, windows, settings.rows)
+        if key not in self._shifts:
+            self._shifts[key] = self._measure_shift(weights, windows, settings)
+        found = self._shifts[key]
+        if found is None:
+            return None
+        value, scale, rows = found
+        return Shift(value, _distance(value, current) / scale, rows)
+
+    def _measure_shift(self, weights: Any, windows: tuple[int, ...], settings: Correction) -> Any:
+        import numpy as np
+
+        matrix = self.matrix
+        unseen = max(int(matrix.unseen[look]) for (_, look), _ in weights)
+        cells = [cell for place in windows for cell in range(*matrix.looks[place].judged)]
+        cells = [cell for cell in cells if cell >= unseen]
+        output, target = self.outputs(weights, cells)
+        if not len(target):
+            return None
+        value = correction(matrix.task, output, target, rows=settings.rows)
+        scale = 1.0
+        if matrix.task == "regression":
+            scale = float(np.abs(target - np.median(target)).mean()) or 1.0
+        plain = tuple(np.asarray(value).tolist()) if matrix.task == "multiclass" else float(value)
+        return plain, scale, len(target)
+
+
+def _is_none(shift: Any) -> bool:
+    return not shift if isinstance(shift, float) else not any(shift)
+
+
+def _distance(value: Any, current: Any) -> float:
+    if isinstance(value, tuple):
+        others = current if isinstance(current, tuple) else (0.0,) * len(value)
+        return max(abs(one - other) for one, other in zip(value, others, strict=True))
+    return abs(value - current)
+
+
+def as_weights(weights: Mapping[Model, float]) -> tuple[tuple[Model, float], ...]:
+    """Order weights, so that the same ones are the same key."""
+    return tuple(sorted(weights.items()))

@@ -1,0 +1,109 @@
+"""The gates of a live model, on the rows of a matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_mlops.loop.gate import judge
+from airflow_mlops.loop.light_gate import judge_light
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from airflow_mlops.replay.board import Board, Model, Serving
+    from airflow_mlops.spec.sections import GateSpec
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Judges what would serve, as *evaluate* does.
+
+    Parameters
+    ----------
+    board : Board
+        The history.
+    settings : GateSpec
+        The spec's ``evaluate.gate``.
+    memory : float
+        Of the policy, for the light gate.
+    seed : int
+        The spec's ``train.seed``.
+    """
+
+    board: Board
+    settings: GateSpec
+    memory: float = 0.8
+    seed: int = 0
+
+    def full(self, challenger: Serving, champion: Serving, model: Model, look: int) -> bool:
+        """Judge what a training would bring on the labelled rows that its new version has not seen."""
+        matrix = self.board.matrix
+        first, last = int(matrix.unseen[model[1]]), matrix.looks[look].judged[1]
+        cells = list(range(first, last))
+        rows = int(matrix.rows[first:last].sum())
+        if not rows:
+            return False
+        verdict = judge(
+            self.board.row_losses(challenger, cells),
+            baseline=self._baseline(model, cells),
+            champion=self.board.row_losses(champion, cells),
+            blocks=self._blocks(cells),
+            metric=matrix.metric,
+            margin=self.settings.margin,
+            confidence=self.settings.confidence,
+            resamples=self.settings.resamples,
+            min_rows=self.settings.min_rows,
+            seed=self.seed,
+        )
+        return verdict.verdict == "passed"
+
+    def light(self, challenger: Serving, champion: Serving, windows: Sequence[int]) -> bool:
+        """Judge other weights or another correction on the labelled windows that they were weighed on."""
+        import numpy as np
+
+        matrix = self.board.matrix
+        unseen = max(int(matrix.unseen[look]) for side in (challenger, champion) for (_, look), _ in side.weights)
+        judged = [range(*matrix.looks[window].judged) for window in windows]
+        cells = [list(window) for window in judged if window.start >= unseen]
+        if not cells:
+            return judge_light([], [], memory=self.memory, change=0.0).verdict == "passed"
+        flat = [cell for window in cells for cell in window]
+        mine, target = self.board.outputs(challenger.weights, flat)
+        others, _ = self.board.outputs(champion.weights, flat)
+        change = np.abs((mine + challenger.shift) - (others + champion.shift)).mean()
+        if matrix.task == "regression":
+            change = change / (np.abs(target - np.median(target)).mean() or 1.0)
+        verdict = judge_light(
+            [self.board.row_losses(challenger, window) for window in cells],
+            [self.board.row_losses(champion, window) for window in cells],
+            memory=self.memory,
+            change=float(change),
+            metric=matrix.metric,
+            margin=self.settings.margin,
+        )
+        return verdict.verdict == "passed"
+
+    def _baseline(self, model: Model, cells: Sequence[int]) -> np.ndarray:
+        import numpy as np
+
+        from airflow_mlops.replay.links import losses_of
+
+        matrix = self.board.matrix
+        target = np.concatenate([matrix.target[cell, : matrix.rows[cell]] for cell in cells])
+        constant = matrix.baseline[model]
+        output = np.broadcast_to(constant, (len(target), *np.shape(constant)))
+        return losses_of(matrix.task, target, output, matrix.metric, clip=matrix.clip)
+
+    def _blocks(self, cells: Sequence[int]) -> np.ndarray | None:
+        """Name the block of time of each row; without a length in the settings rows count as independent."""
+        import numpy as np
+
+        if not self.settings.block:
+            return None
+        matrix = self.board.matrix
+        times = np.concatenate([matrix.times[cell, : matrix.rows[cell]] for cell in cells]).astype("datetime64[s]")
+        start = np.datetime64(matrix.cells[cells[0]].start.replace(tzinfo=None), "s")
+        return (times - start) // np.timedelta64(int(self.settings.block.total_seconds()), "s")

@@ -182,7 +182,13 @@ def _build_transformer(derived: pd.DataFrame, *, spec: ModelSpec) -> Any:
 
 
 def tabular(
-    frame: pd.DataFrame, *, task: str = "binary", seed: int = 0, estimator: str = "", kind: str | None = None
+    frame: pd.DataFrame,
+    *,
+    task: str = "binary",
+    seed: int = 0,
+    estimator: str = "",
+    kind: str | None = None,
+    max_codes: int = MAX_CATEGORIES,
 ) -> Any:
     """Make the default transformer: numbers as they are, text as codes, or as indicators for a linear model.
 
@@ -201,8 +207,10 @@ def tabular(
     estimator : str
         Given by `build_features`; decides ``kind`` where that is None.
     kind : {"trees", "linear"}, optional
-        For trees, text becomes the codes of its categories, or its encoded target where it has more than 254 levels;
-        for linear models, indicators of its 50 most frequent categories.
+        For trees, text becomes the codes of its categories, or its encoded target where it has more than ``max_codes``
+        levels; for linear models, indicators of its 50 most frequent categories.
+    max_codes : int, default=254
+        See ``kind``.
 
     Returns
     -------
@@ -217,7 +225,7 @@ def tabular(
     numbers = [name for name in present if is_numeric_dtype(frame[name]) or is_bool_dtype(frame[name])]
     text = [name for name in present if name not in numbers]
     linear = kind == "linear" or (kind is None and (estimator == "linear" or ".linear_model." in estimator))
-    many = [] if linear else [name for name in text if frame[name].nunique() > MAX_CATEGORIES]
+    many = [] if linear else [name for name in text if frame[name].nunique() > max_codes]
     few = [name for name in text if name not in many]
     steps = [
         ("categories", indicators() if linear else codes(), few),

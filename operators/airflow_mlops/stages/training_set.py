@@ -85,6 +85,9 @@ def assemble(
     spec: ModelSpec,
     now: datetime,
     window: Window | None = None,
+    holdout: timedelta | None = None,
+    max_rows: int | None = None,
+    seed: Sequence[int] = (0,),
 ) -> TrainingSet:
     """Join rows with the labels known at ``now`` and split them by time.
 
@@ -103,6 +106,13 @@ def assemble(
     window : {"all", "recent", "mix"}, optional
         ``recent`` is train.recent back from the start of the holdout; ``mix`` is all rows, half of the weight on recent
         ones. Default: train.window.
+    holdout : timedelta, optional
+        Held out in place of evaluate.holdout, and at least data.label_delay; then no row of it needs a label. For a
+        replay, which judges models on what comes after.
+    max_rows : int, optional
+        Train on a random sample of so many rows, at least 2; of a mix, half of them recent where there are so many.
+    seed : sequence of int, default=(0,)
+        Of that sample.
 
     Returns
     -------
@@ -122,22 +132,27 @@ def assemble(
     LabelsUnusable
         Labels contradict each other, or arrived before their rows.
     """
+    import numpy as np
+
     rows = _concatenated(snapshots, spec)
     labelled = known_labels(rows, labels, data=spec.data, now=now)
-    time, target = spec.data.time, spec.data.target
-    labelled = labelled[labelled[time] < now].sort_values(time, kind="stable", ignore_index=True)
-    start = now - spec.evaluate.holdout
-    known, late = labelled[target].notna(), labelled[time] >= start
-    before, holdout = labelled[known & ~late], labelled[known & late]
-    training, weights = _windowed(before, time, window or spec.train.window, recent_from=start - spec.train.recent)
-    if training.empty:
-        missing = int((~known & ~late).sum())
-        raise EmptyTrainingSet(rows_in=int((~late).sum()), rows_dropped=missing, target=target)
-    if holdout.empty:
+    times, target = labelled[spec.data.time], spec.data.target
+    start = now - (spec.evaluate.holdout if holdout is None else max(holdout, spec.data.label_delay))
+    # Places of rows are chosen first and rows taken once: a replay asks for hundreds of small samples of a long past.
+    past = np.flatnonzero((times < now).to_numpy())
+    if not times.is_monotonic_increasing:
+        past = past[times.iloc[past].argsort(kind="stable").to_numpy()]
+    known, late = labelled[target].notna().to_numpy()[past], (times >= start).to_numpy()[past]
+    before, after = past[known & ~late], past[known & late]
+    recent = (times >= start - spec.train.recent).to_numpy()[before]
+    chosen, weights = _windowed(recent, window or spec.train.window, max_rows=max_rows, seed=seed)
+    if chosen.size == 0:
+        raise EmptyTrainingSet(rows_in=int((~late).sum()), rows_dropped=int((~known & ~late).sum()), target=target)
+    if after.size == 0 and holdout is None:
         raise EmptyHoldout(start=start, end=now, rows_in=int(late.sum()), target=target)
     return TrainingSet(
-        training=training.reset_index(drop=True),
-        holdout=holdout.reset_index(drop=True),
+        training=labelled.iloc[before[chosen]].reset_index(drop=True),
+        holdout=labelled.iloc[after].reset_index(drop=True),
         weights=weights,
         holdout_start=start,
         rows_in=len(rows),
@@ -169,14 +184,22 @@ def _only_new(frame: pd.DataFrame, later: Sequence[pd.DataFrame], key: list[str]
 
 
 def _windowed(
-    rows: pd.DataFrame, time: str, window: Window, *, recent_from: datetime
-) -> tuple[pd.DataFrame, np.ndarray | None]:
+    recent: np.ndarray, window: Window, *, max_rows: int | None, seed: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Choose the rows of a window, of which ``recent`` tells which are, and weigh them."""
     import numpy as np
 
-    recent = (rows[time] >= recent_from).to_numpy()
-    if window == "recent":
-        return rows[recent], None
-    if window == "mix" and recent.any() and not recent.all():
-        half = len(rows) / 2
-        return rows, np.where(recent, half / recent.sum(), half / (~recent).sum())
-    return rows, None
+    places = np.flatnonzero(recent) if window == "recent" else np.arange(len(recent))
+    is_mix = window == "mix" and bool(recent.any()) and not recent.all()
+    if max_rows is not None and len(places) > max_rows:
+        rng = np.random.default_rng(list(seed))
+        parts = [places[recent], places[~recent]] if is_mix else [places]
+        # Where one half is too small, the other fills up.
+        first = min(len(parts[0]), max(max_rows // 2, max_rows - len(parts[1]))) if is_mix else max_rows
+        sizes = (first, max_rows - first)
+        drawn = [rng.choice(part, size, replace=False) for part, size in zip(parts, sizes, strict=False)]
+        places = np.sort(np.concatenate(drawn))
+    if not is_mix:
+        return places, None
+    is_recent, half = recent[places], len(places) / 2
+    return places, np.where(is_recent, half / is_recent.sum(), half / (~is_recent).sum())

@@ -1,0 +1,1 @@
+"""The backtest: stages and loop over history, by the very code of a live run."""

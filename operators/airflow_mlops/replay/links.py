@@ -1,0 +1,117 @@
+"""Model outputs on the scale on which a committee averages them, and the loss of each row from there.
+
+The link of a binary task is the logit of its second class, that of several classes the logarithm of their
+probabilities, and that of a regression the prediction itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_mlops.errors import HistoryUnusable
+from airflow_mlops.stages.evaluate.predictions import CLIP, Predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def links_of(task: str, predictions: Predictions, *, clip: float = CLIP) -> np.ndarray:
+    """Bring the answers of one model to the link scale.
+
+    Parameters
+    ----------
+    task : {"binary", "multiclass", "regression"}
+        Kind of target.
+    predictions : Predictions
+        With probabilities unless it is a regression; two classes where the task is binary.
+    clip : float, default=1e-6
+        No probability counts as less, so that no link is infinite.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_classes)
+        The second for several classes.
+
+    Raises
+    ------
+    HistoryUnusable
+        A classifier gives labels without probabilities.
+    """
+    import numpy as np
+
+    if task == "regression":
+        return predictions.labels.astype("float64")
+    if predictions.probabilities is None:
+        raise HistoryUnusable(
+            "a replay averages and corrects probabilities, and this classifier gives labels only; name an estimator "
+            "with predict_proba in train.estimator."
+        )
+    probabilities = np.clip(predictions.probabilities, clip, 1 - clip)
+    if task == "binary":
+        return np.log(probabilities[:, 1] / (1 - probabilities[:, 1]))
+    return np.log(probabilities)
+
+
+def losses_of(task: str, target: np.ndarray, outputs: np.ndarray, metric: str, *, clip: float = CLIP) -> np.ndarray:
+    """Return the loss of each row from outputs on the link scale; as `row_losses` gives it from probabilities.
+
+    Parameters
+    ----------
+    task : {"binary", "multiclass", "regression"}
+        Kind of target.
+    target : ndarray of shape (n_rows,)
+        Numbers of the classes, counted from 0, or what a regression had to say. Not a number: no such row.
+    outputs : ndarray of shape (..., n_rows) or (..., n_rows, n_classes)
+        On the link scale; the second for several classes.
+    metric : {"log_loss", "brier", "zero_one", "mean_absolute_error", "mean_squared_error"}
+        See `row_losses`.
+    clip : float, default=1e-6
+        Probabilities are clipped here in log loss.
+
+    Returns
+    -------
+    ndarray of shape (..., n_rows)
+        Not a number where target or output is none.
+    """
+    import numpy as np
+
+    outputs = np.asarray(outputs, dtype="float64")
+    if task == "regression":
+        error = outputs - target
+        return np.abs(error) if metric == "mean_absolute_error" else error**2
+    if task == "binary":
+        return _binary(target, outputs, metric, clip)
+    return _multiclass(target, outputs, metric, clip)
+
+
+def _binary(target: np.ndarray, logits: np.ndarray, metric: str, clip: float) -> np.ndarray:
+    import numpy as np
+
+    if metric == "zero_one":
+        wrong = ((logits > 0) != (target > 0.5)).astype("float64")
+        return np.where(np.isnan(logits) | np.isnan(target), np.nan, wrong)
+    # The logit of what happened; its logistic function is the probability that was given to it.
+    toward = np.where(target > 0.5, logits, -logits) + 0 * target
+    if metric == "brier":
+        return (1 / (1 + np.exp(toward))) ** 2
+    bound = np.log((1 - clip) / clip)
+    return np.logaddexp(0, -np.clip(toward, -bound, bound))
+
+
+def _multiclass(target: np.ndarray, logarithms: np.ndarray, metric: str, clip: float) -> np.ndarray:
+    import numpy as np
+
+    is_there = ~np.isnan(target)
+    happened = np.where(is_there, target, 0).astype(int)
+    places = np.broadcast_to(happened[..., None], (*logarithms.shape[:-1], 1))
+    if metric == "zero_one":
+        found = (logarithms.argmax(axis=-1) != happened).astype("float64")
+        return np.where(is_there & np.isfinite(logarithms).all(axis=-1), found, np.nan)
+    probabilities = np.exp(logarithms - logarithms.max(axis=-1, keepdims=True))
+    probabilities = probabilities / probabilities.sum(axis=-1, keepdims=True)
+    given = np.take_along_axis(probabilities, places, axis=-1)[..., 0]
+    if metric == "brier":
+        found = (probabilities**2).sum(axis=-1) - 2 * given + 1
+    else:
+        found = -np.log(np.clip(given, clip, 1 - clip))
+    return np.where(is_there, found, np.nan)

@@ -1,10 +1,12 @@
-"""One form for a skops file, so that the same fitted model has the same bytes, and with them the same digest.
+"""One form for a stored model, so that the same fitted model has the same bytes, and with them the same digest.
 
 Skops names objects and arrays by their addresses in memory, and its archive keeps the time; both differ each time.
+Cloudpickle draws a random name for each class whose code it takes along.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from typing import Any
@@ -55,3 +57,33 @@ def _renamed(node: Any, arrays: dict[str, bytes], numbers: dict[int, int], names
         else:
             renamed[key] = _renamed(value, arrays, numbers, names)
     return renamed
+
+
+def canonical_pickle(payload: bytes) -> bytes:
+    """Give a cloudpickle file its one form: each class inside is named by what the file holds.
+
+    Cloudpickle takes classes of one name for one class when it loads them, so the name must be another one where the
+    content is. Lines of code carry the path of their file, so the form is the same only where the code lies in the same
+    place.
+
+    Parameters
+    ----------
+    payload : bytes
+        From ``cloudpickle.dumps`` in this process.
+
+    Returns
+    -------
+    bytes
+        A file of the same object.
+    """
+    from cloudpickle import cloudpickle
+
+    known = (name.encode() for name in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS.values())
+    drawn = sorted((name for name in known if name in payload), key=payload.index)
+    content = payload
+    for name in drawn:
+        content = content.replace(name, bytes(len(name)))
+    for place, name in enumerate(drawn):
+        told = hashlib.sha256(content + bytes([place])).hexdigest()
+        payload = payload.replace(name, told[: len(name)].encode())
+    return payload

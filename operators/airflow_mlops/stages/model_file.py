@@ -95,8 +95,8 @@ def dump_model(model: Any) -> tuple[bytes, str]:
     Returns
     -------
     payload : bytes
-        Everything that is needed to predict, besides scikit-learn, pandas and what the user's own code imports. With
-        skops the same fit gives the same bytes.
+        Everything that is needed to predict, besides scikit-learn, pandas and what the user's own code imports; of a
+        committee, its code too. The same fit gives the same bytes.
     serialization : {"skops", "cloudpickle"}
         What `load_model` has to be told.
     """
@@ -212,6 +212,8 @@ def _pickle(model: Any) -> bytes:
     """Pickle with the user's own modules inside, so that loading needs no DAGs folder."""
     import cloudpickle
 
+    from airflow_mlops.stages.canonical import canonical_pickle
+
     inside: list[ModuleType] = []
     try:
         payload = cloudpickle.dumps(model)
@@ -221,7 +223,7 @@ def _pickle(model: Any) -> bytes:
                 cloudpickle.register_pickle_by_value(module)
             inside += found
             payload = cloudpickle.dumps(model)
-        return payload
+        return canonical_pickle(payload)
     finally:
         for module in inside:
             cloudpickle.unregister_pickle_by_value(module)

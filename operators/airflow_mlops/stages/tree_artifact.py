@@ -78,12 +78,13 @@ def _is_joinable(member: Any, committee: Committee) -> bool:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import Pipeline
 
-    if not isinstance(member, Pipeline) or len(member.steps) < 2:
+    # A class that is derived from one of these may do something else with its trees.
+    if type(member) is not Pipeline or len(member.steps) < 2:
         return False
     last = member.steps[-1][1]
     if committee.task == "regression":
-        return isinstance(last, HistGradientBoostingRegressor) and last.loss in _ADDITIVE
-    return isinstance(last, HistGradientBoostingClassifier) and last.classes_.tolist() == committee.classes_.tolist()
+        return type(last) is HistGradientBoostingRegressor and last.loss in _ADDITIVE
+    return type(last) is HistGradientBoostingClassifier and last.classes_.tolist() == committee.classes_.tolist()
 
 
 def _part(member: Pipeline, weight: float) -> _Part:
@@ -110,15 +111,25 @@ def _flat(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 def _shared_steps(parts: list[_Part]) -> int:
     """Count the first steps that are the same in every member: casts and derivations are, and are done but once."""
-    import joblib
-
-    hashes = [[joblib.hash(step) for _, step in part.steps] for part in parts]
+    found = [[_content(step) for _, step in part.steps] for part in parts]
     shared = 0
-    for alike in zip(*hashes, strict=False):
+    for alike in zip(*found, strict=False):
         if len(set(alike)) > 1:
             break
         shared += 1
     return shared
+
+
+def _content(step: Any) -> str | int:
+    """Return a digest of a fitted step; of one that cannot be pickled, what tells it from any other object."""
+    from pickle import PicklingError
+
+    import joblib
+
+    try:
+        return str(joblib.hash(step))
+    except (PicklingError, TypeError, AttributeError):
+        return id(step)
 
 
 def _union(parts: list[_Part], shared: int, versions: list[str] | None) -> Any:

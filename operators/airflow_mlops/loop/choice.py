@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
@@ -140,7 +141,7 @@ def _standing(past: Past, policy: VersionsPolicy) -> tuple[float | None, float, 
         return None, 0.0, None
     newest = served[-CHANGES - 1 :]
     noise = (
-        median([abs(after - before) for before, after in zip(newest, newest[1:], strict=False)]) if newest[1:] else 0.0
+        median([abs(after - before) for before, after in pairwise(newest)]) if newest[1:] else 0.0
     )
     level = median(past.fresh[-FRESH_LOSSES:]) if past.fresh else served[-1]
     since = served[bisect_left(past.starts, past.trained[-1]) :]

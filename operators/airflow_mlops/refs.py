@@ -102,7 +102,11 @@ class FeaturesRef(Ref):
 
 @dataclass(frozen=True, slots=True)
 class ModelRef(Ref):
-    """A fitted model in the artifact store; ``version`` once it is registered."""
+    """A fitted model in the artifact store; ``version`` once it is registered.
+
+    ``members`` are the weights by model id of a committee, and empty for a trained model; ``correction`` is what is
+    added to the output on link scale: a number, or one a class.
+    """
 
     id: str
     uri: str
@@ -115,6 +119,8 @@ class ModelRef(Ref):
     version: str | None = None
     mlflow_run_id: str | None = None
     same_as: str | None = None
+    members: dict[str, float] = field(default_factory=dict)
+    correction: float | list[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,3 +211,8 @@ def _answers_alike(model: Pipeline, committee: Committee, rows: pd.DataFrame) ->
     classes = [] if committee.task == "regression" else committee.classes_.tolist()
     one, many = (link_of(each, rows, committee.task, classes) for each in (model, committee))
     return bool(np.allclose(one, many, rtol=TOLERANCE, atol=TOLERANCE))
+
+
+def tree_count(model: Pipeline) -> int:
+    """Count the trees of a model that `as_one_model` gave; of several classes, each round has one a class."""
+    return sum(len(iteration) for iteration in model[-1]._predictors)

@@ -135,7 +135,7 @@ def choose(past: Past, policy: VersionsPolicy) -> Choice:
 
 
 def _standing(past: Past, policy: VersionsPolicy) -> tuple[float | None, float, float | None]:
-    """Return what a fresh model loses, the usual change from window to window, and the excess in units of the former."""
+    """Return what a fresh model loses, the usual change between windows, and the excess in units of the former."""
     served = past.served
     if not served:
         return None, 0.0, None

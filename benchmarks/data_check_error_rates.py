@@ -1,11 +1,12 @@
 """How often the data check blocks a good batch, and how often it lets a broken one pass.
 
-    python -m benchmarks.data_check_error_rates [--json OUT] [--stream FILE.parquet ...]
+    python -m benchmarks.data_check_error_rates [--json OUT] [--stream FILE.parquet ...] [--batches 60]
 
 The year of flights is cut into weeks. Each week is checked against the first eight (a champion that is never
 retrained) and against the eight weeks before it (one that is). Every real week is a good batch, so each block is a
-false one. Then each fault is put into every fourth week. A further stream is a Parquet file with a time ``ts`` and a
-target ``y``; it is cut into sixty batches, of which eight are the reference.
+false one. Each has the week before as its former look, and all weeks before as snapshots that were seen. Then each
+fault is put into every fourth week. A further stream is a Parquet file with a time ``ts`` and a target ``y``; it is cut
+into sixty batches, of which eight are the reference.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,12 +28,14 @@ import pyarrow.parquet as pq
 
 from airflow_mlops.demo.flights import read_flights
 from airflow_mlops.spec import ModelSpec, load_spec
-from airflow_mlops.stages.validate import profile_of, validate
+from airflow_mlops.stages.validate import Former, profile_of, validate
 
 REFERENCE_BATCHES = 8
 FLIGHTS = Path(__file__).parents[1] / "dags" / "specs" / "flights.yaml"
 
-Fault = Callable[[pd.DataFrame, ModelSpec, np.random.Generator], pd.DataFrame | None]
+# Takes a batch, the spec, a source of chance and the batch before.
+Fault = Callable[[pd.DataFrame, ModelSpec, np.random.Generator, pd.DataFrame], pd.DataFrame | None]
+Profile = dict[str, Any]
 
 
 def main() -> None:
@@ -39,10 +43,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--stream", type=Path, nargs="*", default=[], help="further Parquet files with ts and y")
+    parser.add_argument("--batches", type=int, default=60, help="into so many parts of time a stream is cut")
     arguments = parser.parse_args()
     figures = {"flights": measure(*flights())}
     for file in arguments.stream:
-        figures[file.parent.name] = measure(*stream(file))
+        figures[file.parent.name] = measure(*stream(file, arguments.batches))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2))
 
@@ -57,14 +62,16 @@ def flights() -> tuple[ModelSpec, list[pa.Table]]:
     return spec, [year.filter((time >= low) & (time < high)) for low, high in weeks]
 
 
-def stream(file: Path) -> tuple[ModelSpec, list[pa.Table]]:
-    """Return sixty batches of one length in time, and a spec in which every column is a feature."""
+def stream(file: Path, number: int) -> tuple[ModelSpec, list[pa.Table]]:
+    """Return batches of one length in time, and a spec in which every column is a feature."""
     table = pq.read_table(file)
     table = table.set_column(
         table.column_names.index("ts"),
         "ts",
         table["ts"].cast(pa.timestamp("us"), safe=False).cast(pa.timestamp("us", "UTC")),
     )
+    ends = pc.min_max(table["ts"]).as_py()
+    step = (ends["max"] - ends["min"]) / number
     spec = ModelSpec.model_validate(
         {
             "name": file.parent.name,
@@ -74,11 +81,10 @@ def stream(file: Path) -> tuple[ModelSpec, list[pa.Table]]:
             "ingest": {"window": "1d"},
             "features": {"columns": [name for name in table.column_names if name not in ("ts", "y")]},
             "train": {"estimator": "linear"},
+            "monitor": {"window": f"{int(step.total_seconds())}s"},
         }
     )
-    ends = pc.min_max(table["ts"]).as_py()
-    step = (ends["max"] - ends["min"]) / 60
-    edges = [ends["min"] + step * number for number in range(61)]
+    edges = [ends["min"] + step * edge for edge in range(number + 1)]
     time = pc.field("ts")
     batches = [table.filter((time >= low) & (time < high)) for low, high in pairwise(edges)]
     return spec, [batch for batch in batches if batch.num_rows >= spec.validate_.min_rows]
@@ -88,7 +94,7 @@ def measure(spec: ModelSpec, batches: list[pa.Table]) -> dict[str, object]:
     """Check good batches and broken ones, and print both shares."""
     good: dict[str, object] = {}
     for name, pairs in (("first weeks", against_the_first(batches)), ("weeks before", against_those_before(batches))):
-        judged = [judge(batch, spec, profile_of(reference, spec)) for reference, batch in pairs]
+        judged = [judge(batch, spec, *before) for *before, batch in looks(pairs, spec)]
         blocked = [reasons for verdict, reasons in judged if verdict == "failed"]
         marked = sum(verdict == "warning" for verdict, _ in judged)
         good[name] = {"batches": len(judged), "blocked": len(blocked), "marked": marked, "reasons": blocked}
@@ -117,22 +123,40 @@ def against_those_before(batches: list[pa.Table]) -> Iterator[tuple[pa.Table, pa
         yield pa.concat_tables(batches[number - REFERENCE_BATCHES : number]), batches[number]
 
 
-def judge(batch: pa.Table, spec: ModelSpec, reference: dict[str, object]) -> tuple[str, list[str]]:
+def looks(
+    pairs: Iterable[tuple[pa.Table, pa.Table]], spec: ModelSpec
+) -> Iterator[tuple[Profile, pa.Table | None, pa.Table]]:
+    """Give each look the profile of its reference, and the batch of the look before."""
+    before: pa.Table | None = None
+    seen: tuple[pa.Table | None, Profile] = (None, {})
+    for reference, batch in pairs:
+        seen = seen if seen[0] is reference else (reference, profile_of(reference, spec))
+        yield seen[1], before, batch
+        before = batch
+
+
+def judge(batch: pa.Table, spec: ModelSpec, reference: Profile, before: pa.Table | None) -> tuple[str, list[str]]:
     """Return the verdict and what blocked."""
-    found = validate(batch, spec, current=profile_of(batch, spec), reference=reference)
+    former, earlier = None, {}
+    if before is not None:
+        profile = profile_of(before, spec)
+        former, earlier = Former("before", profile, spec.monitor_window), {profile["content"]: "before"}
+    current = profile_of(batch, spec)
+    found = validate(batch, spec, current=current, reference=reference, earlier=earlier, former=former)
     return found.verdict, [finding.message for finding in found.findings if finding.severity == "critical"]
 
 
 def outcomes(fault: Fault, spec: ModelSpec, batches: list[pa.Table]) -> Counter[str]:
     """Put a fault into every fourth batch and count the verdicts."""
     counts: Counter[str] = Counter()
-    for number, (reference, batch) in enumerate(against_those_before(batches)):
-        if number % 4:
+    for number, (reference, before, batch) in enumerate(looks(against_those_before(batches), spec)):
+        if number % 4 or before is None:
             continue
-        broken = fault(batch.to_pandas(), spec, np.random.default_rng(number))
+        frames = (batch.to_pandas(), before.to_pandas())
+        broken = fault(frames[0], spec, np.random.default_rng(number), frames[1])
         if broken is not None:
             table = pa.Table.from_pandas(broken, preserve_index=False)
-            counts[judge(table, spec, profile_of(reference, spec))[0]] += 1
+            counts[judge(table, spec, reference, before)[0]] += 1
     return counts
 
 
@@ -156,7 +180,9 @@ def _count(frame: pd.DataFrame, spec: ModelSpec) -> str | None:
 
 
 def _changed(column: Callable[[pd.DataFrame, ModelSpec], str | None], change: Callable[..., pd.Series]) -> Fault:
-    def fault(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+    def fault(
+        frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, before: pd.DataFrame
+    ) -> pd.DataFrame | None:
         name = column(frame, spec)
         return None if name is None else frame.assign(**{name: change(frame[name], rng)})
 
@@ -167,7 +193,9 @@ def _some(values: pd.Series, rng: np.random.Generator, share: float) -> np.ndarr
     return rng.random(len(values)) < share
 
 
-def _leaked(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+def _leaked(
+    frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, before: pd.DataFrame
+) -> pd.DataFrame | None:
     name = _numeric(frame, spec)
     target = frame[spec.data.target]
     if name is None:
@@ -175,29 +203,54 @@ def _leaked(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> p
     return frame.assign(**{name: target + rng.normal(0, 0.1 * target.std(), len(frame))})
 
 
-def _flipped(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+def _flipped(
+    frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, before: pd.DataFrame
+) -> pd.DataFrame | None:
     return None if spec.task == "regression" else frame.assign(**{spec.data.target: 1 - frame[spec.data.target]})
 
 
-def _one_class(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+def _one_class(
+    frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, before: pd.DataFrame
+) -> pd.DataFrame | None:
     return None if spec.task == "regression" else frame.assign(**{spec.data.target: 0})
 
 
 def _converted(name: str, factor: float, offset: float = 0.0) -> Fault:
-    def fault(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator) -> pd.DataFrame | None:
+    def fault(
+        frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, before: pd.DataFrame
+    ) -> pd.DataFrame | None:
         return frame.assign(**{name: factor * frame[name] + offset}) if name in frame else None
 
     return fault
 
 
+def _renamed(
+    frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, before: pd.DataFrame
+) -> pd.DataFrame | None:
+    """Give the most common text of the first column of texts another name."""
+    name = _text(frame, spec)
+    if name is None or frame[name].nunique() < 2:
+        return None
+    return frame.assign(**{name: frame[name].replace({frame[name].mode()[0]: "under another name"})})
+
+
+def _old(frame: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, before: pd.DataFrame) -> pd.DataFrame | None:
+    """Take the batch before, with times of now and some rows less, so that its bytes are others."""
+    time = spec.data.time
+    again = before.assign(**{time: before[time] + (frame[time].min() - before[time].min())})
+    return again[_some(again[time], rng, 0.9)]
+
+
 FAULTS: dict[str, tuple[Fault, str]] = {
-    "column dropped": (lambda frame, spec, rng: frame.drop(columns=spec.features.columns[0]), "failed"),
+    "column dropped": (lambda frame, spec, rng, before: frame.drop(columns=spec.features.columns[0]), "failed"),
     "column renamed": (
-        lambda frame, spec, rng: frame.rename(columns={spec.features.columns[0]: f"{spec.features.columns[0]}_"}),
+        lambda frame, spec, rng, before: frame.rename(
+            columns={spec.features.columns[0]: f"{spec.features.columns[0]}_"}
+        ),
         "failed",
     ),
-    "column extra": (lambda frame, spec, rng: frame.assign(extra=rng.random(len(frame))), "warning"),
-    "columns reordered": (lambda frame, spec, rng: frame[frame.columns[::-1]], "passed"),
+    "column extra": (lambda frame, spec, rng, before: frame.assign(extra=rng.random(len(frame))), "warning"),
+    "columns reordered": (lambda frame, spec, rng, before: frame[frame.columns[::-1]], "passed"),
     "decimal comma": (_changed(_numeric, lambda v, rng: v.map(lambda x: f"{x:.2f}".replace(".", ","))), "failed"),
     "x1000": (_changed(_numeric, lambda v, rng: v * 1000), "failed"),
     "30 % of rows x1000": (_changed(_numeric, lambda v, rng: v.where(~_some(v, rng, 0.3), v * 1000)), "warning"),
@@ -211,16 +264,27 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "trailing space": (_changed(_text, lambda v, rng: v.where(~_some(v, rng, 0.2), v + " ")), "failed"),
     "one new value": (_changed(_text, lambda v, rng: v.where(~_some(v, rng, 0.02), "brand new")), "passed"),
-    "batch twice": (lambda frame, spec, rng: pd.concat([frame, frame]), "failed"),
-    "30 % twice": (lambda frame, spec, rng: pd.concat([frame, frame.sample(frac=0.3, random_state=0)]), "warning"),
-    "seven rows": (lambda frame, spec, rng: frame.head(7), "failed"),
-    "shuffled": (lambda frame, spec, rng: frame.sample(frac=1, random_state=0), "passed"),
+    "batch twice": (lambda frame, spec, rng, before: pd.concat([frame, frame]), "failed"),
+    "30 % twice": (
+        lambda frame, spec, rng, before: pd.concat([frame, frame.sample(frac=0.3, random_state=0)]),
+        "warning",
+    ),
+    "a value renamed": (_renamed, "failed"),
+    "the batch before again, with new times": (_old, "failed"),
+    "the batch before again": (lambda frame, spec, rng, before: before, "failed"),
+    "a tenth of the rows": (lambda frame, spec, rng, before: frame.sample(frac=0.1, random_state=0), "failed"),
+    "ten times the rows": (
+        lambda frame, spec, rng, before: pd.concat([frame.sample(frac=1, random_state=n) for n in range(10)]),
+        "failed",
+    ),
+    "seven rows": (lambda frame, spec, rng, before: frame.head(7), "failed"),
+    "shuffled": (lambda frame, spec, rng, before: frame.sample(frac=1, random_state=0), "passed"),
     "target flipped": (_flipped, "failed"),
     "one class": (_one_class, "failed"),
     "leaked target": (_leaked, "failed"),
     "distance in kilometres": (_converted("distance", 1.609344), "failed"),
     "distance in whole kilometres": (
-        lambda frame, spec, rng: (
+        lambda frame, spec, rng, before: (
             frame.assign(distance=(frame["distance"] * 1.609).round()) if "distance" in frame else None
         ),
         "failed",

@@ -16,6 +16,7 @@ from airflow_mlops.spec.suite_file import lint_suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from airflow.sdk import Context
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_mlops.stages.validate import Validation
 
 # Of the data check: a verdict of an older one is not taken for this one's.
-_FORM = 2
+_FORM = 3
 # XCom key under which the task says which event of the ledger judged the rows.
 JUDGEMENT = "judgement"
 # Findings in the sentence of a failure; the page has all of them.
@@ -66,11 +67,14 @@ class ValidateOperator(StageOperator):
         """Find the report of the same judgement, or make, store and record it; then let it pass, or stop the run."""
         snapshot = SnapshotRef.from_dict(self.snapshot)
         suite, references = self._suite(), self._references(snapshot)
-        key = _key(snapshot, suite, references, self.model_spec)
+        look_before = self._look_before()
+        # Where nothing newer came, the same rows are another thing a day later.
+        still = look_before if look_before and snapshot.end <= look_before[0].end else None
+        key = _key(snapshot, suite, references, self.model_spec, still)
         folder = self._place("reports", self.stage, digest_json(key)[:16])
         manifest = self.store.manifest(folder)
         if manifest is None:
-            manifest = self._judge(snapshot, suite, references, folder, key)
+            manifest = self._judge(snapshot, suite, references, look_before, folder, key)
         ref = ReportRef.from_dict(manifest["ref"])
         self.report_uri = ref.html_uri
         first = self.ledger.find(self.model_spec.name, self.stage, key)
@@ -109,21 +113,42 @@ class ValidateOperator(StageOperator):
         # Rows compared with themselves tell nothing, and the second run is to give what the first one gave.
         return [] if [one.id for one in trained_on] == [snapshot.id] else trained_on
 
+    def _look_before(self) -> tuple[SnapshotRef, timedelta] | None:
+        """Return the snapshot that was judged last before this moment, and how long ago."""
+        judged = [
+            event for event in self.ledger.events(self.model_spec.name, kind=self.stage) if event.at < self.moment
+        ]
+        if not judged:
+            return None
+        last = max(judged, key=lambda event: (event.at, event.seq))
+        stored = self.ledger.find(self.model_spec.name, "ingest", last.payload["snapshot"]["id"])
+        return (SnapshotRef.from_dict(stored.payload), self.moment - last.at) if stored else None
+
     def _judge(
         self,
         snapshot: SnapshotRef,
         suite: dict[str, Any] | None,
         references: list[SnapshotRef],
+        look_before: tuple[SnapshotRef, timedelta] | None,
         folder: str,
         key: str,
     ) -> dict[str, Any]:
-        from airflow_mlops.stages.validate import validate
+        from airflow_mlops.stages.validate import Former, validate
 
         table = self.store.read_table(snapshot.table_uri, digest=snapshot.digest)
         profile = self._profile([snapshot])
         reference = self._profile(references) if references else None
+        former = None
+        if look_before and self.store.exists(look_before[0].table_uri):
+            former = Former(look_before[0].id, self._profile([look_before[0]]), look_before[1])
         validation = validate(
-            table, self.model_spec, current=profile, suite=suite, reference=reference, earlier=self._earlier(snapshot)
+            table,
+            self.model_spec,
+            current=profile,
+            suite=suite,
+            reference=reference,
+            earlier=self._earlier(snapshot),
+            former=former,
         )
         return self._store(validation, profile, snapshot, references, folder, key)
 
@@ -137,8 +162,10 @@ class ValidateOperator(StageOperator):
         beside = f"{snapshots[0].uri}/profile.json"
         if len(snapshots) == 1 and self.store.exists(beside):
             profile = self.store.read_json(beside)
-            # The section data is part of the snapshot's id; the task is not, and a profile depends on it too.
-            if profile["task"] == self.model_spec.task and profile.get("form") == FORM:
+            # The section data is part of the snapshot's id; these are not, and a profile depends on them too.
+            told = (profile.get("form"), profile["task"], profile.get("features"), profile.get("window_s"))
+            spec = self.model_spec
+            if told == (FORM, spec.task, spec.features.columns, spec.monitor_window.total_seconds()):
                 return profile
         tables = [self.store.read_table(snapshot.table_uri, digest=snapshot.digest) for snapshot in snapshots]
         profile = profile_of(pa.concat_tables(tables, promote_options="permissive"), self.model_spec)
@@ -213,7 +240,13 @@ class ValidateOperator(StageOperator):
         return self.store.uri(self.model_spec.name, *parts)
 
 
-def _key(snapshot: SnapshotRef, suite: dict[str, Any] | None, references: list[SnapshotRef], spec: ModelSpec) -> str:
+def _key(
+    snapshot: SnapshotRef,
+    suite: dict[str, Any] | None,
+    references: list[SnapshotRef],
+    spec: ModelSpec,
+    still: tuple[SnapshotRef, timedelta] | None,
+) -> str:
     """Name a judgement: the rows, the rules, and what they are compared with."""
     rules = {
         "form": _FORM,
@@ -223,7 +256,8 @@ def _key(snapshot: SnapshotRef, suite: dict[str, Any] | None, references: list[S
         "task": spec.task,
         "columns": spec.features.columns,
     }
-    against = [reference.digest for reference in references]
+    against: list[Any] = [reference.digest for reference in references]
+    against += [still[0].digest, format_duration(still[1])] if still else []
     return f"{snapshot.id}:{digest_json(rules)[:12]}:{digest_json(against)[:12]}"
 
 

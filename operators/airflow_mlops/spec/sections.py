@@ -91,7 +91,9 @@ class ValidateSpec(Section):
     quarantine_rows: int = Field(1000, ge=0, description="Most failing rows kept as evidence.")
     min_rows: int = Field(50, ge=1, description="Fewer rows block the run.")
     max_row_ratio: float = Field(
-        4.0, gt=1, description="Rows per day against the champion's training snapshot: warn beyond, either way."
+        4.0,
+        gt=1,
+        description="So many times the rows, or less than that part of them: beyond every window of training.",
     )
     max_null_increase: float = Field(
         0.3, gt=0, le=1, description="A column whose share of nulls grew by more than this blocks the run."
@@ -100,6 +102,9 @@ class ValidateSpec(Section):
         1.0, ge=0, description="How far beyond the reference's range, in widths of it, a number is still believed."
     )
     max_out_of_range: float = Field(0.01, ge=0, le=1, description="Share of values beyond that margin that blocks.")
+    accept: list[str] = Field(
+        default_factory=list, description="Columns a person has looked at: what would block in them only marks."
+    )
 
 
 class FeaturesSpec(Section):

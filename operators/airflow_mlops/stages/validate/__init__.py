@@ -1,5 +1,6 @@
 """Is this snapshot fit for use? The suite's answer and the data check's, in one verdict."""
 
+from airflow_mlops.stages.validate.batch_check import Former
 from airflow_mlops.stages.validate.findings import Finding, verdict_of, worst_first
 from airflow_mlops.stages.validate.profile import profile
 from airflow_mlops.stages.validate.suggest import suggest_suite
@@ -7,6 +8,7 @@ from airflow_mlops.stages.validate.validate import Validation, profile_of, valid
 
 __all__ = [
     "Finding",
+    "Former",
     "Validation",
     "profile",
     "profile_of",

@@ -8,10 +8,10 @@ do: a new station, a crisis, another season. That is for the drift stage to see.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.stages.validate.batch_check import Former, batch_check, counted, repeated
 from airflow_mlops.stages.validate.findings import Finding, Severity, failed
 from airflow_mlops.stages.validate.stretches import new_stretches
 from airflow_mlops.stages.validate.target_check import target_check
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
 
-# A whole batch twice makes 0.5. Some sources do send a few rows again: that is marked, not blocked.
-DUPLICATES_BLOCK = 0.4
-DUPLICATES_WARN = 0.01
 # A third of the increase that blocks is worth a look.
 NULLS_WARN = 1 / 3
 
@@ -40,6 +37,7 @@ def data_check(
     *,
     reference: Profile | None = None,
     earlier: Mapping[str, str] | None = None,
+    former: Former | None = None,
 ) -> list[Finding]:
     """Compare a snapshot with a reference, and with itself where there is none yet.
 
@@ -53,18 +51,26 @@ def data_check(
         Thresholds from ``validate``; the words for columns from ``data`` and ``features``.
     earlier : mapping, optional
         From the ``content`` of earlier snapshots to their id.
+    former : Former, optional
+        The look before.
 
     Returns
     -------
     list of Finding
         Only what failed, in the order: schema, rows, nulls, values, target, stretches of the newest rows.
     """
-    findings = [*_schema(current, spec, reference), *_rows(current, spec, reference, earlier or {})]
+    findings = [*_schema(current, spec, reference)]
+    findings += batch_check(table, current, spec, reference, earlier or {}, former)
     findings += _nulls(current, spec, reference)
     findings += value_check(table, current, spec, reference)
     if spec.data.target in current["columns"]:
         findings += target_check(current, spec, reference)
-    return [*findings, *_stretches(table, spec, reference, findings)]
+    findings += _stretches(table, spec, reference, findings)
+    return [_accepted(finding) if finding.column in spec.validate_.accept else finding for finding in findings]
+
+
+def _accepted(finding: Finding) -> Finding:
+    return replace(finding, severity="warning") if finding.severity == "critical" else finding
 
 
 def _schema(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
@@ -92,44 +98,6 @@ def _schema(current: Profile, spec: ModelSpec, reference: Profile | None) -> Ite
 
 def _used_columns(spec: ModelSpec) -> set[str]:
     return {spec.data.time, spec.data.target, *spec.data.key, *spec.features.columns, *spec.evaluate.slices}
-
-
-def _rows(
-    current: Profile, spec: ModelSpec, reference: Profile | None, earlier: Mapping[str, str]
-) -> Iterator[Finding]:
-    rows, limits = current["rows"], spec.validate_
-    if rows < limits.min_rows:
-        text = f"only {rows} rows, fewer than validate.min_rows = {limits.min_rows}"
-        yield failed("enough rows", None, "critical", text, observed=rows)
-    if current["content"] in earlier:
-        text = (
-            f"the rows are those of snapshot {earlier[current['content']]}, with other times: an old batch came again"
-        )
-        yield failed("rows are new", None, "critical", text)
-    yield from _duplicates(current, spec, reference)
-    before, now = _rows_per_day(reference), _rows_per_day(current)
-    if before and now and not 1 / limits.max_row_ratio <= now / before <= limits.max_row_ratio:
-        text = f"{now:,.0f} rows a day, but {before:,.0f} at training: {now / before:.2g} times as many"
-        yield failed("rows a day", None, "warning", text, observed=round(now / before, 3))
-
-
-def _duplicates(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
-    usual = reference["duplicates"] if reference else 0.0
-    share = current["duplicates"]
-    what = f"the key ({', '.join(spec.data.key)})" if spec.data.key else "all columns"
-    text = f"{share:.0%} of rows repeat an earlier row in {what}, {usual:.0%} at training"
-    if share - usual >= DUPLICATES_BLOCK:
-        yield failed("rows come once", None, "critical", text, observed=round(share, 4))
-    elif share - usual >= DUPLICATES_WARN:
-        yield failed("rows come once", None, "warning", text, observed=round(share, 4))
-
-
-def _rows_per_day(profile: Profile | None) -> float | None:
-    if profile is None or not profile["start"]:
-        return None
-    span = datetime.fromisoformat(profile["end"]) - datetime.fromisoformat(profile["start"])
-    # Of less than a day the rate says more about the hour than about the source.
-    return profile["rows"] / (span.total_seconds() / 86_400) if span.total_seconds() >= 86_400 else None
 
 
 def _nulls(
@@ -172,6 +140,8 @@ def _stretches(
         found = [
             *_nulls(stretch.profile, spec, reference, is_stretch=True),
             *value_check(stretch.rows, stretch.profile, spec, reference),
+            *repeated(stretch.profile, spec, reference),
+            *counted(stretch.profile, spec, reference, span=max(stretch.span, spec.monitor_window)),
         ]
         for finding in found:
             if finding.severity != "critical" or finding.column in stopped:

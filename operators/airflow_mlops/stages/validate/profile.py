@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_bytes, encode_table
 from airflow_mlops.stages.validate.association import associations, leanings
+from airflow_mlops.stages.validate.rows_profile import rows_profile
+from airflow_mlops.stages.validate.values import kind_of, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     import numpy as np
     import pyarrow as pa
@@ -20,8 +23,10 @@ MAX_VALUES = 500
 MAX_STEPS = 1500
 # Parts of a snapshot's time, and the fewest values that make a median of one.
 PARTS, MIN_PART = 8, 20
+# Texts this common are followed from part to part.
+COMMON_TEXT = 0.02
 # Of profiles that are stored: one of another form is made again.
-FORM = 2
+FORM = 3
 
 
 def profile(
@@ -31,6 +36,8 @@ def profile(
     target: str | None = None,
     key: Sequence[str] = (),
     sensitive: Sequence[str] = (),
+    features: Sequence[str] = (),
+    window: timedelta | None = None,
     is_classification: bool = True,
 ) -> dict[str, Any]:
     """Describe a snapshot, column by column.
@@ -47,6 +54,10 @@ def profile(
         Columns that identify a row; all columns where there is none.
     sensitive : sequence of str
         Columns described by type and nulls alone.
+    features : sequence of str
+        Columns by which a row that comes again is known; all but time and target where there is none.
+    window : timedelta, optional
+        Length of the windows whose rows are counted.
     is_classification : bool, default=True
         Whether the target is a class.
 
@@ -54,14 +65,17 @@ def profile(
     -------
     dict
         JSON: ``rows``, ``start``, ``end``, ``content`` (digest of all columns but the time), ``duplicates`` (share of
-        rows whose key came before), ``columns``, and of a target ``classes``, ``associations`` and ``leanings``.
+        rows whose key came before), what `rows_profile` tells, ``columns``, and of a target ``classes``,
+        ``associations`` and ``leanings``.
     """
     present, hidden = target in table.column_names, (time, *sensitive)
+    known_by = features or [name for name in table.column_names if name not in (time, target)]
     return {
         "form": FORM,
         **columns_of(table, time=time, sensitive=sensitive),
         "content": digest_bytes(encode_table(table.drop_columns([time]) if time in table.column_names else table)),
-        "duplicates": _duplicates(table, key),
+        "duplicates": duplicates(table, key),
+        **rows_profile(table, time=time, columns=known_by, window=window, sensitive=sensitive),
         "classes": _counts(table, target) if present and target and is_classification else {},
         "associations": associations(table, target, skip=hidden, is_classification=is_classification)
         if present and target
@@ -78,30 +92,6 @@ def columns_of(table: pa.Table, *, time: str, sensitive: Sequence[str] = ()) -> 
         **_span(table, time),
         "columns": {name: _column(table, name, parts, is_sensitive=name in sensitive) for name in table.column_names},
     }
-
-
-def kind_of(type_: pa.DataType) -> str:
-    """Return what a column holds, whatever its width: number, boolean, text, time, nothing or other."""
-    import pyarrow as pa
-
-    if pa.types.is_boolean(type_):
-        return "boolean"
-    if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
-        return "number"
-    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-        return "text"
-    if pa.types.is_temporal(type_):
-        return "time"
-    return "nothing" if pa.types.is_null(type_) else "other"
-
-
-def numbers(table: pa.Table, name: str) -> np.ndarray:
-    """Return a numeric column as floats, NaN where it is null or infinite."""
-    import numpy as np
-    import pyarrow as pa
-
-    values = table.column(name).cast(pa.float64(), safe=False).to_numpy()
-    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _span(table: pa.Table, time: str) -> dict[str, str | None]:
@@ -129,7 +119,8 @@ def _parts(table: pa.Table, time: str) -> np.ndarray:
     return np.where(np.isfinite(share), np.minimum(np.nan_to_num(share) * PARTS, PARTS - 1), -1).astype(int)
 
 
-def _duplicates(table: pa.Table, key: Sequence[str]) -> float:
+def duplicates(table: pa.Table, key: Sequence[str]) -> float:
+    """Return the share of rows whose key, or whose every column where there is none, came before."""
     import pyarrow as pa
 
     names = [name for name in (key or table.column_names) if name in table.column_names]
@@ -149,7 +140,7 @@ def _column(table: pa.Table, name: str, parts: np.ndarray, *, is_sensitive: bool
     if kind == "number":
         return {**described, **_number(numbers(table, name), parts)}
     if kind == "text":
-        return {**described, **_text(column)}
+        return {**described, **_text(column, parts)}
     return described
 
 
@@ -185,14 +176,33 @@ def _medians(values: np.ndarray, parts: np.ndarray) -> list[float]:
     return [float(np.median(each)) for each in within if len(each) >= MIN_PART]
 
 
-def _text(column: pa.ChunkedArray) -> dict[str, Any]:
+def _text(column: pa.ChunkedArray, parts: np.ndarray) -> dict[str, Any]:
     import pyarrow.compute as pc
 
     counts = pc.value_counts(column.drop_null())
     order = pc.sort_indices(counts.field(1), sort_keys=[("", "descending")])[:MAX_VALUES]
     top = counts.take(order)
     values = dict(zip(top.field(0).to_pylist(), top.field(1).to_pylist(), strict=True))
-    return {"distinct": len(counts), "values": values}
+    common = [value for value, count in values.items() if count >= COMMON_TEXT * (len(column) - column.null_count)]
+    return {"distinct": len(counts), "values": values, "shares": _shares(column, common, parts)}
+
+
+def _shares(column: pa.ChunkedArray, values: Sequence[str], parts: np.ndarray) -> dict[str, list[float]]:
+    """Give the share of each value in each part of the snapshot's time that has enough rows."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    codes = pc.fill_null(pc.index_in(column, value_set=pa.array(values, column.type)), -1).to_numpy()
+    # Of rows without a time nobody knows the part, and what is null has no share.
+    is_known = column.is_valid().to_numpy() & (parts >= 0)
+    sizes = np.bincount(parts[is_known], minlength=PARTS)
+    found = {}
+    for code, value in enumerate(values):
+        counts = np.bincount(parts[is_known & (codes == code)], minlength=PARTS)
+        enough = sizes >= MIN_PART
+        found[value] = [round(float(share), 4) for share in counts[enough] / sizes[enough]]
+    return found
 
 
 def _counts(table: pa.Table, name: str) -> dict[str, int]:

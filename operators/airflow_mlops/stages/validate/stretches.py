@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.stages.validate.profile import columns_of
+from airflow_mlops.stages.validate.profile import columns_of, duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +30,17 @@ class Stretch:
     positions : ndarray of shape (n_rows,)
         Where the rows are in the snapshot.
     profile : dict
-        Of these rows, without what is said of the whole table.
+        Of these rows: ``columns``, ``rows``, ``start``, ``end`` and ``duplicates``.
     """
 
     rows: pa.Table
     positions: np.ndarray
     profile: dict[str, Any]
+
+    @property
+    def span(self) -> timedelta:
+        """From its oldest row to its newest."""
+        return datetime.fromisoformat(self.profile["end"]) - datetime.fromisoformat(self.profile["start"])
 
     def __str__(self) -> str:
         """Name it by its days."""
@@ -67,10 +72,11 @@ def new_stretches(table: pa.Table, spec: ModelSpec, reference: dict[str, Any] | 
         return
     moments = table.column(time).cast(pa.timestamp("us"), safe=False).to_numpy()
     order = np.argsort(moments, kind="stable")[: len(moments) - table.column(time).null_count]
-    for first, last in _cuts(moments[order], _utc(reference["end"]), spec):
+    for first, last in _cuts(moments[order], utc(reference["end"]), spec):
         positions = np.sort(order[first:last])
         rows = table.take(positions)
-        yield Stretch(rows, positions, columns_of(rows, time=time, sensitive=spec.data.sensitive))
+        described = columns_of(rows, time=time, sensitive=spec.data.sensitive)
+        yield Stretch(rows, positions, {**described, "duplicates": duplicates(rows, spec.data.key)})
 
 
 def _cuts(moments: np.ndarray, covered: np.datetime64, spec: ModelSpec) -> Iterator[tuple[int, int]]:
@@ -96,7 +102,8 @@ def _cuts(moments: np.ndarray, covered: np.datetime64, spec: ModelSpec) -> Itera
         high = min(high - length, moments[first])
 
 
-def _utc(text: str) -> np.datetime64:
+def utc(text: str) -> np.datetime64:
+    """Read a profile's time, UTC where it has no zone."""
     import numpy as np
 
     moment = datetime.fromisoformat(text)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_mlops.spec import ModelSpec
+    from airflow_mlops.stages.validate.batch_check import Former
 
 # A summary travels between tasks: so many findings, and so much of each sentence.
 SUMMARY_FINDINGS = 8
@@ -81,6 +82,7 @@ def validate(
     suite: Mapping[str, Any] | None = None,
     reference: Mapping[str, Any] | None = None,
     earlier: Mapping[str, str] | None = None,
+    former: Former | None = None,
 ) -> Validation:
     """Check a snapshot against its suite and against what the champion was trained on.
 
@@ -98,6 +100,8 @@ def validate(
         Profile of what the champion was trained on; none before the first champion.
     earlier : mapping, optional
         From the ``content`` of earlier snapshots to their id, to notice an old batch that comes again.
+    former : Former, optional
+        The look before, to notice that nothing new came, or rows that were there then.
 
     Raises
     ------
@@ -106,7 +110,8 @@ def validate(
     MissingExtra
         There is a suite, and Great Expectations is not installed.
     """
-    compared = data_check(table, dict(current), spec, reference=dict(reference) if reference else None, earlier=earlier)
+    against = dict(reference) if reference else None
+    compared = data_check(table, dict(current), spec, reference=against, earlier=earlier, former=former)
     keep = spec.validate_.quarantine_rows
     expectations = run_suite(table.to_pandas(), suite, keep_rows=keep, sensitive=spec.data.sensitive) if suite else []
     findings = [*compared, *expectations]
@@ -127,9 +132,11 @@ def profile_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
         target=spec.data.target,
         key=spec.data.key,
         sensitive=spec.data.sensitive,
+        features=spec.features.columns,
+        window=spec.monitor_window,
         is_classification=spec.task != "regression",
     )
-    return {"task": spec.task, **described}
+    return {"task": spec.task, "features": spec.features.columns, **described}
 
 
 def _quarantine(

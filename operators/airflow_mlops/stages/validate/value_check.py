@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.findings import Finding, failed
-from airflow_mlops.stages.validate.profile import numbers
+from airflow_mlops.stages.validate.renamed import renamed
 from airflow_mlops.stages.validate.unit_check import named_after, unit_check
+from airflow_mlops.stages.validate.values import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,6 +175,7 @@ def _categories(name: str, now: dict[str, Any], then: dict[str, Any], rows_then:
     rows = sum(now["values"].values())
     unseen = {value: count for value, count in now["values"].items() if value not in then["values"]}
     share = sum(unseen.values()) / rows
+    renames = renamed(now, then)
     spellings = {value.strip().casefold() for value in then["values"]}
     respelled = [value for value in unseen if value.strip().casefold() in spellings]
     respelled_share = sum(unseen[value] for value in respelled) / rows
@@ -183,13 +185,17 @@ def _categories(name: str, now: dict[str, Any], then: dict[str, Any], rows_then:
     elif share > UNSEEN_BLOCK and now["distinct"] >= UNSEEN_FACTOR * then["distinct"]:
         text = f"{share:.0%} of {name!r} were never seen: {now['distinct']} values, {then['distinct']} at training"
         yield failed("categories", name, "critical", f"{text}; ids instead of names?", observed=round(share, 4))
+    elif renames:
+        more = f"; and {len(renames) - 1} more" if len(renames) > 1 else ""
+        text = f"a value of {name!r} seems renamed: {renames[0]}{more}"
+        yield failed("renamed", name, "critical", text, observed=len(renames))
     elif unseen:
         text = f"{len(unseen)} new values of {name!r} in {share:.1%} of rows, such as {next(iter(unseen))!r}"
         yield failed("categories", name, "info", text, observed=round(share, 4))
     lost = [
         value for value, count in then["values"].items() if count > COMMON * rows_then and value not in now["values"]
     ]
-    if lost and respelled_share <= SPELLING_SHARE:
+    if lost and respelled_share <= SPELLING_SHARE and not renames:
         text = (
             f"{name!r} has no {', '.join(map(repr, lost))} any more, each more than {COMMON:.0%} at training: a filter?"
         )

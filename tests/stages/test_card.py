@@ -32,8 +32,8 @@ def test_members_stand_with_weight_and_training():
         ("regression", -4.5, [], "Every prediction is lowered by 4.5, in the unit of `minutes`."),
         (
             "binary", 0.2, [0, 1],
-            "The probability of `minutes` = 1 is raised for every row, from 10 % to 11.9 % and 50 % to 55 % for instance "
-            "(+0.2 in log-odds).",
+            "The probability of `minutes` = 1 is raised for every row, from 10 % to 11.9 % and 50 % to 55 % for "
+            "instance (+0.2 in log-odds).",
         ),
         (
             "multiclass", [0.3, -0.3], ["early", "late"],

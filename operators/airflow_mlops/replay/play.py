@@ -146,6 +146,7 @@ class Player:
         at = float(self.board.positions[model[1]])
         self._play = Play(np.full(len(matrix.cells), np.nan), model[1] + 1)
         self._pool: list[Model] = [model]
+        self._have_served = {model}
         self._served_from = matrix.looks[model[1]].serves
         self._serving = Serving(((model, 1.0),))
         self._play.servings.append((self._served_from, self._serving))
@@ -278,12 +279,10 @@ class Player:
         serving = self._with(model)
         passed = self.gates is None or self.gates.full(serving, self._serving, model, look)
         self._play.trainings.append(Trained(look, model, passed, float(board.matrix.seconds[model])))
-        if not passed:
+        if passed:
+            self._serve(look, serving)
+        else:
             past.refused += 1
-            return
-        past.refused = 0
-        self._fresh_after.append(past.now)
-        self._serve(look, serving)
 
     def _with(self, model: Model) -> Serving:
         """Weigh the new version with the others, by what was known before the rows that it is judged on."""
@@ -312,5 +311,11 @@ class Player:
         self._serve(look, serving)
 
     def _serve(self, look: int, serving: Serving) -> None:
+        past, newest = self._past, self._pool[-1]
+        # A version that the full gate refused may come to serve later, when its weeks have shown what it is worth.
+        if newest not in self._have_served and newest in dict(serving.weights):
+            past.refused = 0
+            self._have_served.add(newest)
+            self._fresh_after.append(past.now)
         self._serving = serving
         self._play.servings.append((self.board.matrix.looks[look].serves, serving))

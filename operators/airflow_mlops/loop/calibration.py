@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Below, even the promise of the largest of all would be an alarm in every eleventh look.
 FEWEST_WINDOWS = 10
 _SCALE = 0.9
+# Windows so near resemble each other, and leave each other out.
+_NEIGHBOURS = 2
 # A column that never moved in the past has a scale too.
 _LEAST_SCALE = 0.01
 
@@ -107,9 +109,8 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
         )
     # As odds, so that no column's threshold is scaled to one or beyond, where nothing is ever found.
     odds = table / np.maximum(1 - table, 1e-9)
-    scales = np.maximum(np.quantile(odds, _SCALE, axis=1), _LEAST_SCALE)
-    counted = np.where(table < SMALLEST_EFFECT, 0.0, odds)
-    largest = np.sort((counted / scales[:, None]).max(axis=0))
+    scales = _scales(odds)
+    largest = np.sort(_largest(np.where(table < SMALLEST_EFFECT, 0.0, odds), odds))
     place = max(1, int(false_alarms * (windows + 1) + 1e-9))
     factor = float(largest[windows - place])
     low, high = (float(betaincinv(place, windows + 1 - place, share)) for share in (0.025, 0.975))
@@ -124,6 +125,24 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
         dict(zip(names, np.median(table, axis=1).tolist(), strict=True)),
         dict(zip(names, table.max(axis=1).tolist(), strict=True)),
     )
+
+
+def _scales(odds: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return np.maximum(np.quantile(odds, _SCALE, axis=1), _LEAST_SCALE)
+
+
+def _largest(counted: np.ndarray, odds: np.ndarray) -> np.ndarray:
+    """Return the largest column of each window, scaled by other windows: the next one has no part in them either."""
+    import numpy as np
+
+    windows = odds.shape[1]
+    found = np.empty(windows)
+    for place in range(windows):
+        others = np.abs(np.arange(windows) - place) > _NEIGHBOURS
+        found[place] = (counted[:, place] / _scales(odds[:, others])).max()
+    return found
 
 
 def _needed(rate: float) -> int:

@@ -13,7 +13,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import SignalsUnusable
-from airflow_mlops.loop.effects import long_run_variance
+from airflow_mlops.loop.clusters import long_run_variance, sureness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,7 @@ def _of_probabilities(metric: str, now: Answered, past: Answered | None) -> Esti
     if past is None:
         chances = now.said / now.said.sum(axis=1, keepdims=True)
         expected, variance = _moments(chances, losses)
-        return _estimate(expected, float(variance.sum()) / len(expected) ** 2, 0, UNCALIBRATED)
+        return _estimate(expected, float(variance.sum()) / len(expected) ** 2, None, UNCALIBRATED)
     if past.happened is None:
         raise SignalsUnusable("the answers of the past have no labels; pass what happened beside them.")
     logs, past_logs = _logs(now.said), _logs(past.said)
@@ -139,7 +139,7 @@ def _of_probabilities(metric: str, now: Answered, past: Answered | None) -> Esti
     slope = _slope(mean_at, fitted)
     doubt = float(slope @ covariance @ slope)
     chance = inflation * float(variance.sum()) / len(expected) ** 2
-    return _estimate(expected, chance + doubt, len(past_expected), "calibrated probabilities")
+    return _estimate(expected, chance + doubt, past, "calibrated probabilities")
 
 
 def _of_numbers(metric: str, now: Answered, past: Answered) -> Estimate:
@@ -161,14 +161,20 @@ def _of_numbers(metric: str, now: Answered, past: Answered) -> Estimate:
     doubt = float(long_run_variance(_day_totals((share / counts)[then][:, None] * residual[:, None], past.days))[0])
     inflation = _inflation(residual, variance[then], past.days, now)
     chance = inflation * float(variance[place].sum()) / len(place) ** 2
-    return _estimate(
-        usual[place], chance + doubt, len(losses), f"usual error of answers of that size, {len(counts)} sizes"
-    )
+    return _estimate(usual[place], chance + doubt, past, f"usual error of answers of that size, {len(counts)} sizes")
 
 
-def _estimate(expected: np.ndarray, variance: float, past_rows: int, method: str) -> Estimate:
+def _estimate(expected: np.ndarray, variance: float, past: Answered | None, method: str) -> Estimate:
+    import numpy as np
+    from scipy.special import stdtrit
+
+    days = len(np.unique(past.days)) if past is not None and past.days is not None else 0
+    # Of few days it is not known well how much they differ.
+    quantile = float(stdtrit(max(3.0, sureness(days)), 0.975)) if days > 1 else 1.96
     loss, error = float(expected.mean()), sqrt(variance)
-    return Estimate(loss, max(0.0, loss - 1.96 * error), loss + 1.96 * error, error, len(expected), past_rows, method)
+    reach = quantile * error
+    past_rows = 0 if past is None else len(past.said)
+    return Estimate(loss, max(0.0, loss - reach), loss + reach, error, len(expected), past_rows, method)
 
 
 def _class_losses(metric: str, said: np.ndarray) -> np.ndarray:

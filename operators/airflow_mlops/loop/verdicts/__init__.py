@@ -1,8 +1,8 @@
 """From what a look measured, and what the looks before it found, to signals with verdicts."""
 
 from airflow_mlops.loop.verdicts.drift import data_drift, prediction_drift
+from airflow_mlops.loop.verdicts.losses import Level, estimated_quality, quality
 from airflow_mlops.loop.verdicts.persistence import is_beyond, persistent, with_past
-from airflow_mlops.loop.verdicts.quality import Level, estimated_quality, quality
 from airflow_mlops.loop.verdicts.readings import readings
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from math import sqrt
 from statistics import median
 from typing import TYPE_CHECKING, Self
@@ -24,12 +23,14 @@ QUALITY, ESTIMATED_QUALITY = "quality", "estimated_quality"
 SMALLEST_LOSS = 0.02
 # Changes from window to window below which their size is not known.
 FEWEST_CHANGES = 3
+# How many windows lie between two whose losses are compared.
+_LAGS = (1, 2, 3)
 # Two values of a normal sample differ by so many standard deviations in the median.
 _MEDIAN_CHANGE = 0.6745 * sqrt(2)
 # The median of a normal sample varies so many times as much as its mean.
 _MEDIAN_VARIANCE = 1.5708
-# A deviation from the median of absolute changes is as sure as one from so many values a change.
-_CHANGE_EFFICIENCY = 0.37
+# A deviation from medians of absolute changes is about as sure as one from so many values a change.
+_CHANGE_EFFICIENCY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Level:
     losses : int
         How many they were.
     noise : float or None
-        Median absolute change of the served loss from one window to the next.
+        Median absolute change of the served loss from one window to another: the next, the second or the third,
+        whichever differs most, for windows often resemble the one before.
     changes : int
         How many they were.
     """
@@ -56,13 +58,11 @@ class Level:
     @classmethod
     def of(cls, first_losses: Sequence[float], served_losses: Sequence[float]) -> Self:
         """Measure both on losses in the order of time; how many of the last ones count, the caller says."""
-        changes = [abs(after - before) for before, after in pairwise(served_losses)]
-        return cls(
-            median(first_losses) if first_losses else None,
-            len(first_losses),
-            median(changes) if changes else None,
-            len(changes),
-        )
+        served = list(served_losses)
+        apart = [[abs(after - before) for before, after in zip(served, served[lag:], strict=False)] for lag in _LAGS]
+        known = [median(changes) for changes in apart if len(changes) >= FEWEST_CHANGES]
+        fresh = median(first_losses) if first_losses else None
+        return cls(fresh, len(first_losses), max(known, default=None), max(0, len(served) - 1))
 
     def limit(self, rate: float, *, error: float = 0.0) -> float | None:
         """Return the loss that a window stays below with probability ``1 - rate`` where nothing has changed.
@@ -77,8 +77,8 @@ class Level:
         Notes
         -----
         Windows are taken as a normal sample around the level; both are estimated, so the limit is a quantile of
-        Student's t of the few changes it is known from. Windows that resemble the one before change by less than they
-        differ from the level, and alarm more often than ``rate``.
+        Student's t of the few changes it is known from. Windows that resemble several before them change by less than
+        they differ from the level, and alarm more often than ``rate``.
         """
         from scipy.special import stdtrit
 
@@ -108,7 +108,7 @@ def quality(
     level : Level
         Of windows before it.
     error : float, optional
-        Standard error of the loss: see `effects.mean_error`.
+        Standard error of the loss: see `clusters.mean_error`.
     min_labels : int
         Fewer labelled answers have no verdict...
     maturity : float

@@ -125,7 +125,11 @@ class ModelRef(Ref):
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRef(Ref):
-    """The verdict on a challenger, with the epoch it was judged against."""
+    """The verdict on a challenger, with the epoch it was judged against.
+
+    ``action`` is what asked for it, ``gate`` is "full" after a training and "light" where nothing was trained, and
+    ``trained_id`` names the model that was trained for it, which may be a member of the challenger only.
+    """
 
     id: str
     uri: str
@@ -137,6 +141,9 @@ class EvaluationRef(Ref):
     html_uri: str | None = None
     mlflow_run_id: str | None = None
     model_id: str | None = None
+    action: str = "retrain"
+    gate: str = "full"
+    trained_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +161,19 @@ class DeploymentRef(Ref):
 
 @dataclass(frozen=True, slots=True)
 class RequestRef(Ref):
-    """Why a training runs, where in event time it stands, and on which rows; ``decision`` is the ledger's key of it."""
+    """Why a run goes on, where in event time it stands, and on which rows it trains.
+
+    ``decision`` is the ledger's key of the decision that is taken, ``action`` what it asks for. Where that needs no
+    training, ``weights`` are those of the members that are to serve, by model id.
+    """
 
     cause: str
     now: str
     window: str
     reason: str
     decision: str | None = None
+    action: str = "retrain"
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

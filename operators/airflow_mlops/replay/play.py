@@ -110,6 +110,8 @@ class Player:
         window that the model has not seen.
     keep : bool
         Keep each decision with its rule tree.
+    forced : frozenset of int
+        Looks at which a training is made whatever the policy chooses: those of a clock.
     """
 
     board: Board
@@ -118,6 +120,7 @@ class Player:
     measure: Measure | None = None
     lag: int = 0
     keep: bool = False
+    forced: frozenset[int] = frozenset()
 
     def play(self) -> Play:
         """Play the policy from the first champion on.
@@ -166,14 +169,15 @@ class Player:
         self._learn(look)
         self._fill(look)
         choice = choose(past, self.policy)
-        self._play.actions.append(choice.action)
+        action = "retrain" if look in self.forced else choice.action
+        self._play.actions.append(action)
         if past.earlier or self._persists:
             past.earlier = [*past.earlier, choice.signals][-50:]
         if self.keep:
             self._play.choices.append(choice)
-        if choice.action == "retrain":
-            self._train(look, choice.window or "all")
-        elif choice.action in ("re-weigh", "re-elect", "recalibrate"):
+        if action == "retrain":
+            self._train(look, choice.window or self._next_window())
+        elif action in ("re-weigh", "re-elect", "recalibrate"):
             self._change(look, choice)
 
     def _answer(self, until: int) -> None:
@@ -266,6 +270,10 @@ class Player:
         assert settings is not None
         windows = tuple(self._windows[-settings.windows :])
         return self.board.shift(as_weights(weights), windows, settings, self._serving.shift)
+
+    def _next_window(self) -> str:
+        """Return the training window whose turn it is."""
+        return self.policy.windows[(len(self._past.trained) - 1) % len(self.policy.windows)]
 
     def _train(self, look: int, window: str) -> None:
         board, past = self.board, self._past

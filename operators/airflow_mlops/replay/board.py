@@ -125,7 +125,7 @@ class Board:
 
     def row_losses(self, serving: Serving, cells: Sequence[int]) -> np.ndarray:
         """Return the loss of each sampled row of some cells."""
-        from airflow_mlops.replay.links import losses_of
+        from airflow_mlops.stages.links import losses_of
 
         output, target = self.outputs(serving.weights, cells)
         return losses_of(self.matrix.task, target, output + serving.shift, self.matrix.metric, clip=self.matrix.clip)

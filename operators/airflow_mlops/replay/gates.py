@@ -89,7 +89,7 @@ class Gates:
     def _baseline(self, model: Model, cells: Sequence[int]) -> np.ndarray:
         import numpy as np
 
-        from airflow_mlops.replay.links import losses_of
+        from airflow_mlops.stages.links import losses_of
 
         matrix = self.board.matrix
         target = np.concatenate([matrix.target[cell, : matrix.rows[cell]] for cell in cells])

@@ -1,55 +1,13 @@
-"""Model outputs on the scale on which a committee averages them, and the loss of each row from there.
-
-The link of a binary task is the logit of its second class, that of several classes the logarithm of their
-probabilities, and that of a regression the prediction itself.
-"""
+"""The loss of each row from outputs on the scale on which a committee averages them, `link_of`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_mlops.errors import HistoryUnusable
-from airflow_mlops.stages.evaluate.predictions import CLIP, Predictions
+from airflow_mlops.stages.evaluate.predictions import CLIP
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-def links_of(task: str, predictions: Predictions, *, clip: float = CLIP) -> np.ndarray:
-    """Bring the answers of one model to the link scale.
-
-    Parameters
-    ----------
-    task : {"binary", "multiclass", "regression"}
-        Kind of target.
-    predictions : Predictions
-        With probabilities unless it is a regression; two classes where the task is binary.
-    clip : float, default=1e-6
-        No probability counts as less, so that no link is infinite.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,) or (n_rows, n_classes)
-        The second for several classes.
-
-    Raises
-    ------
-    HistoryUnusable
-        A classifier gives labels without probabilities.
-    """
-    import numpy as np
-
-    if task == "regression":
-        return predictions.labels.astype("float64")
-    if predictions.probabilities is None:
-        raise HistoryUnusable(
-            "a replay averages and corrects probabilities, and this classifier gives labels only; name an estimator "
-            "with predict_proba in train.estimator."
-        )
-    probabilities = np.clip(predictions.probabilities, clip, 1 - clip)
-    if task == "binary":
-        return np.log(probabilities[:, 1] / (1 - probabilities[:, 1]))
-    return np.log(probabilities)
 
 
 def losses_of(task: str, target: np.ndarray, outputs: np.ndarray, metric: str, *, clip: float = CLIP) -> np.ndarray:
@@ -93,9 +51,9 @@ def _binary(target: np.ndarray, logits: np.ndarray, metric: str, clip: float) ->
     # The logit of what happened; its logistic function is the probability that was given to it.
     toward = np.where(target > 0.5, logits, -logits) + 0 * target
     if metric == "brier":
-        return (1 / (1 + np.exp(toward))) ** 2
+        return (1 / (1 + np.exp(np.clip(toward, -500, 500)))) ** 2
     bound = np.log((1 - clip) / clip)
-    return np.logaddexp(0, -np.clip(toward, -bound, bound))
+    return np.log1p(np.exp(-np.clip(toward, -bound, bound)))
 
 
 def _multiclass(target: np.ndarray, logarithms: np.ndarray, metric: str, clip: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -31,6 +31,8 @@ from airflow_mlops.spec import ModelSpec, load_spec
 from airflow_mlops.stages.validate import Former, profile_of, validate
 
 REFERENCE_BATCHES = 8
+# A fault is put into one batch of so many.
+EVERY = 4
 FLIGHTS = Path(__file__).parents[1] / "dags" / "specs" / "flights.yaml"
 
 # Takes a batch, the spec, a source of chance and the batch before.
@@ -100,7 +102,13 @@ def measure(spec: ModelSpec, batches: list[pa.Table]) -> dict[str, object]:
         good[name] = {"batches": len(judged), "blocked": len(blocked), "marked": marked, "reasons": blocked}
         share = f"{len(blocked)} of {len(judged)} good batches blocked, {marked} marked"
         print(f"{spec.name}, against the {name}: {share}", *map("; ".join, blocked[:5]), sep="\n    ")
-    faults = {name: dict(outcomes(fault, spec, batches)) for name, (fault, _) in FAULTS.items()}
+    pairs = list(against_those_before(batches))
+    # From the fifth on, so that each has a look before.
+    cases = [
+        (profile_of(pairs[number][0], spec), *(pairs[one][1] for one in (number - 1, number)))
+        for number in range(EVERY, len(pairs), EVERY)
+    ]
+    faults = {name: dict(outcomes(fault, spec, cases)) for name, (fault, _) in FAULTS.items()}
     for name, counts in faults.items():
         expected, total = FAULTS[name][1], sum(counts.values())
         # A good week may be marked by itself: what must pass must only not be blocked.
@@ -146,14 +154,11 @@ def judge(batch: pa.Table, spec: ModelSpec, reference: Profile, before: pa.Table
     return found.verdict, [finding.message for finding in found.findings if finding.severity == "critical"]
 
 
-def outcomes(fault: Fault, spec: ModelSpec, batches: list[pa.Table]) -> Counter[str]:
-    """Put a fault into every fourth batch and count the verdicts."""
+def outcomes(fault: Fault, spec: ModelSpec, cases: Sequence[tuple[Profile, pa.Table, pa.Table]]) -> Counter[str]:
+    """Put a fault into each batch and count the verdicts."""
     counts: Counter[str] = Counter()
-    for number, (reference, before, batch) in enumerate(looks(against_those_before(batches), spec)):
-        if number % 4 or before is None:
-            continue
-        frames = (batch.to_pandas(), before.to_pandas())
-        broken = fault(frames[0], spec, np.random.default_rng(number), frames[1])
+    for number, (reference, before, batch) in enumerate(cases):
+        broken = fault(batch.to_pandas(), spec, np.random.default_rng(number), before.to_pandas())
         if broken is not None:
             table = pa.Table.from_pandas(broken, preserve_index=False)
             counts[judge(table, spec, reference, before)[0]] += 1

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Windows whose rows are counted, the newest.
 MOST_WINDOWS = 60
+# The oldest window counts where no more than this part of it is missing.
+SHORT = 0.1
 # Fingerprints of rows kept of a snapshot: the smallest, so that two snapshots keep those of the same rows.
 FINGERPRINTS = 2048
 # The newest part of a snapshot, whose rows are looked for among the others.
@@ -62,7 +64,7 @@ def rows_profile(
         "window_s": window.total_seconds() if window else None,
         "silence_s": float(np.diff(moments).max() / 1e6) if len(moments) > 1 else None,
         "sketch": {"kept": b64encode(kept.astype("<u8").tobytes()).decode(), "is_all": len(kept) < FINGERPRINTS},
-        "repeats": _repeats(prints[order]),
+        "repeats": _repeats(prints[order]) if len(prints) else None,
     }
 
 
@@ -115,7 +117,8 @@ def _counts(moments: np.ndarray, window: timedelta) -> list[int]:
     length = int(window.total_seconds() * 1e6)
     if len(moments) < 2 or not length:
         return []
-    number = min(MOST_WINDOWS, int((moments[-1] - moments[0]) // length))
+    # Four weeks of rows end some hours short of four weeks.
+    number = min(MOST_WINDOWS, int((moments[-1] - moments[0] + SHORT * length) // length))
     # One microsecond on, so that the newest row lies within the newest window.
     edges = moments[-1] + 1 - length * np.arange(number, -1, -1)
     return [int(count) for count in np.diff(np.searchsorted(moments, edges))]

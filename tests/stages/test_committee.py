@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from airflow_mlops.artifacts import digest_bytes
 from airflow_mlops.errors import CommitteeUnusable
-from airflow_mlops.stages.committee import assemble_committee, link_of
+from airflow_mlops.stages.committee import assemble_committee, estimator, link_of
 from airflow_mlops.stages.golden import predict_method
 from airflow_mlops.stages.model_file import dump_model, load_model
 from tests.conftest import ROOT
@@ -220,26 +223,19 @@ def test_a_committee_needs_neither_this_package_nor_airflow(tmp_path):
     assert printed == str([round(value, 9) for value in committee.predict_proba(rows)[:, 1]])
 
 
-DUMP = """
-import hashlib
-from airflow_mlops.stages.committee import assemble_committee
-from airflow_mlops.stages.model_file import dump_model
-from tests.stages.test_committee import small
-committee = assemble_committee({"1": small(seed=1), "2": small(seed=2)}, task="binary", weights={"1": 0.6, "2": 0.4})
-print(hashlib.sha256(dump_model(committee)[0]).hexdigest())
-"""
+def digest_of_small_committee():
+    models = {name: small(seed=int(name)) for name in ("1", "2")}
+    return digest_bytes(dump_model(assemble_committee(models, task="binary", weights={"1": 0.6, "2": 0.4}))[0])
 
 
 def test_the_same_committee_has_the_same_bytes_in_another_process():
+    program = "from tests.stages.test_committee import digest_of_small_committee as made; print(made())"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "operators")}
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", DUMP], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
-        ).stdout
-        for _ in range(2)
-    }
+    other = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
 
-    assert len(digests) == 1
+    assert other.stdout.strip() == digest_of_small_committee()
 
 
 def test_another_committee_has_other_bytes_and_a_class_of_its_own():
@@ -252,3 +248,14 @@ def test_another_committee_has_other_bytes_and_a_class_of_its_own():
     assert one != other
     assert type(load_model(*one)) is type(load_model(*one))
     assert type(load_model(*one)) is not type(load_model(*other))
+
+
+def test_the_code_that_travels_imports_numpy_and_scikit_learn_alone():
+    tree = ast.parse(Path(estimator.__file__).read_text())
+    only_for_types = [node for node in tree.body if isinstance(node, ast.If)]
+    left_out = {id(node) for block in only_for_types for node in ast.walk(block)}
+    imported = [node for node in ast.walk(tree) if id(node) not in left_out]
+    roots = {node.module.partition(".")[0] for node in imported if isinstance(node, ast.ImportFrom)}
+    roots |= {name.name.partition(".")[0] for node in imported if isinstance(node, ast.Import) for name in node.names}
+
+    assert roots == {"__future__", "typing", "numpy", "sklearn"}

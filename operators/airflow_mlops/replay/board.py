@@ -63,6 +63,16 @@ class Board:
         return (cells[last - 1].end - cells[first].start).total_seconds()
 
     @cached_property
+    def lengths(self) -> np.ndarray:
+        """Give the length of each cell, in windows; the last ends with the history, and counts as a whole step."""
+        import numpy as np
+
+        spans = np.array([(cell.end - cell.start).total_seconds() for cell in self.matrix.cells]) / self.window_seconds
+        if len(self.matrix.looks) > 1:
+            spans[-1] = np.median(np.diff(self.positions))
+        return spans
+
+    @cached_property
     def starts(self) -> np.ndarray:
         """Give where each look's window begins, in windows."""
         import numpy as np

@@ -8,6 +8,8 @@ from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.replay.play import first_champion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from airflow_mlops.replay.board import Board
@@ -15,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def mean_loss(board: Board, losses: np.ndarray) -> float:
-    """Average the losses of cells, each cell by its rows' share of time: every window counts the same."""
+    """Average the losses of cells, each by its share of time: every window counts the same."""
     import numpy as np
 
     known = np.isfinite(losses)
-    return float(losses[known].mean())
+    return float(np.average(losses[known], weights=board.lengths[known]))
 
 
 def never(board: Board) -> np.ndarray:
@@ -34,18 +36,61 @@ def never(board: Board) -> np.ndarray:
 
 def every(board: Board, window: str) -> np.ndarray:
     """Return the loss of training at every look, with one training window."""
+    return trained_at(board, window, range(len(board.matrix.looks)))
+
+
+def trained_at(board: Board, window: str, looks: Iterable[int]) -> np.ndarray:
+    """Return the loss of each cell where the newest version serves, trained at some looks.
+
+    A look at which the training was impossible leaves what serves.
+    """
     import numpy as np
 
     matrix = board.matrix
-    place, champion = matrix.windows.index(window), first_champion(board, "all")
+    place, model = matrix.windows.index(window), first_champion(board, "all")
     found = np.full(len(matrix.cells), np.nan)
-    model = champion
-    for look in range(champion[1], len(matrix.looks)):
-        if look > champion[1] and matrix.trained[place, look]:
-            model = (place, look)
-        until = matrix.looks[look + 1].serves if look + 1 < len(matrix.looks) else len(matrix.cells)
-        for cell in range(matrix.looks[look].serves, until):
-            found[cell] = matrix.losses[model][cell]
+    found[matrix.looks[model[1]].serves :] = matrix.losses[model][matrix.looks[model[1]].serves :]
+    for look in looks:
+        if look > model[1] and matrix.trained[place, look]:
+            first = matrix.looks[look].serves
+            found[first:] = matrix.losses[place, look, first:]
+    return found
+
+
+def best_every(board: Board) -> np.ndarray:
+    """Return the loss of training at every look, with the better of the windows "all" and "recent"."""
+    windows = [window for window in ("all", "recent") if window in board.matrix.windows]
+    return min((every(board, window) for window in windows), key=lambda losses: mean_loss(board, losses))
+
+
+def stretches(board: Board) -> list[tuple[int, int]]:
+    """Return first and last + 1 of the cells that what is decided at each look answers, to the next look."""
+    serves = [look.serves for look in board.matrix.looks]
+    return list(zip(serves, [*serves[1:], len(board.matrix.cells)], strict=True))
+
+
+def by_look(board: Board, losses: np.ndarray) -> np.ndarray:
+    """Average the losses of cells over what each look's decision answers; not a number where no row has a label.
+
+    Parameters
+    ----------
+    board : Board
+        The history.
+    losses : ndarray of shape (n_cells,)
+        Of a play, or of one model.
+
+    Returns
+    -------
+    ndarray of shape (n_looks,)
+    """
+    import numpy as np
+
+    found = np.full(len(board.matrix.looks), np.nan)
+    for place, (first, last) in enumerate(stretches(board)):
+        part = losses[first:last]
+        known = np.isfinite(part)
+        if known.any():
+            found[place] = np.average(part[known], weights=board.lengths[first:last][known])
     return found
 
 
@@ -70,8 +115,7 @@ def gain_kept(board: Board, play: Play | np.ndarray) -> float:
         Training at every look changes nothing, so nothing can be kept of it.
     """
     losses = play if not hasattr(play, "losses") else play.losses
-    nothing = mean_loss(board, never(board))
-    most = min(mean_loss(board, every(board, window)) for window in ("all", "recent") if window in board.matrix.windows)
+    nothing, most = mean_loss(board, never(board)), mean_loss(board, best_every(board))
     if nothing == most:
         raise HistoryUnusable("training at every look gives the same loss as never training; there is nothing to keep.")
     return (nothing - mean_loss(board, losses)) / (nothing - most)

@@ -6,12 +6,14 @@ import json
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_mlops.artifacts import ArtifactStore, digest_bytes, encode_table
 from airflow_mlops.errors import ArtifactCorrupt, DataCheckFailed, SpecError
 from airflow_mlops.operators.validate import ValidateOperator
 from airflow_mlops.refs import ReportRef, SnapshotRef
+from airflow_mlops.spec.sections import FileSource
 from tests.conftest import utc
 
 NOW = "2013-01-11T05:00:00+00:00"
@@ -243,3 +245,41 @@ def _with(spec, **sections):
     changed = spec.model_copy(update=sections)
     changed._base_dir = spec.base_dir
     return changed
+
+
+# The look before
+
+
+@pytest.fixture
+def look(tmp_path, flights_spec, artifacts):
+    """Ingest and judge the rows of some days at a moment, as a look does."""
+    from airflow_mlops.operators.ingest import IngestOperator
+
+    def _look(table, now, *, reference=None):
+        source = tmp_path / "rows.parquet"
+        pq.write_table(table, source)
+        data = flights_spec.data.model_copy(
+            update={"source": FileSource(kind="file", uri=str(source), format="parquet")}
+        )
+        spec = _with(flights_spec, data=data)
+        given = {"spec": spec, "now": now, "artifacts_uri": str(tmp_path / "artifacts")}
+        ingested = IngestOperator(task_id="ingest", window="9d", **given).execute({"run_id": now})
+        judged = ValidateOperator(task_id="validate", snapshot=ingested, reference=reference, **given)
+        try:
+            return judged.execute({"run_id": now})["verdict"], ingested
+        except DataCheckFailed as error:
+            return str(error), ingested
+
+    return _look
+
+
+def test_a_source_that_fell_silent_stops_the_next_look(look, january):
+    first, rows = look(january, "2013-01-10T05:00:00+00:00")
+    silent, _ = look(
+        january.filter(pc.field("scheduled") < utc("2013-01-10T05:00:00")),
+        "2013-01-12T05:00:00+00:00",
+        reference=[rows],
+    )
+
+    assert first in ("passed", "warning")
+    assert "no row is newer than at the look 2d before: the newest 'scheduled' is 2013-01-10 0" in silent

@@ -76,8 +76,6 @@ def labels(spec: ModelSpec) -> Iterator[Broken]:
             f"is missing: by data.labels.time ({join.time!r}) alone a label would join a row of any age; say how much "
             "older than its label a row may be",
         )
-    if join.tolerance is not None and join.tolerance < timedelta(0):
-        yield (*at, "tolerance"), "a row is not younger than its label; give zero or more"
     if join.time is not None and spec.data.time in join.key:
         yield (
             (*at, "time"),
@@ -108,8 +106,6 @@ def looks(spec: ModelSpec) -> Iterator[Broken]:
     for section, window in (("monitor", monitor.window), ("score", spec.score.window)):
         if window is not None and window <= timedelta(0):
             yield (section, "window"), "a window of no length holds no rows"
-    if monitor.reopen is not None and monitor.reopen < timedelta(0):
-        yield ("monitor", "reopen"), "a window cannot be closed before its labels are due; give zero or more"
     if monitor.marker is not None and not PurePath(monitor.marker).is_absolute():
         yield (
             ("monitor", "marker"),

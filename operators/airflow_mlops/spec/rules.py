@@ -51,6 +51,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_slices, {"features", "evaluate"}),
         (_sensitive, {"data", "evaluate", "drift"}),
         (_thresholds, {"features", "drift"}),
+        (_accepted, {"data", "validate", "features", "evaluate"}),
         (_lengths, {"data", "ingest", "evaluate"}),
         (_gate_metric, {"task", "evaluate"}),
         (_secrets, {"data"}),
@@ -140,6 +141,14 @@ def _sensitive(spec: ModelSpec) -> Iterator[Broken]:
                     f"{name!r} is in data.sensitive: its values would be named in reports; take it out of one of the "
                     "two",
                 )
+
+
+def _accepted(spec: ModelSpec) -> Iterator[Broken]:
+    data, columns = spec.data, (*spec.features.columns, *spec.evaluate.slices)
+    known = dict.fromkeys((data.time, data.target, *data.key, *columns))
+    for index, name in enumerate(spec.validate_.accept):
+        if name not in known:
+            yield ("validate", "accept", index), f"{name!r} is no column the spec names{close_match(name, known)}"
 
 
 def _lengths(spec: ModelSpec) -> Iterator[Broken]:

@@ -36,9 +36,9 @@ class Stream:
     """A history cut into ``count`` batches of equal length, and the spec of a model for it.
 
     ``rows`` have ``ts``, ``_row``, ``y`` and features; where labels have times of their own, ``labels`` has one frame
-    of ``_row``, ``y`` and ``label_ts``. Batch i is [``start`` + i ``batch``, ``start`` + (i + 1) ``batch``). ``looks`` are
-    the ends of batches: from the first at which ten have a label that is due, to the last but one. ``classes`` are the
-    values of ``y`` behind its numbers. ``notes`` say what was changed or left out.
+    of ``_row``, ``y`` and ``label_ts``. Batch i is [``start`` + i ``batch``, ``start`` + (i + 1) ``batch``). ``looks``
+    are the ends of batches: from the first at which ten have a label that is due, to the last but one. ``classes`` are
+    the values of ``y`` behind its numbers. ``notes`` say what was changed or left out.
     """
 
     name: str

@@ -12,12 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.errors import Permanent
+from airflow_mlops.errors import HistoryUnusable, Permanent
 from airflow_mlops.extras import require
 from airflow_mlops.replay.ground import Ground, Settings, prepare
-from airflow_mlops.replay.links import links_of
 from airflow_mlops.replay.shelf import Outcome, Shelf
-from airflow_mlops.stages.evaluate.predictions import CLIP, predict
+from airflow_mlops.stages.evaluate.predictions import CLIP
 from airflow_mlops.stages.features import WEIGHT, build_features
 from airflow_mlops.stages.train import train
 from airflow_mlops.stages.training_set import assemble
@@ -79,7 +78,7 @@ def build_matrix(
         Held out in place of evaluate.holdout, but at least until labels are due; zero trains on every row whose label
         is due.
     clip : float, default=1e-6
-        No probability counts as less.
+        In log loss, no probability counts as less.
     progress : callable, optional
         Told how many models are done, and how many there are, whenever one is.
 
@@ -177,27 +176,41 @@ def _ground_of(path: str) -> Ground:
 
 def _outcome(ground: Ground, window: int, look: int) -> Outcome:
     started = time.perf_counter()
+    sample, unseen = ground.sample, ground.unseen[look]
     try:
         trained = train_at(ground, ground.settings.windows[window], ground.looks[look].now)
+        seconds = time.perf_counter() - started
+        outputs = _answers(trained.model, sample.rows.iloc[int(sample.cell.searchsorted(unseen)) :], ground)
+        baseline = _answers(trained.baseline, sample.rows.iloc[:1, :1], ground)[0]
     except Permanent as error:
         return Outcome(window, look, fault=str(error))
-    seconds = time.perf_counter() - started
-    sample, unseen = ground.sample, ground.unseen[look]
-    asked = sample.rows.iloc[int(sample.cell.searchsorted(unseen)) :]
-    return Outcome(
-        window,
-        look,
-        seconds=seconds,
-        outputs=_links(trained.model, asked, ground).astype("float32"),
-        baseline=_links(trained.baseline, sample.rows.iloc[:1, :1], ground)[0],
-    )
+    return Outcome(window, look, seconds, outputs.astype("float32"), baseline)
 
 
-def _links(model: Any, rows: pd.DataFrame, ground: Ground) -> np.ndarray:
-    task = ground.spec.task
+def _answers(model: Any, rows: pd.DataFrame, ground: Ground) -> np.ndarray:
+    """Ask for outputs on the link scale, by the code of a committee.
+
+    Raises
+    ------
+    HistoryUnusable
+        A classifier has no probabilities, or rows are of other types than those it was trained on.
+    """
+    import numpy as np
+
+    from airflow_mlops.stages.committee import link_of
+
+    task, classes = ground.spec.task, ground.sample.classes
+    if task != "regression" and not hasattr(model, "predict_proba"):
+        raise HistoryUnusable(
+            "a replay needs probabilities, and this classifier gives labels only; name an estimator with predict_proba "
+            "in train.estimator."
+        )
     if rows.empty:
-        import numpy as np
-
-        return np.empty((0, len(ground.sample.classes)) if task == "multiclass" else (0,))
-    answers = predict(model, rows, classes=ground.sample.classes)
-    return links_of(task, answers, clip=ground.settings.clip)
+        return np.empty((0, len(classes)) if task == "multiclass" else (0,))
+    try:
+        return link_of(model, rows, task, classes)
+    except (ValueError, TypeError) as error:
+        raise HistoryUnusable(
+            f"the model cannot answer the {len(rows)} rows after it ({type(error).__name__}: {error}); clean the "
+            "column in features.derive."
+        ) from error

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import HistoryUnusable
-from airflow_mlops.loop.labels import known_labels, require_columns
+from airflow_mlops.loop.labels import known_labels, label_arrivals, require_columns
 from airflow_mlops.replay.matrix import Cell, Look
 from airflow_mlops.replay.streams import checked_looks, cuts_of, judged_window
 from airflow_mlops.stages.evaluate.predictions import CLIP
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_mlops.spec import ModelSpec
-    from airflow_mlops.spec.sections import Window
+    from airflow_mlops.spec.sections import DataSpec, Window
 
 MOST_BYTES = 1_000_000_000
 FEWEST_SAMPLED = 20
@@ -150,7 +150,9 @@ def _drawn(
     """Draw rows whose label is known in the end, each cell with a seed of its own."""
     import numpy as np
 
-    labelled = _in_the_end(rows, labels, spec)[spec.data.target]
+    end = _end(rows, labels, spec.data)
+    labelled = known_labels(rows, labels, data=spec.data, now=end)[spec.data.target]
+    told = label_arrivals(rows, labels, data=spec.data, now=end).dt.tz_localize(None)
     values, classes = _numbers(labelled, spec)
     most, notes = _affordable(sample_rows, models * (len(of_row) - 1), len(classes))
     chosen = []
@@ -161,12 +163,14 @@ def _drawn(
             known = np.sort(rng.choice(known, most, replace=False))
         chosen.append(known)
     sizes, picked = np.array([len(each) for each in chosen]), np.concatenate(chosen)
+    if picked.size == 0:
+        raise HistoryUnusable(f"nothing to replay: no row after the first look's window has a known {labelled.name!r}.")
     cell = np.repeat(np.arange(len(sizes)), sizes)
     place = np.arange(len(picked)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     shape = (len(sizes), int(sizes.max()))
     target, arrived = np.full(shape, np.nan), np.full(shape, np.datetime64("NaT"), "datetime64[us]")
     target[cell, place] = values[picked]
-    arrived[cell, place] = _arrivals(rows, labels, spec).to_numpy("datetime64[us]")[picked]
+    arrived[cell, place] = told.to_numpy("datetime64[us]")[picked]
     asked = rows[spec.features.columns].iloc[picked].reset_index(drop=True)
     return Sample(asked, cell, place, target, arrived, classes, notes)
 
@@ -182,36 +186,17 @@ def _affordable(sample_rows: int, answers: int, classes: int) -> tuple[int, tupl
     return most, (f"{asked}; {most} rows of each cell were sampled",)
 
 
-def _in_the_end(rows: pd.DataFrame, labels: Sequence[pd.DataFrame], spec: ModelSpec) -> pd.DataFrame:
-    """Join every label that ever arrives."""
+def _end(rows: pd.DataFrame, labels: Sequence[pd.DataFrame], data: DataSpec) -> datetime:
+    """Return a time at which every label that ever arrives has arrived."""
     import pandas as pd
 
-    data = spec.data
     end = rows[data.time].iloc[-1] + data.label_delay
     if data.labels is not None:
-        last = [pd.to_datetime(frame[data.labels.arrived], utc=True).max() for frame in labels if len(frame)]
+        for frame in labels:
+            require_columns(frame, [data.labels.arrived], where="a label snapshot")
+        last = [pd.to_datetime(frame[data.labels.arrived], utc=True, format="ISO8601").max() for frame in labels]
         end = max([end, *(each for each in last if not pd.isna(each))])
-    return known_labels(rows, labels, data=data, now=end.to_pydatetime(warn=False) + timedelta(seconds=1))
-
-
-def _arrivals(rows: pd.DataFrame, labels: Sequence[pd.DataFrame], spec: ModelSpec) -> pd.Series:
-    """Return when the label of each row was first known, as times without a zone."""
-    import pandas as pd
-
-    data = spec.data
-    if data.labels is None:
-        return (rows[data.time] + data.label_delay).dt.tz_localize(None)
-    join = data.labels
-    own = [join.time] if join.time else []
-    # The label's arrival takes the place of the label, and the first of each row that of the last.
-    dated = pd.concat([frame[frame[data.target].notna()] for frame in labels], ignore_index=True)
-    dated = dated.assign(**{data.target: pd.to_datetime(dated[join.arrived], utc=True)})
-    first = dated.sort_values(data.target, kind="stable").drop_duplicates([*join.key, *own])
-    found = _in_the_end(rows, [first], spec)[data.target]
-    return pd.to_datetime(found, utc=True).dt.tz_localize(None)
-
-    found = _in_the_end(rows, [first], spec)[data.target]
-    return pd.to_datetime(found, utc=True).dt.tz_localize(None)
+    return end.to_pydatetime(warn=False) + timedelta(seconds=1)
 
 
 def _numbers(target: pd.Series, spec: ModelSpec) -> tuple[np.ndarray, tuple[Any, ...]]:

@@ -56,7 +56,7 @@ class Matrix:
     classes : tuple
         In the order of the outputs; none for a regression.
     clip : float
-        Probabilities are clipped here.
+        In log loss, no probability counts as less.
     windows : tuple of str
         W training windows.
     looks : tuple of Look
@@ -67,7 +67,7 @@ class Matrix:
         Mean loss over the sampled rows; not a number where the model has trained on the cell, could not be trained, or
         no row has a label.
     outputs : ndarray of shape (W, K, C, S) or (W, K, C, S, n_classes)
-        On the link scale (`links_of`), of the sampled rows; not a number beyond the cell's rows.
+        On the link scale (`link_of`), of the sampled rows; not a number beyond the cell's rows.
     target : ndarray of shape (C, S)
         Numbers of classes, or values; not a number beyond the cell's rows.
     arrived : ndarray of shape (C, S), datetime64

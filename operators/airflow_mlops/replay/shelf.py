@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.artifacts import digest_bytes, digest_json
 from airflow_mlops.errors import HistoryUnusable
-from airflow_mlops.stages.links import losses_of
 from airflow_mlops.replay.matrix import MANIFEST, SCHEMA_VERSION, Matrix, write_manifest
+from airflow_mlops.stages.links import losses_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

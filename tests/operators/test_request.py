@@ -45,13 +45,14 @@ def ring(extra=None, *, at=RUNG, dag=None):
 BELL = ring({"decision": KEY, "action": "retrain"}, dag="flights_monitor")
 
 
-def decide(chain, *, key=KEY, at=TICK, action="retrain", epoch=0, window="recent"):
+def decide(chain, *, key=KEY, at=TICK, action="retrain", epoch=0, window="recent", **more):
     payload = {"action": action, "reasons": ["it lost"], "now": at.isoformat(), "window": window, "epoch": epoch}
+    payload |= more
     return chain.ledger.append("flights", "decision", key, payload, at=at, run="monitor__1")
 
 
-def train(chain, *, at=TICK, run="asset__1", key="e1"):
-    return chain.ledger.append("flights", "evaluate", key, {"verdict": "refused"}, at=at, run=run)
+def train(chain, *, at=TICK, run="asset__1", key="e1", gate="full"):
+    return chain.ledger.append("flights", "evaluate", key, {"verdict": "refused", "gate": gate}, at=at, run=run)
 
 
 def requests(chain):
@@ -72,6 +73,8 @@ def test_a_bell_of_the_monitor_brings_now_and_window_of_its_decision(ask, chain)
         "window": "recent",
         "reason": "it lost",
         "decision": KEY,
+        "action": "retrain",
+        "weights": {},
     }
     [event] = requests(chain)
     assert (event.key, event.run, event.at, event.payload["epoch"]) == (KEY, "asset__1", TICK, 0)
@@ -125,6 +128,28 @@ def test_a_moment_that_has_not_come_yet_is_not_taken_from_a_ring(ask, chain):
     found = ask(rings=[ring({"by": "ada", "now": "2103-01-01T00:00:00"})])
 
     assert found["now"] == TICK.isoformat()
+
+
+@pytest.mark.parametrize("action", ["re-weigh", "re-elect", "recalibrate"])
+def test_a_decision_that_needs_no_training_brings_the_weights(ask, chain, action):
+    decide(chain, action=action, window=None, weights={"a": 0.75, "b": 0.25})
+
+    found = ask(rings=[BELL])
+
+    assert (found["action"], found["weights"], found["decision"]) == (action, {"a": 0.75, "b": 0.25}, KEY)
+
+
+def test_a_change_of_weights_that_was_refused_is_not_tried_again(ask, chain):
+    decide(chain, action="re-weigh", window=None, weights={"a": 1.0})
+    train(chain, gate="light")
+
+    assert f"other weights were judged since decision {KEY}" in ask(rings=[BELL])
+
+
+def test_a_person_is_not_sent_home_by_a_change_of_weights(ask, chain):
+    train(chain, at=TICK - timedelta(days=1), gate="light")
+
+    assert ask(rings=[ring({"by": "ada"})])["cause"] == "person"
 
 
 @pytest.mark.parametrize(
@@ -239,6 +264,8 @@ def test_a_person_at_the_form_is_always_heard(ask, chain):
         "window": "mix",
         "reason": "I want it",
         "decision": None,
+        "action": "retrain",
+        "weights": {},
     }
 
 

@@ -1,4 +1,4 @@
-"""Why does this training run? The retrain DAG asks the ledger first, and ends where nobody wants a training."""
+"""Why does this run go on? The retrain DAG asks the ledger first, and ends where nobody wants another version."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_mlops.loop.policy import CHEAP
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import RequestRef
 from airflow_mlops.spec.durations import format_duration
@@ -28,13 +30,16 @@ EVALUATE = "evaluate"
 _LONGEST_REASON = 500
 
 
-class RequestOperator(StageOperator):
+class RequestOperator(StageOperator, SkipMixin):
     """Find out why this run was started, and record it; end the run quietly where its reason is gone.
 
     The retrain asset is a bell: it may ring twice for one decision, late, or for a decision that another run has
     served. So what it says is not believed. Where a decision of the monitor still stands in the ledger, it is taken, by
     one run at a time; where none does, a person or another DAG must have asked, and that counts once a cooldown. A run
     by the clock or by the form always goes on.
+
+    A decision may also ask for other weights, or another correction, of versions already trained. Then the tasks of a
+    training are skipped.
 
     Parameters
     ----------
@@ -44,15 +49,37 @@ class RequestOperator(StageOperator):
         Rows to train on where no decision names them. Default: ``train.window``.
     reason : str, templated
         Why a person started the run.
+    training : sequence of str
+        Ids of the tasks right after this one that only a training needs.
     """
 
     stage = "request"
+    # What cleared tasks are asked by whether they were skipped.
+    inherits_from_skipmixin = True
     template_fields: Sequence[str] = (*StageOperator.template_fields, "window", "reason")
 
-    def __init__(self, *, spec: ModelSpec | str, window: str | None = None, reason: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec | str,
+        window: str | None = None,
+        reason: str = "",
+        training: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(spec=spec, **kwargs)
         self.window = window
         self.reason = reason
+        self.training = training
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the request, and skip what a training needs where it asks for none."""
+        answer = super().execute(context)
+        if answer["action"] in CHEAP and self.training:
+            # Skipping ends this task at once, so what it returns is pushed before.
+            context["ti"].xcom_push(key="return_value", value=answer)
+            self.skip(context["ti"], [self.dag.get_task(task_id) for task_id in self.training])
+        return answer
 
     def run_stage(self, context: Context) -> RequestRef:
         """Give the answer this run got before, or find and record one.
@@ -68,9 +95,8 @@ class RequestOperator(StageOperator):
             if earlier is None:
                 self._record_quiet(context, answer)
             raise AirflowSkipException(answer)
-        self.log.info(
-            "%s asks: %s; as of %s, trained on window %r", answer.cause, answer.reason, answer.now, answer.window
-        )
+        how = f"trained on window {answer.window!r}" if answer.action == "retrain" else f"{answer.action} only"
+        self.log.info("%s asks: %s; as of %s, %s", answer.cause, answer.reason, answer.now, how)
         return answer
 
     def _earlier(self, run_id: str) -> RequestRef | str | None:
@@ -105,10 +131,10 @@ class RequestOperator(StageOperator):
         asked = [ring for ring in rings if not ring.is_ours]
         if not asked:
             return f"nothing to do: {gone}. The champion stays; the monitor asks again when there is a reason."
-        return self._answer_person(context, max(asked, key=lambda ring: ring.rung_at), state)
+        return self._answer_person(context, max(asked, key=lambda ring: ring.rung_at))
 
     def _take_decision(self, context: Context, decision: Event) -> RequestRef:
-        """Take a decision that stands: no training has ended since.
+        """Take a decision that stands: nothing was judged since.
 
         Whoever took it before came to no verdict and is over, for the DAG runs once at a time; so it is taken again.
         """
@@ -124,14 +150,17 @@ class RequestOperator(StageOperator):
             window=payload.get("window") or self.model_spec.train.window,
             reason="; ".join(payload["reasons"]),
             decision=decision.key,
+            action=payload["action"],
+            weights=(payload.get("weights") or {}) if payload["action"] in CHEAP else {},
         )
         facts = {**ref.to_dict(), "epoch": payload["epoch"]}
         self._append(context, f"{decision.key}{again}", facts, at=decision.at)
         return ref
 
-    def _answer_person(self, context: Context, ring: Ring, state: ModelState) -> RequestRef | str:
+    def _answer_person(self, context: Context, ring: Ring) -> RequestRef | str:
         now = ring.now or self.moment.isoformat()
-        if training := state.last.get(EVALUATE):
+        judged = self.ledger.events(self.model_spec.name, kind=EVALUATE)
+        if training := next((event for event in reversed(judged) if _is_training(event)), None):
             since = datetime.fromisoformat(now) - training.at
             cooldown = getattr(self.model_spec.retrain.policy, "cooldown", None)
             told = f"a training stood at {training.at.isoformat()} (run {training.run})"
@@ -171,14 +200,19 @@ def _gone(decision: Event | None, state: ModelState) -> str | None:
     """Say why the newest decision asks for nothing now, or None where it stands."""
     if decision is None:
         return "the ledger has no decision of the monitor"
-    if decision.payload["action"] != "retrain":
+    if decision.payload["action"] not in ("retrain", *CHEAP):
         return f"the newest decision ({decision.key}) is {decision.payload['action']!r}"
     if decision.payload["epoch"] != state.epoch:
         return f"decision {decision.key} was made at epoch {decision.payload['epoch']}, and epoch {state.epoch} serves"
-    training = state.last.get(EVALUATE)
-    if training is not None and training.seq > decision.seq:
-        return f"a training has ended since decision {decision.key} (run {training.run})"
+    judged = state.last.get(EVALUATE)
+    if judged is not None and judged.seq > decision.seq:
+        ended = "a training has ended" if _is_training(judged) else "other weights were judged"
+        return f"{ended} since decision {decision.key} (run {judged.run})"
     return None
+
+
+def _is_training(judged: Event) -> bool:
+    return judged.payload.get("gate", "full") == "full"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,6 @@
 
     python -m benchmarks.signal_error_rates [--json OUT] [--scale S]
 
-Everything is drawn, with seeds that are fixed, so what is true is known. Rates of false alarms are beside what is
-promised. It takes about two minutes on one core; ``--scale 0.1`` draws a tenth of it.
+Everything but the flights is drawn, with seeds that are fixed, so what is true is known. Rates of false alarms are
+beside what is promised. ``--scale 0.1`` draws a tenth of it.
 """

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from benchmarks import signal_error_rates
-from benchmarks.signal_error_rates import calibrated, drift, estimated, losses
+from benchmarks.signal_error_rates import calibrated, drift, estimated, flights, losses
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
         ("quality", losses.table),
         ("persistence", losses.persistence_table),
         ("estimated_quality", estimated.table),
+        ("estimated_quality_of_flights", flights.table),
     ):
         rows = table(options.scale)
         found[name] = rows

@@ -66,9 +66,10 @@ def run(options: Namespace) -> int:
 
     spec = load_spec(options.spec)
     wanted = spec.drift.false_alarms if options.false_alarms is None else options.false_alarms
+    end = _utc(options.end or spec.retrain.now or datetime.now(UTC))
     with Console(stderr=True).status(f"reading the rows of {spec.name}"):
-        rows = _read(spec, options)
-    found = calibrate(_replayed(rows, spec), false_alarms=wanted)
+        rows = _read(spec, options, end)
+    found = calibrate(_replayed(rows, spec, end), false_alarms=wanted)
     _show(found)
     if options.write is not None:
         options.write.write_text(_as_yaml(found, spec), "utf-8")
@@ -76,14 +77,16 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _read(spec: ModelSpec, options: Namespace) -> pd.DataFrame:
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _read(spec: ModelSpec, options: Namespace, end: datetime) -> pd.DataFrame:
     """Read the columns that are compared, and the time, in its order."""
     from airflow_mlops.hooks.source import SourceHook
     from airflow_mlops.spec.sections import FileSource
     from airflow_mlops.stages.ingest import ingest
 
-    end = options.end or spec.retrain.now or datetime.now(UTC)
-    end = end if end.tzinfo else end.replace(tzinfo=UTC)
     start = options.start or end - spec.ingest.window - _WINDOWS * spec.monitor_window
     if start >= end:
         raise CalibrationUnusable(f"there is no time from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}; turn them.")
@@ -101,14 +104,14 @@ def _columns(spec: ModelSpec) -> list[str]:
     return [name for name in spec.drift.columns or spec.features.columns if name not in spec.data.sensitive]
 
 
-def _replayed(rows: pd.DataFrame, spec: ModelSpec) -> dict[str, list[float]]:
+def _replayed(rows: pd.DataFrame, spec: ModelSpec, end: datetime) -> dict[str, list[float]]:
     """Return the effects of each column window by window; a column that some window lacks is left out."""
     from rich.console import Console
     from rich.progress import Progress
 
     from airflow_mlops.stages.drift.effects import measure_effects
 
-    columns, cuts = _columns(spec), list(_windows(rows, spec))
+    columns, cuts = _columns(spec), list(_windows(rows, spec, end))
     found: dict[str, list[float]] = {name: [] for name in columns}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for then, now in progress.track(cuts, description=f"{len(cuts)} windows of {spec.name}"):
@@ -120,19 +123,16 @@ def _replayed(rows: pd.DataFrame, spec: ModelSpec) -> dict[str, list[float]]:
     return {name: effects for name, effects in found.items() if name not in left_out or not cuts}
 
 
-def _windows(rows: pd.DataFrame, spec: ModelSpec) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Yield the rows before each window, as many as a training takes, and those of the window, from the last one back.
+def _windows(rows: pd.DataFrame, spec: ModelSpec, end: datetime) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Yield the rows before each window, as many as a training takes, and those of the window, back from ``end``.
 
     A window with too few rows for a verdict at a look is left out.
     """
-    import pandas as pd
-
     from airflow_mlops.loop.verdicts.drift import FEWEST_ROWS
 
     times, length = rows[spec.data.time], spec.monitor_window
-    first, end = times.iloc[0], times.iloc[-1] + pd.Timedelta(microseconds=1)
     least = min(spec.ingest.window, _LEAST_REFERENCE * length)
-    while end - length - least >= first:
+    while end - length - least >= times.iloc[0]:
         start = end - length
         before, inside, after = times.searchsorted([start - spec.ingest.window, start, end])
         then, now = rows.iloc[before:inside], rows.iloc[inside:after]

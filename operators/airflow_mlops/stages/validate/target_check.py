@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 # Alone, no honest column knows the answer this well, unless it did at training.
 LEAK, LEAK_USUAL = 0.985, 0.9
+# One that knew it well at training knows it almost exactly in some calm week; a leak does exactly.
+WELL, LEAK_OF_WELL = 0.7, 0.999
 # A number against a number: noise of a third of the target's spread still leaves 0.95.
 LEAK_NUMBER, LEAK_RISE = 0.95, 0.3
 # The share of a class turned upside down, and no middling share that could be either.
 FLIP_DISTANCE = 0.3
+# So near to one half the share of a class says nothing of a coding turned round.
+MIDDLING = 0.15
 # All associations with the target turned round: the cosine of the two lists, where the list at training says something.
 FLIP_COSINE, FLIP_STRENGTH = -0.7, 0.15
 
@@ -56,6 +60,9 @@ def _is_flipped(current: dict[str, Any], reference: dict[str, Any]) -> bool:
     now, then = (profile["classes"].get(name, 0) / sum(profile["classes"].values()) for profile in (current, reference))
     if abs(now - then) > FLIP_DISTANCE and abs(now - (1 - then)) < abs(now - then) / 3:
         return True
+    # Turning a coding round turns the shares round too, which says much where a class is rare.
+    if abs(then - 0.5) > MIDDLING and abs(now - then) < abs(now - (1 - then)):
+        return False
     now_signed, then_signed = _signed(current), _signed(reference)
     pairs = [(now_signed[name], then_signed[name]) for name in then_signed if name in now_signed]
     product = sum(a * b for a, b in pairs)
@@ -72,13 +79,19 @@ def _signed(profile: dict[str, Any]) -> dict[str, float]:
 
 def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:
     usual = reference["associations"] if reference else {}
+    # In a week in which an honest column does, another that follows it does too.
+    is_easy = any(
+        LEAK <= abs(value) < LEAK_OF_WELL and abs(usual.get(name, 0.0)) >= WELL
+        for name, value in current["associations"].items()
+    )
     for name, value in current["associations"].items():
         strength, before = abs(value), abs(usual.get(name, 0.0))
         is_new_number = spec.task == "regression" and strength >= LEAK_NUMBER and strength - before >= LEAK_RISE
-        if not (strength >= LEAK and before < LEAK_USUAL) and not (reference and is_new_number):
+        limit = LEAK if before < WELL else LEAK_OF_WELL
+        if not (strength >= limit and before < LEAK_USUAL) and not (reference and is_new_number):
             continue
         # What the model does not see cannot leak; it may be what the target was made from.
-        severity: Severity = "critical" if name in spec.features.columns else "info"
+        severity: Severity = ("warning" if is_easy else "critical") if name in spec.features.columns else "info"
         text = f"{name!r} alone tells {spec.data.target!r} almost exactly ({strength:.2f} of 1"
         text += f", {before:.2f} at training)" if reference else ")"
         yield failed(

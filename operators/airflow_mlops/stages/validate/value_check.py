@@ -26,6 +26,8 @@ SENTINELS = frozenset(
 SENTINEL_SHARE = 0.001
 # Of all values beyond one end of the reference's range, the share that is the sentinel: a real tail has many values.
 SENTINEL_PURITY = 0.9
+# Fewer values far outside the range are slips, however small the batch.
+LEAST_OUT = 3
 # No season multiplies a whole column, small values and large ones alike, by this.
 UNIT_FACTOR = 20.0
 # A reference tells how far columns move for so many times its own length.
@@ -142,7 +144,7 @@ def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec)
     with np.errstate(invalid="ignore"):
         is_out = (values < then["min"] - reach) | (values > then["max"] + reach)
     count, known = int(is_out.sum()), int((~np.isnan(values)).sum())
-    if count <= limits.max_out_of_range * known:
+    if count < LEAST_OUT or count <= limits.max_out_of_range * known:
         return None
     rows = tuple(int(row) for row in np.flatnonzero(is_out)[: limits.quarantine_rows])
     text = f"{count} of {known} values of {name!r} lie far outside {_range_text(then)}, its range at training"

@@ -52,7 +52,7 @@ def write(tmp_path):
         ),
         pytest.param(
             {"retrain": {"policy": {"kind": "schedule", "threshold": 1}}},
-            r"retrain\.policy\.threshold: unknown key of this kind; kind 'excess_loss' takes it",
+            r"retrain\.policy\.threshold: unknown key of this kind; kind 'committee' or 'excess_loss' or 'rules' or ",
             id="a key of another policy",
         ),
         pytest.param(

@@ -13,7 +13,7 @@ from airflow_mlops.loop import committee
 from airflow_mlops.loop.rules import Node, evaluate
 from airflow_mlops.loop.signal import Signal
 from airflow_mlops.loop.standing import CHANGES, FRESH_LOSSES, excess_loss
-from airflow_mlops.spec.rule_sections import AnyOf, Compare
+from airflow_mlops.spec.rule_sections import All, AnyOf, Compare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     VersionsPolicy = CommitteePolicy | SinglePolicy | RulesPolicy
 
 Action = Literal["nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"]
+# What keeps a wish from being granted, in the order in which it is asked.
 Hold = Literal["circuit", "budget", "cooldown", "quiet hours"]
+# A part of the budget: of the looks, or of the last 30 days.
+Limit = Literal["share", "trainings", "seconds", "money"]
 
 # A model counts as this many windows old when its first champion serves: windows that it was trained on.
 HEAD_START = 10
-# The defaults of the longest interval belong to this price; see `longest`.
-_REFERENCE = {"committee": (1.0, 30.0), "single": (0.4, 30.0), "rules": (1.0, 30.0)}
 # A correction that moves by less is left as it is.
 STEP = 0.02
 
@@ -68,23 +69,9 @@ class Choice:
     noise: float = 0.0
 
 
-def longest(policy: VersionsPolicy) -> float:
-    """Return the windows after which a training is asked for whatever was lost.
-
-    Where the loss grows evenly with age, the interval that costs least grows with the square root of a training's
-    price, as an order's size does with what an order costs.
-
-    References
-    ----------
-    Harris (1913), How Many Parts to Make at Once, Factory 10(2): the square-root formula.
-    """
-    price, windows = _REFERENCE[policy.kind]
-    return policy.longest if policy.longest is not None else windows * (policy.price / price) ** 0.5
-
-
 @lru_cache(maxsize=4096)
 def training_rule(policy: VersionsPolicy) -> Rule:
-    """Return the policy's rule, or the default one.
+    """Return the policy's rule, or the default one; either waits for the shortest interval.
 
     By default a training is due when the champion has lost a training's price, which is the rule that never costs more
     than twice what the best moment would have cost, or when it is old for the age of the model.
@@ -94,20 +81,22 @@ def training_rule(policy: VersionsPolicy) -> Rule:
     Karlin, Manasse, Rudolph, Sleator (1988), Competitive snoopy caching, Algorithmica 3: rent until the rent paid is
     the price.
     """
-    if policy.train is not None:
-        return policy.train
     threshold = policy.threshold if policy.threshold is not None else policy.price
-    return AnyOf(
+    asks = policy.train or AnyOf(
         any=(
             Compare(signal="excess_loss", at_least=threshold),
             Compare(signal="relative_age", at_least=policy.growth),
-            Compare(signal="age", at_least=longest(policy)),
+            Compare(signal="age", at_least=policy.interval),
         )
     )
+    return All(all=(asks, Compare(signal="age", at_least=policy.shortest))) if policy.shortest else asks
 
 
 def choose(past: Past, policy: VersionsPolicy) -> Choice:
     """Decide at one look.
+
+    A training comes before a cheap change, and an open circuit before both. What else holds a training holds no cheap
+    change: that one is made meanwhile.
 
     Parameters
     ----------
@@ -117,20 +106,23 @@ def choose(past: Past, policy: VersionsPolicy) -> Choice:
         The spec's ``retrain.policy``.
     """
     level, noise, excess = _standing(past, policy)
-    signals = _signals(past, level, excess)
+    signals = _signals(past, policy, level, excess)
     looks = [*past.earlier, signals] if past.earlier else [signals]
     train, warn = evaluate(training_rule(policy), looks), evaluate(policy.warn or WARN, looks)
     choice = Choice("nothing", "nothing", train, warn, signals, level=level, noise=noise)
     cheap = _cheap(past, policy, choice)
-    choice.wish = choice.action = cheap if cheap != "nothing" else "warn" if warn.value or choice.jump else "nothing"
-    is_due = train.value is True and past.now - past.trained[-1] >= policy.shortest
-    if is_due:
-        choice.wish, choice.held_by = "retrain", _held(past, policy)
-    if choice.held_by == "circuit":
-        choice.action = "call"
-    elif is_due and choice.held_by is None:
-        choice.action = "retrain"
+    choice.wish = cheap if cheap != "nothing" else "warn" if warn.value or choice.jump else "nothing"
+    choice.action = "call" if choice.held_by else choice.wish
+    if train.value is not True:
+        return choice
+    choice.wish, held_by = "retrain", _held(past, policy)
+    if held_by is None:
+        choice.action, choice.held_by = "retrain", None
         choice.window = policy.windows[(len(past.trained) - 1) % len(policy.windows)]
+    elif choice.held_by is None:
+        choice.held_by = held_by
+        if held_by == "circuit":
+            choice.action = "call"
     return choice
 
 
@@ -140,29 +132,34 @@ def _standing(past: Past, policy: VersionsPolicy) -> tuple[float | None, float, 
     if not served:
         return None, 0.0, None
     newest = served[-CHANGES - 1 :]
-    noise = (
-        median([abs(after - before) for before, after in pairwise(newest)]) if newest[1:] else 0.0
-    )
+    noise = median([abs(after - before) for before, after in pairwise(newest)]) if newest[1:] else 0.0
     level = median(past.fresh[-FRESH_LOSSES:]) if past.fresh else served[-1]
     since = served[bisect_left(past.starts, past.trained[-1]) :]
     lost, _ = excess_loss(since, level, policy.allowance * noise)
     return level, noise, lost / level if level > 0 else None
 
 
-def _signals(past: Past, level: float | None, excess: float | None) -> dict[str, Signal]:
+def _signals(past: Past, policy: VersionsPolicy, level: float | None, excess: float | None) -> dict[str, Signal]:
+    """Add to what was measured what follows from the past; ages are in windows, as the policy's own intervals are."""
     age = past.now - past.trained[-1]
     found = {
         **past.measured,
         "age": Signal("age", age),
-        "relative_age": Signal("relative_age", age / (len(past.served) + HEAD_START)),
+        "relative_age": Signal("relative_age", min(1.0, age / (len(past.served) + HEAD_START))),
         "trainings_without_gain": Signal("trainings_without_gain", past.refused),
-        "promotions_lately": Signal("promotions_lately", len(past.returns)),
+        "promotions_lately": Signal("promotions_lately", lately(past, policy)),
     }
     if excess is not None:
-        found["excess_loss"] = Signal("excess_loss", excess, limit=None)
-    if "quality" not in found and level and past.served:
-        found["quality"] = Signal("quality", past.served[-1] / level - 1)
+        found["excess_loss"] = Signal("excess_loss", excess)
+    if "quality" not in found and past.served:
+        found["quality"] = Signal("quality", past.served[-1], "unknown")
     return found
+
+
+def lately(past: Past, policy: VersionsPolicy) -> int:
+    """Count the promotions of earlier versions within the circuit's windows."""
+    since = past.now - policy.circuit.within
+    return sum(at > since for at in past.returns)
 
 
 def _cheap(past: Past, policy: VersionsPolicy, choice: Choice) -> Action:
@@ -174,8 +171,8 @@ def _cheap(past: Past, policy: VersionsPolicy, choice: Choice) -> Action:
         changed = "re-weigh"
     elif policy.kind == "single" and moved > 0:
         changed = "re-elect"
-    if changed == "re-elect" and _flaps(past, policy):
-        choice.held_by, changed = "circuit", "nothing"
+        if lately(past, policy) >= policy.circuit.promotions:
+            choice.held_by, wanted = "circuit", past.serving
     choice.weights = wanted if changed != "nothing" else past.serving
     if past.correct is None or not choice.weights:
         return changed
@@ -242,16 +239,11 @@ def _moved(wanted: Mapping[str, float], serving: Mapping[str, float]) -> float:
     return sum(abs(wanted.get(name, 0.0) - serving.get(name, 0.0)) for name in names) / 2
 
 
-def _flaps(past: Past, policy: VersionsPolicy) -> bool:
-    since = past.now - policy.circuit.within
-    return sum(at > since for at in past.returns) >= policy.circuit.promotions
-
-
 def _held(past: Past, policy: VersionsPolicy) -> Hold | None:
     """Say what keeps a training from being asked for: open circuit before budget before cooldown before quiet hours."""
     if past.refused >= policy.circuit.refusals:
         return "circuit"
-    if _is_spent(past, policy):
+    if spent(past, policy) is not None:
         return "budget"
     if past.cools:
         return "cooldown"
@@ -260,16 +252,19 @@ def _held(past: Past, policy: VersionsPolicy) -> Hold | None:
     return None
 
 
-def _is_spent(past: Past, policy: VersionsPolicy) -> bool:
+def spent(past: Past, policy: VersionsPolicy) -> Limit | None:
+    """Return the part of the budget that leaves no training, or None."""
     budget = policy.budget
     # The first champion was no decision of the policy.
     if len(past.trained) - 1 >= budget.start + budget.share * past.looks:
-        return True
+        return "share"
     if budget.trainings is not None and past.spent_trainings >= budget.trainings:
-        return True
+        return "trainings"
     if budget.seconds is not None and past.spent_seconds >= budget.seconds:
-        return True
-    return budget.money is not None and past.spent_seconds / 3600 * (budget.rate or 0.0) >= budget.money
+        return "seconds"
+    if budget.money is not None and past.spent_seconds / 3600 * (budget.rate or 0.0) >= budget.money:
+        return "money"
+    return None
 
 
 def _is_quiet(hour: int, start: int, end: int) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import floor
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.loop.choice import lately, spent
 from airflow_mlops.loop.policy import Decision
-from airflow_mlops.loop.rules import causes, counterfactual
+from airflow_mlops.loop.rule_sentences import causes, counterfactual
+from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_mlops.loop.choice import Choice, VersionsPolicy
     from airflow_mlops.loop.past import Past, Shift
 
@@ -29,7 +34,7 @@ def explain(choice: Choice, past: Past, policy: VersionsPolicy) -> Decision:
     return Decision(
         action=choice.action,
         reasons=_reasons(choice, past, policy),
-        counterfactual=f"A training {counterfactual(choice.train)}.",
+        counterfactual=_otherwise(choice, past, policy),
         window=choice.window,
         held_by=choice.held_by,
         standing=_standing(choice, past),
@@ -57,44 +62,102 @@ def _reasons(choice: Choice, past: Past, policy: VersionsPolicy) -> tuple[str, .
     said = [_held(choice, past, policy)] if choice.held_by else []
     if choice.wish == "retrain":
         said += causes(choice.train)
-    if choice.action == "re-weigh":
-        said.append(f"other weights would have served better lately: {_members(choice)}")
-    if choice.action == "re-elect":
-        said.append(f"an earlier version would have served better lately: {_members(choice)}")
-    if choice.action == "recalibrate" and choice.shift:
-        said.append(f"the newest labels move the correction to {_value(choice.shift)}, from {choice.shift.rows} rows")
+    if choice.action in _CHEAP:
+        said.append(_changed(choice))
     if choice.jump:
         said.append(
-            f"the correction would jump to {_value(choice.jump)}, beyond retrain.policy.correction.bound; it is left, "
-            "for labels that move so far are to be looked at first"
+            f"the correction would move by {choice.jump.moved:.3g} to {_value(choice.jump)}, beyond "
+            f"retrain.policy.correction.bound; it stays, for labels that move so far are to be looked at first"
         )
     if choice.warn.value:
         said += [f"{cause}, which alone asks for no training" for cause in causes(choice.warn)]
-    if not said:
-        said.append(_calm(choice, past))
-    return tuple(said)
+    return tuple(said) or (_calm(choice, past),)
+
+
+_CHEAP = {
+    "re-weigh": "other weights would have served better lately",
+    "re-elect": "another version would have served better lately",
+    "recalibrate": "the newest labels move the correction",
+}
+
+
+def _changed(choice: Choice) -> str:
+    why = _CHEAP[choice.action]
+    if choice.action != "recalibrate" or choice.shift is None:
+        return f"{why}: {_members(choice.weights)}"
+    return f"{why} by {choice.shift.moved:.3g} to {_value(choice.shift)}, from {choice.shift.rows} rows"
 
 
 def _held(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
-    if choice.held_by == "circuit" and past.refused >= policy.circuit.refusals:
+    """Say what keeps the wish from being granted, and the numbers of it."""
+    circuit, wish = policy.circuit, f"else it would be {choice.wish!r}"
+    if choice.held_by == "circuit" and past.refused >= circuit.refusals:
         return (
-            f"the circuit is open: the last {past.refused} trainings brought no better version; a person has to look "
-            "at labels and features, and starts the next training"
+            f"the circuit is open: none of the last {past.refused} trainings brought a version that serves; a person "
+            f"has to look at labels and features, and starts the next training; {wish}"
         )
     if choice.held_by == "circuit":
         return (
-            f"the circuit is open: {len(past.returns)} versions were re-elected lately, in turn; a person has to look"
+            f"the circuit is open: {lately(past, policy)} promotions of earlier versions in {circuit.within:g} "
+            f"windows; a person has to look why no version stays the best; {wish}"
         )
     if choice.held_by == "budget":
-        spent = len(past.trained) - 1
-        return f"retrain.policy.budget is spent: {spent} trainings in {past.looks} looks; else it would be 'retrain'"
-    return (
-        f"retrain.policy.{choice.held_by.replace(' ', '_') if choice.held_by else ''} holds; else it would be 'retrain'"
-    )
+        return f"retrain.policy.budget is spent: {_spent(past, policy)}; {wish}"
+    if choice.held_by == "cooldown":
+        return f"retrain.policy.cooldown ({format_duration(policy.cooldown)}) after the last training has not ended; {wish}"
+    return f"retrain.policy.quiet_hours: it is {past.hour} o'clock UTC, {_quiet(policy)} are quiet; {wish}"
 
 
-def _members(choice: Choice) -> str:
-    return ", ".join(f"{name} at {weight:.0%}" for name, weight in choice.weights.items())
+def _spent(past: Past, policy: VersionsPolicy) -> str:
+    budget = policy.budget
+    money = past.spent_seconds / 3600 * (budget.rate or 0.0)
+    return {
+        "share": f"{_trainings(len(past.trained) - 1)} since the first champion, "
+        f"{budget.start + budget.share * past.looks:.3g} by start and share at look {past.looks}",
+        "trainings": f"{past.spent_trainings} of {_trainings(budget.trainings or 0)} in 30 days",
+        "seconds": f"{past.spent_seconds:.0f} of {budget.seconds or 0:g} seconds of training in 30 days",
+        "money": f"{money:.2f} of {budget.money or 0:g} in 30 days, at {budget.rate or 0:g} an hour",
+    }[spent(past, policy) or "share"]
+
+
+def _trainings(count: int) -> str:
+    return f"{count} training{'' if count == 1 else 's'}"
+
+
+def _quiet(policy: VersionsPolicy) -> str:
+    start, end = policy.quiet_hours or (0, 0)
+    return f"{start} to {end} o'clock UTC"
+
+
+def _otherwise(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
+    """Say what would have had to be different for a training, or for none."""
+    if choice.wish != "retrain":
+        return f"Would train {counterfactual(choice.train)}."
+    if choice.held_by is None:
+        return f"Would not train {counterfactual(choice.train)}."
+    if choice.held_by == "budget":
+        return f"Would train {_affordable(past, policy)}."
+    when = {
+        "circuit": "once a training that a person started has brought a version that serves",
+        "cooldown": f"{format_duration(policy.cooldown)} after the end of the last training",
+        "quiet hours": f"outside of {_quiet(policy)}",
+    }
+    return f"Would train {when[choice.held_by]}."
+
+
+def _affordable(past: Past, policy: VersionsPolicy) -> str:
+    """Say when the budget will allow a training."""
+    budget, trainings = policy.budget, len(past.trained) - 1
+    if spent(past, policy) != "share":
+        return "once enough of what was spent is 30 days ago"
+    if budget.share == 0:
+        return f"with a retrain.policy.budget.start above {trainings} (now {budget.start})"
+    look = floor((trainings - budget.start) / budget.share) + 1
+    return f"from look {look} on (now {past.looks})"
+
+
+def _members(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} at {weight:.0%}" for name, weight in weights.items())
 
 
 def _value(shift: Shift) -> str:
@@ -107,9 +170,7 @@ def _calm(choice: Choice, past: Past) -> str:
     if not past.served:
         return "nothing was judged yet: no window since the first champion has enough labels"
     excess = choice.signals.get("excess_loss")
-    lost = (
-        f", {excess.value:.3g} of a fresh model's loss too much since the last training"
-        if excess and excess.value
-        else ""
-    )
-    return f"what serves lost {past.served[-1]:.4g} in the last window{lost}"
+    lost = f"what serves lost {past.served[-1]:.4g} in the last window"
+    if excess is None or not excess.value:
+        return lost
+    return f"{lost}, and {excess.value:.3g} of a fresh model's loss too much since the last training"

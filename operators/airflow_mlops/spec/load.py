@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_mlops.errors import SpecError
 from airflow_mlops.spec.document import Document, Finding, Unreadable, dotted
+from airflow_mlops.spec.rule_sections import form_of
 from airflow_mlops.spec.rules import broken_rules, close_match, looks_secret
 from airflow_mlops.spec.schema import choices_at, homes_of, keys_at, kinds_with
 from airflow_mlops.spec.sections import ModelSpec
@@ -77,6 +78,12 @@ def examine(path: str | Path) -> Examined:
     except Unreadable as error:
         fault = Finding("error", str(path), error.place.line, error.place.column, "", str(error))
         return Examined(None, None, frozenset(), [fault])
+    return examine_document(document)
+
+
+def examine_document(document: Document) -> Examined:
+    """Do what `examine` does with what was read already."""
+    path = document.path
     faults = [
         Finding("error", str(path), place.line, place.column, dotted(key), f"given twice, first on line {first.line}")
         for key, place, first in document.duplicates()
@@ -85,7 +92,7 @@ def examine(path: str | Path) -> Examined:
     try:
         spec = ModelSpec.model_validate(document.value)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = [detail for detail in error.errors(include_url=False) if not _follows(detail)]
         faults += [_fault(document, detail) for detail in details]
         spec, unsound = _sound_part(document.value, details)
     spec._base_dir = document.path.parent
@@ -206,14 +213,25 @@ def _description(document: Document, location: tuple[str | int, ...]) -> str:
 def _without_tags(value: Any, location: Sequence[str | int]) -> tuple[str | int, ...]:
     """Drop the words that pydantic puts into a path for the chosen member of a union."""
     path: list[str | int] = []
+    is_entered = False
     for index, step in enumerate(location):
-        if isinstance(value, dict) and step not in value and value.get("kind") == step and index + 1 < len(location):
+        is_last = index + 1 == len(location)
+        if isinstance(value, dict) and step not in value and value.get("kind") == step and not is_last:
+            continue
+        # A form of a rule and its key may be one word: the first is the form.
+        if not is_entered and form_of(value) == step and not (is_last and step in value):
+            is_entered = True
             continue
         path.append(step)
         is_there = isinstance(value, dict) and step in value
         is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
-        value = value[step] if is_there or is_item else None
+        value, is_entered = (value[step] if is_there or is_item else None), False
     return tuple(path)
+
+
+def _follows(detail: ErrorDetails) -> bool:
+    """Tell whether a fault only follows from another: a list of which pydantic took out what was wrong in it."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _quoted(text: str) -> list[str]:

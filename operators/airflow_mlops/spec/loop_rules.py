@@ -1,4 +1,7 @@
-"""Rules over the sections that say what happens between trainings, and what lint warns of in them."""
+"""Rules over the sections that say what happens between trainings, and what lint warns of in them.
+
+Those over policies are in `policy_rules`.
+"""
 
 from __future__ import annotations
 
@@ -121,21 +124,6 @@ def looks(spec: ModelSpec) -> Iterator[Broken]:
         yield ("monitor", "asset"), "the monitor itself rings this asset, and would start itself for ever; name another"
     elif own in (f"{spec.name}/snapshot", f"{spec.name}/champion") and monitor.asset == own:
         yield ("monitor", "asset"), f"this asset goes by its URI; write 'x-mlops://{own}'"
-
-
-def policy(spec: ModelSpec) -> Iterator[Broken]:
-    """Check that the policy can ask for something, sometimes."""
-    chosen, at = spec.retrain.policy, ("retrain", "policy")
-    if chosen.kind != "excess_loss":
-        return
-    if chosen.max_age <= timedelta(0):
-        yield (*at, "max_age"), "a champion older than nothing asks for a training at every look; give it days"
-    elif chosen.max_age <= chosen.cooldown:
-        yield (
-            (*at, "max_age"),
-            f"{format_duration(chosen.max_age)} ends before the cooldown ({format_duration(chosen.cooldown)}): each "
-            "training would ask for the next as soon as it may; lengthen it, or shorten the cooldown",
-        )
 
 
 def quality_of_what(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:

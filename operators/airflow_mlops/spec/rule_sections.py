@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from typing_extensions import TypeAliasType
 
 from airflow_mlops.spec.section import Section
 from airflow_mlops.spec.vocabulary import SignalName
@@ -82,41 +83,44 @@ class Persist(RuleSection):
         return self
 
 
-_KEYS = {"signal": "compare", "all": "all", "any": "any", "not": "not", "not_": "not", "count": "count", "of": "count"}
+# The key that tells a form from the others, and the form's word; by attribute where that has another name.
+_FORMS = {
+    "signal": "compare",
+    "all": "all",
+    "any": "any",
+    "not": "not",
+    "not_": "not",
+    "count": "count",
+    "of": "count",
+    "persist": "persist",
+}
 
 
-def _kind(value: Any) -> str | None:
-    """Tell a rule by its keys; what has none of them is refused with the list of forms."""
-    if isinstance(value, Section):
-        return {
-            Compare: "compare",
-            All: "all",
-            AnyOf: "any",
-            Not: "not",
-            Count: "count",
-            Persist: "persist",
-        }.get(type(value))
-    if not isinstance(value, dict):
-        return None
-    return "persist" if "persist" in value else next((kind for key, kind in _KEYS.items() if key in value), None)
+def form_of(value: Any) -> str | None:
+    """Tell the form of a rule by its keys; what has none of them is no rule."""
+    keys = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, RuleSection) else ()
+    return next((form for key, form in _FORMS.items() if key in keys), None)
 
 
-Rule = Annotated[
-    Annotated[Compare, Tag("compare")]
-    | Annotated[All, Tag("all")]
-    | Annotated[AnyOf, Tag("any")]
-    | Annotated[Not, Tag("not")]
-    | Annotated[Count, Tag("count")]
-    | Annotated[Persist, Tag("persist")],
-    Discriminator(
-        _kind,
-        custom_error_type="rule",
-        custom_error_message=(
-            "is no rule; write {signal, at_least | at_most | verdict}, {all: [..]}, {any: [..]}, {not: ..}, "
-            "{count, of: [..]} or {persist: .., times, last}"
+Rule = TypeAliasType(
+    "Rule",
+    Annotated[
+        Annotated[Compare, Tag("compare")]
+        | Annotated[All, Tag("all")]
+        | Annotated[AnyOf, Tag("any")]
+        | Annotated[Not, Tag("not")]
+        | Annotated[Count, Tag("count")]
+        | Annotated[Persist, Tag("persist")],
+        Discriminator(
+            form_of,
+            custom_error_type="rule",
+            custom_error_message=(
+                "expected a rule: {signal, and at_least, at_most or verdict}, {all: [..]}, {any: [..]}, {not: ..}, "
+                "{count, of: [..]} or {persist: .., times, last}"
+            ),
         ),
-    ),
-]
+    ],
+)
 
 for _section in (All, AnyOf, Not, Count, Persist):
     _section.model_rebuild()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_mlops.spec import loop_rules
+from airflow_mlops.spec import loop_rules, policy_rules
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.sections import FEWEST_BLOCKS
 from airflow_mlops.spec.vocabulary import LOSSES
@@ -61,7 +61,8 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (loop_rules.prediction_log, {"data", "deploy", "monitor"}),
         (loop_rules.scores, {"data"}),
         (loop_rules.looks, {"name", "monitor", "score"}),
-        (loop_rules.policy, {"retrain"}),
+        (policy_rules.policies, {"retrain"}),
+        (policy_rules.cooldowns, {"ingest", "monitor", "retrain"}),
     )
     for rule, needs in rules:
         if needs <= sound:

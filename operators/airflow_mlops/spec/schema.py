@@ -62,16 +62,21 @@ def homes_of(key: str) -> list[str]:
 def _section_at(value: Any, location: Sequence[str | int]) -> dict[str, Any]:
     node: dict[str, Any] = spec_schema()
     for step in location:
-        value = value.get(step) if isinstance(value, dict) else None
-        node = _chosen(_resolve(node.get("properties", {}).get(step, {})), value)
+        is_there = isinstance(value, dict) or (isinstance(value, list) and isinstance(step, int) and step < len(value))
+        value = (value.get(step) if isinstance(value, dict) else value[step]) if is_there else None
+        inner = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
+        node = _chosen(_resolve(inner), value)
     return node
 
 
 def _chosen(node: dict[str, Any], value: Any) -> dict[str, Any]:
-    """Follow a choice among kinds to the one that is written."""
+    """Follow a choice among kinds to the one that is written, and one among rules to the form that is."""
     mapping = node.get("discriminator", {}).get("mapping", {})
     kind = value.get("kind") if isinstance(value, dict) else None
-    return _definition(mapping[kind]) if kind in mapping else node
+    if kind in mapping:
+        return _definition(mapping[kind])
+    forms = [_definition(form["$ref"]) for form in node.get("oneOf", []) if not mapping]
+    return next((form for form in forms if isinstance(value, dict) and form["properties"].keys() & value), node)
 
 
 def _resolve(node: dict[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,8 @@ def features_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _feature(column: pd.Series) -> pd.Series | None:
+    if isinstance(column.dtype, pd.CategoricalDtype) and pd.api.types.infer_dtype(column.cat.categories) == "string":
+        return column
     column = _plain(column)
     if is_datetime64_any_dtype(column) or is_timedelta64_dtype(column):
         return None

@@ -13,6 +13,7 @@ import pytest
 from airflow_mlops.stages.validate import profile_of, suggest_suite, validate
 from airflow_mlops.stages.validate.stretches import new_stretches
 from airflow_mlops.stages.validate.suite import run_suite
+from airflow_mlops.stages.validate.target_check import target_check
 
 
 @pytest.fixture(scope="module")
@@ -516,3 +517,41 @@ def test_a_rate_that_falls_is_no_unit(check, january, spec):
     assert "unit" not in {
         finding.check for finding in check(rate.assign(rate=rate.rate - 3.508), against=against)[2].findings
     }
+
+
+def test_a_calm_week_in_which_a_known_column_tells_everything_is_marked(spec, reference):
+    usual = {**reference, "associations": {**reference["associations"], "temp": 0.8, "humid": 0.0}}
+    current = {**reference, "associations": {"temp": 0.99, "humid": 0.99}}
+
+    found = [each for each in target_check(current, spec, usual) if each.check == "no leakage"]
+
+    assert [(each.column, each.severity) for each in found] == [("humid", "warning")]
+
+
+def test_a_column_that_always_told_much_leaks_when_it_tells_all(spec, reference):
+    usual = {**reference, "associations": {**reference["associations"], "temp": 0.8}}
+
+    found = [
+        each
+        for each in target_check({**reference, "associations": {"temp": 1.0}}, spec, usual)
+        if each.column == "temp"
+    ]
+
+    assert [each.severity for each in found] == ["critical"]
+
+
+def test_a_rare_class_that_stays_rare_is_not_turned_round(spec, reference):
+    strong = {"temp": 0.5, "humid": -0.4, "pressure": 0.3}
+    usual = {**reference, "classes": {"0": 930, "1": 70}, "associations": strong, "leanings": {}}
+    turned = {**usual, "associations": {name: -value for name, value in strong.items()}}
+
+    assert not [each for each in target_check(turned, spec, usual) if each.check == "coding"]
+    even = {"classes": {"0": 500, "1": 500}}
+    assert [each for each in target_check(turned | even, spec, usual | even) if each.check == "coding"]
+
+
+def test_two_slips_in_a_small_batch_are_no_range(check, january):
+    few = january.to_pandas().sample(120, random_state=0).reset_index(drop=True)
+
+    assert "far outside" not in check(few.assign(temp=few.temp.mask(few.index < 2, 700.5)))[1]
+    assert "far outside" in check(few.assign(temp=few.temp.mask(few.index < 3, few.index + 700.5)))[1]

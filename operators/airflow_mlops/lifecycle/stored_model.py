@@ -81,6 +81,28 @@ class StoredModel:
         return self.store.read_bytes(f"{self.model.uri}/{self.file}", digest=self.model.digest)
 
 
+def write_model(store: ArtifactStore, folder: str, name: str, model: Any) -> dict[str, Any]:
+    """Write a fitted model into a folder, and say in a manifest's words what a reader of it needs.
+
+    Parameters
+    ----------
+    store : ArtifactStore
+        Where to.
+    folder : str
+        URI of the folder.
+    name : str
+        What the file holds: ``model``, ``baseline``.
+    model : estimator
+        Fitted.
+    """
+    from airflow_mlops.stages.model_file import describe, dump_model
+
+    payload, serialization = dump_model(model)
+    described = describe(name, payload, serialization)
+    store.write_bytes(f"{folder}/{described['file']}", payload)
+    return described
+
+
 def load_stored(store: ArtifactStore, model: ModelRef) -> Any:
     """Load a model from the artifact store, after its bytes were checked.
 

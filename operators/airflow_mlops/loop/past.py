@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,23 @@ class Shift:
     value: float | tuple[float, ...]
     moved: float
     rows: int
+
+
+def settled(shift: Shift | None, *, bound: float, serving: Any) -> Any:
+    """Return the correction that is made of a measured one.
+
+    Parameters
+    ----------
+    shift : Shift or None
+        None, where no label says anything, is no correction.
+    bound : float
+        Of one that has moved farther nothing is believed: what serves stays.
+    serving : float or sequence of float
+        The correction that serves.
+    """
+    if shift is None:
+        return 0.0
+    return serving if shift.moved > bound else shift.value
 
 
 @dataclass(slots=True)

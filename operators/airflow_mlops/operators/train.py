@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class TrainOperator(StageOperator):
         if first := self.ledger.find(self.model_spec.name, self.stage, ref.id):
             self.log.info("skipped: same as run %s (model %s, %d rows)", first.run, ref.id, ref.rows)
             return replace(ref, same_as=first.run)
-        self.record(context, ref.id, ref.to_dict())
+        self.record(context, ref.id, {**ref.to_dict(), "seconds": manifest.get("seconds")})
         return ref
 
     def _key(self, features: FeaturesRef) -> str:
@@ -75,18 +76,21 @@ class TrainOperator(StageOperator):
         payload = self.store.read_bytes(features.transformer_uri, digest=fitted["digest"])
         transformer = load_model(payload, fitted["serialization"])
         holdout = self.store.read_table(f"{features.uri}/holdout.parquet", digest=source["holdout"])
+        started = time.perf_counter()
         trained = train(frame, transformer=transformer, spec=self.model_spec, categorical=source["categorical"])
+        seconds = time.perf_counter() - started
         report = trained.report
         self.log.info(
             "model %s: fitted %s on %d rows of %d features", key, report.estimator, report.rows, len(report.features)
         )
-        return self._store(Place(key, folder, features), trained, holdout)
+        return self._store(Place(key, folder, features), trained, holdout, seconds)
 
-    def _store(self, place: Place, trained: Trained, holdout: pa.Table) -> dict[str, Any]:
+    def _store(self, place: Place, trained: Trained, holdout: pa.Table, seconds: float) -> dict[str, Any]:
+        from airflow_mlops.lifecycle.stored_model import write_model
         from airflow_mlops.stages.golden import answers, pick_golden, predict_method
 
         spec = self.model_spec
-        model = self._write_model(place.folder, "model", trained.model)
+        model = write_model(self.store, place.folder, "model", trained.model)
         golden = pick_golden(
             holdout,
             columns=spec.features.columns,
@@ -98,25 +102,18 @@ class TrainOperator(StageOperator):
         manifest = {
             **model,
             "ref": self._ref(place, trained, model).to_dict(),
-            "baseline": self._write_model(place.folder, "baseline", trained.baseline),
+            "baseline": write_model(self.store, place.folder, "baseline", trained.baseline),
             "predict": predict_method(trained.model),
             # Of the rows as they are stored, sensitive columns null: what a replay will see.
             "golden_predictions": answers(trained.model, golden.to_pandas()),
             "report": trained.report.to_dict(),
+            "seconds": round(seconds, 3),
             "target": spec.data.target,
             "task": spec.task,
         }
         # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
         self.store.complete(place.folder, manifest)
         return manifest
-
-    def _write_model(self, folder: str, name: str, model: Any) -> dict[str, Any]:
-        from airflow_mlops.stages.model_file import describe, dump_model
-
-        payload, serialization = dump_model(model)
-        described = describe(name, payload, serialization)
-        self.store.write_bytes(f"{folder}/{described['file']}", payload)
-        return described
 
     def _ref(self, place: Place, trained: Trained, model: dict[str, Any]) -> ModelRef:
         return ModelRef(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.loop.choice import choose, what_serves
 from airflow_mlops.loop.committee import WINDOWS
-from airflow_mlops.loop.past import Past
+from airflow_mlops.loop.past import Past, settled
 from airflow_mlops.replay.board import NO_SHIFT, Serving, as_weights
 
 if TYPE_CHECKING:
@@ -285,7 +285,10 @@ class Player:
             return
         self._pool.append(model)
         serving = self._with(model)
-        passed = self.gates is None or self.gates.full(serving, self._serving, model, look)
+        # A new version without weight changes nothing, and so brings nothing better.
+        passed = serving != self._serving and (
+            self.gates is None or self.gates.full(serving, self._serving, model, look)
+        )
         self._play.trainings.append(Trained(look, model, passed, float(board.matrix.seconds[model])))
         if passed:
             self._serve(look, serving)
@@ -306,8 +309,9 @@ class Player:
         settings = self.policy.correction
         if settings is None:
             return Serving(as_weights(weights))
-        shift = board.shift(as_weights(weights), tuple(windows[-settings.windows :]), settings, self._serving.shift)
-        return Serving(as_weights(weights), NO_SHIFT if shift is None else shift.value)
+        serving = self._serving.shift
+        shift = board.shift(as_weights(weights), tuple(windows[-settings.windows :]), settings, serving)
+        return Serving(as_weights(weights), settled(shift, bound=settings.bound, serving=serving))
 
     def _change(self, look: int, choice: Choice) -> None:
         shift = self._serving.shift if choice.jump else NO_SHIFT if choice.shift is None else choice.shift.value

@@ -164,7 +164,7 @@ def _of_latest_rows(
         left_on="_time",
         right_on="_row",
         by=join.key,
-        tolerance=pd.Timedelta(join.tolerance),
+        tolerance=pd.Timedelta(join.tolerance or 0),
     )
     return matched.dropna(subset=data.time), key
 

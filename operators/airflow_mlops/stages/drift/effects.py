@@ -65,7 +65,7 @@ def effect_of(name: str, reference: pd.Series, current: pd.Series, *, days: Days
     then, now = reference[known[0]], current[known[1]]
     if kind not in ("numerical", "categorical") or not (len(then) and len(now)):
         return None
-    kept = tuple(None if day is None else day[rows] for day, rows in zip(days, known, strict=True))
+    kept = (None if days[0] is None else days[0][known[0]], None if days[1] is None else days[1][known[1]])
     if kind == "numerical":
         if not (holds_numbers(then) and holds_numbers(now)):
             return None

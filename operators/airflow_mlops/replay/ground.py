@@ -42,14 +42,15 @@ class Settings:
 class Sample:
     """The rows that every model answers, oldest cell first.
 
-    ``rows`` has the raw columns of the model. ``cell`` and ``place`` say where each row's output goes. ``target`` and
-    ``arrived`` have shape (C, S).
+    ``rows`` has the raw columns of the model. ``cell`` and ``place`` say where each row's output goes. ``target``,
+    ``times`` and ``arrived`` have shape (C, S).
     """
 
     rows: pd.DataFrame
     cell: np.ndarray
     place: np.ndarray
     target: np.ndarray
+    times: np.ndarray
     arrived: np.ndarray
     classes: tuple[Any, ...]
     notes: tuple[str, ...] = ()
@@ -69,9 +70,10 @@ class Ground:
     sample: Sample
 
     def before(self, now: datetime) -> pd.DataFrame:
-        """Return the rows before a moment; nothing is copied."""
-        times = self.rows[self.spec.data.time]
-        return self.rows.iloc[: int(times.searchsorted(_stamp(now), side="left"))]
+        """Return the rows that *ingest* would read at a moment: ingest.window before it; nothing is copied."""
+        bounds = _stamps([now - self.spec.ingest.window, now])
+        first, last = self.rows[self.spec.data.time].searchsorted(bounds, side="left")
+        return self.rows.iloc[int(first) : int(last)]
 
 
 def prepare(
@@ -113,7 +115,7 @@ def prepare(
         rows=ordered,
         labels=tuple(labels),
         looks=tuple(found),
-        cells=tuple(Cell(*bounds, count) for *bounds, count in zip(cuts[:-1], cuts[1:], counts, strict=True)),
+        cells=tuple(Cell(start, end, count) for (start, end), count in zip(pairwise(cuts), counts, strict=True)),
         unseen=_unseen(moments, cuts, spec, settings.holdout),
         sample=_drawn(ordered, labels, of_row, spec=spec, models=models, sample_rows=settings.sample_rows),
     )
@@ -156,10 +158,10 @@ def _drawn(
     values, classes = _numbers(labelled, spec)
     most, notes = _affordable(sample_rows, models * (len(of_row) - 1), len(classes))
     chosen = []
-    for cell, (first, last) in enumerate(pairwise(of_row)):
+    for number, (first, last) in enumerate(pairwise(of_row)):
         known = first + np.flatnonzero(~np.isnan(values[first:last]))
         if len(known) > most:
-            rng = np.random.default_rng([spec.train.seed, cell])
+            rng = np.random.default_rng([spec.train.seed, number])
             known = np.sort(rng.choice(known, most, replace=False))
         chosen.append(known)
     sizes, picked = np.array([len(each) for each in chosen]), np.concatenate(chosen)
@@ -169,10 +171,11 @@ def _drawn(
     place = np.arange(len(picked)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     shape = (len(sizes), int(sizes.max()))
     target, arrived = np.full(shape, np.nan), np.full(shape, np.datetime64("NaT"), "datetime64[us]")
+    times = arrived.copy()
     target[cell, place] = values[picked]
     arrived[cell, place] = told.to_numpy("datetime64[us]")[picked]
     asked = rows[spec.features.columns].iloc[picked].reset_index(drop=True)
-    return Sample(asked, cell, place, target, arrived, classes, notes)
+    return Sample(asked, cell, place, target, times, arrived, classes, notes)
 
 
 def _affordable(sample_rows: int, answers: int, classes: int) -> tuple[int, tuple[str, ...]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-_ARRAYS = ("losses", "outputs", "target", "arrived", "rows", "unseen", "seconds", "baseline")
+_ARRAYS = ("losses", "outputs", "target", "times", "arrived", "rows", "unseen", "seconds", "baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class Matrix:
         On the link scale (`link_of`), of the sampled rows; not a number beyond the cell's rows.
     target : ndarray of shape (C, S)
         Numbers of classes, or values; not a number beyond the cell's rows.
+    times : ndarray of shape (C, S), datetime64
+        Of the sampled rows, UTC.
     arrived : ndarray of shape (C, S), datetime64
         When the label of each sampled row was first known, UTC.
     rows : ndarray of shape (C,)
@@ -97,6 +99,7 @@ class Matrix:
     losses: np.ndarray
     outputs: np.ndarray
     target: np.ndarray
+    times: np.ndarray
     arrived: np.ndarray
     rows: np.ndarray
     unseen: np.ndarray
@@ -142,12 +145,10 @@ class Matrix:
             raise HistoryUnusable(
                 f"the matrix in {folder} cannot be read ({error}); delete the folder and build it again."
             ) from error
-        cells = [Cell(*map(datetime.fromisoformat, (start, end)), rows) for start, end, rows in plain.pop("cells")]
-        looks = [
-            Look(datetime.fromisoformat(now), (first, last), serves)
-            for now, (first, last), serves in plain.pop("looks")
-        ]
-        listed = {name: tuple(plain.pop(name)) for name in ("classes", "windows", "notes")}
+        moment = datetime.fromisoformat
+        cells = [Cell(moment(start), moment(end), rows) for start, end, rows in plain.pop("cells")]
+        looks = [Look(moment(now), (first, last), serves) for now, (first, last), serves in plain.pop("looks")]
+        listed: dict[str, Any] = {name: tuple(plain.pop(name)) for name in ("classes", "windows", "notes")}
         return cls(**plain, **listed, **arrays, cells=tuple(cells), looks=tuple(looks))
 
 

@@ -123,6 +123,7 @@ class Shelf:
             losses=np.asarray(self.losses),
             outputs=self.outputs,
             target=ground.sample.target,
+            times=ground.sample.times,
             arrived=ground.sample.arrived,
             rows=np.bincount(ground.sample.cell, minlength=len(cells)),
             unseen=ground.unseen,
@@ -138,11 +139,12 @@ class Shelf:
 
         if self.folder is None:
             return matrix
+        for name in ("target", "times", "arrived", "rows", "unseen"):
+            if not (self.folder / f"{name}.npy").exists():
+                np.save(self.folder / f"{name}.npy", getattr(matrix, name))
         if not (self.folder / MANIFEST).exists():
             for array in (self.outputs, self.losses, self.baseline, self.seconds, self.state):
                 array.flush()  # type: ignore[attr-defined]
-            for name in ("target", "arrived", "rows", "unseen"):
-                np.save(self.folder / f"{name}.npy", getattr(matrix, name))
             write_manifest(self.folder, matrix)
         return Matrix.load(self.folder)
 
@@ -204,6 +206,7 @@ def digest_of(ground: Ground) -> str:
             "schema_version": SCHEMA_VERSION,
             "spec": [spec.task, data, plain["features"], trained, plain["evaluate"]["holdout"], loss_of(spec)],
             "monitor_window": str(spec.monitor_window),
+            **_cut(ground),
             "rows": _digest_of_frame(ground.rows),
             "labels": [_digest_of_frame(frame) for frame in ground.labels],
             "looks": [look.now.isoformat() for look in ground.looks],
@@ -213,6 +216,12 @@ def digest_of(ground: Ground) -> str:
             "sklearn": sklearn.__version__,
         }
     )
+
+
+def _cut(ground: Ground) -> dict[str, str]:
+    """Name ingest.window where some training reads less than all rows before it."""
+    times, window = ground.rows[ground.spec.data.time], ground.spec.ingest.window
+    return {"ingest_window": str(window)} if times.iloc[0] < ground.looks[-1].now - window else {}
 
 
 def _digest_of_frame(frame: pd.DataFrame) -> str:

@@ -88,13 +88,26 @@ class Document:
         """
         path = Path(path)
         try:
-            loader = _Loader(path.read_text("utf-8-sig"))
-            root = loader.get_single_node()
-            value = None if root is None else loader.construct_document(root)
+            text = path.read_text("utf-8-sig")
         except OSError as error:
             raise Unreadable(f"cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise Unreadable(f"is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Document:
+        """Read a text as a file's.
+
+        Raises
+        ------
+        Unreadable
+            It is not YAML, is empty, or holds something other than one mapping.
+        """
+        try:
+            loader = _Loader(text)
+            root = loader.get_single_node()
+            value = None if root is None else loader.construct_document(root)
         except yaml.YAMLError as error:
             raise Unreadable(*_yaml_problem(error)) from error
         if root is None or not isinstance(value, dict):

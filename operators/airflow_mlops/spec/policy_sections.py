@@ -142,7 +142,7 @@ class SinglePolicy(VersionsPolicy):
     """Serve one version, the best of the latest as their losses become known."""
 
     kind: Literal["single"] = "single"
-    price: float = Field(0.4, gt=0, description=VersionsPolicy.model_fields["price"].description)
+    price: float = Field(0.25, gt=0, description=VersionsPolicy.model_fields["price"].description)
     shortest: float = Field(3, ge=0, description=VersionsPolicy.model_fields["shortest"].description)
     pool: int = Field(8, ge=1, le=64, description=VersionsPolicy.model_fields["pool"].description)
     trust: float = Field(0.15, ge=0, description=VersionsPolicy.model_fields["trust"].description)

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
     from airflow_mlops.loop.choice import Choice, VersionsPolicy
     from airflow_mlops.loop.past import Past, Shift
+    from airflow_mlops.loop.rules import Node
+
+_LEAST_NAMED = 0.005
+_CHEAP = {
+    "re-weigh": "other weights would have served better lately",
+    "re-elect": "another version would have served better lately",
+    "recalibrate": "the newest labels move the correction",
+}
 
 
 def explain(choice: Choice, past: Past, policy: VersionsPolicy) -> Decision:
@@ -61,7 +69,7 @@ def _reasons(choice: Choice, past: Past, policy: VersionsPolicy) -> tuple[str, .
     """Say first what decided, then what else is worth knowing."""
     said = [_held(choice, past, policy)] if choice.held_by else []
     if choice.wish == "retrain":
-        said += causes(choice.train)
+        said += causes(_asking(choice, policy))
     if choice.action in _CHEAP:
         said.append(_changed(choice))
     if choice.jump:
@@ -74,13 +82,6 @@ def _reasons(choice: Choice, past: Past, policy: VersionsPolicy) -> tuple[str, .
     return tuple(said) or (_calm(choice, past),)
 
 
-_CHEAP = {
-    "re-weigh": "other weights would have served better lately",
-    "re-elect": "another version would have served better lately",
-    "recalibrate": "the newest labels move the correction",
-}
-
-
 def _changed(choice: Choice) -> str:
     why = _CHEAP[choice.action]
     if choice.action != "recalibrate" or choice.shift is None:
@@ -91,7 +92,7 @@ def _changed(choice: Choice) -> str:
 def _held(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
     """Say what keeps the wish from being granted, and the numbers of it."""
     circuit, wish = policy.circuit, f"else it would be {choice.wish!r}"
-    if choice.held_by == "circuit" and past.refused >= circuit.refusals:
+    if choice.held_by == "circuit" and choice.wish == "retrain" and past.refused >= circuit.refusals:
         return (
             f"the circuit is open: none of the last {past.refused} trainings brought a version that serves; a person "
             f"has to look at labels and features, and starts the next training; {wish}"
@@ -104,7 +105,7 @@ def _held(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
     if choice.held_by == "budget":
         return f"retrain.policy.budget is spent: {_spent(past, policy)}; {wish}"
     if choice.held_by == "cooldown":
-        return f"retrain.policy.cooldown ({format_duration(policy.cooldown)}) after the last training has not ended; {wish}"
+        return f"retrain.policy.cooldown: the last training ended less than {_cooling(policy)} ago; {wish}"
     return f"retrain.policy.quiet_hours: it is {past.hour} o'clock UTC, {_quiet(policy)} are quiet; {wish}"
 
 
@@ -124,6 +125,10 @@ def _trainings(count: int) -> str:
     return f"{count} training{'' if count == 1 else 's'}"
 
 
+def _cooling(policy: VersionsPolicy) -> str:
+    return format_duration(policy.cooldown)
+
+
 def _quiet(policy: VersionsPolicy) -> str:
     start, end = policy.quiet_hours or (0, 0)
     return f"{start} to {end} o'clock UTC"
@@ -134,15 +139,23 @@ def _otherwise(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
     if choice.wish != "retrain":
         return f"Would train {counterfactual(choice.train)}."
     if choice.held_by is None:
-        return f"Would not train {counterfactual(choice.train)}."
+        return f"Would not train {counterfactual(_asking(choice, policy))}."
     if choice.held_by == "budget":
         return f"Would train {_affordable(past, policy)}."
+    gained = past.refused < policy.circuit.refusals
     when = {
-        "circuit": "once a training that a person started has brought a version that serves",
-        "cooldown": f"{format_duration(policy.cooldown)} after the end of the last training",
+        "circuit": "once fewer versions were promoted in turn lately"
+        if gained
+        else "once a training that a person started has brought a version that serves",
+        "cooldown": f"{_cooling(policy)} after the end of the last training",
         "quiet hours": f"outside of {_quiet(policy)}",
     }
     return f"Would train {when[choice.held_by]}."
+
+
+def _asking(choice: Choice, policy: VersionsPolicy) -> Node:
+    """Return the rule that asks for a training, without the shortest interval that it waits for."""
+    return choice.train.children[0] if policy.shortest else choice.train
 
 
 def _affordable(past: Past, policy: VersionsPolicy) -> str:
@@ -157,7 +170,8 @@ def _affordable(past: Past, policy: VersionsPolicy) -> str:
 
 
 def _members(weights: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} at {weight:.0%}" for name, weight in weights.items())
+    """Name the members, those that would read as 0 % left out."""
+    return ", ".join(f"{name} at {weight:.0%}" for name, weight in weights.items() if weight >= _LEAST_NAMED)
 
 
 def _value(shift: Shift) -> str:

@@ -84,30 +84,49 @@ class Comparison:
         """
         from airflow_mlops.stages.drift import drift
 
-        then, now = self._read(store, spec, self.reference), self._read(store, spec, [self.current])
-        answers = self._answers(store, spec, then, now)
+        (then, then_days), (now, now_days) = (
+            self._read(store, spec, side) for side in (self.reference, [self.current])
+        )
+        asked = self._ask(store, spec, then, now, days=(then_days, now_days))
+        answers = asked.main if asked else None
         report = drift(then, now, spec.features.columns, spec.drift, sensitive=spec.data.sensitive, predictions=answers)
-        return Compared(report, then, now, answers)
+        return Compared(report, then, now, answers, (then_days, now_days), asked)
 
-    def _read(self, store: ArtifactStore, spec: ModelSpec, snapshots: Sequence[SnapshotRef]) -> pd.DataFrame:
+    def _read(
+        self, store: ArtifactStore, spec: ModelSpec, snapshots: Sequence[SnapshotRef]
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return the columns that are compared, and the day of each row."""
         import pandas as pd
 
-        wanted = list(dict.fromkeys([*spec.drift.columns, *spec.features.columns]))
+        from airflow_mlops.stages.drift.effects import days_of
+
+        time = spec.data.time
+        compared = list(dict.fromkeys([*spec.drift.columns, *spec.features.columns]))
+        wanted = list(dict.fromkeys([*compared, time]))
         frames = []
         for one in snapshots:
             table = store.read_table(one.table_uri, digest=one.digest)
             if missing := [column for column in wanted if column not in table.column_names]:
                 raise MissingColumns(missing, present=table.column_names, where=f"snapshot {one.id}")
             frames.append(table.select(wanted).to_pandas())
-        return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        return frame, days_of(frame[time] if time in compared else frame.pop(time))
 
-    def _answers(
-        self, store: ArtifactStore, spec: ModelSpec, then: pd.DataFrame, now: pd.DataFrame
-    ) -> tuple[np.ndarray, np.ndarray] | None:
+    def _ask(
+        self,
+        store: ArtifactStore,
+        spec: ModelSpec,
+        then: pd.DataFrame,
+        now: pd.DataFrame,
+        *,
+        days: tuple[np.ndarray, np.ndarray],
+    ) -> Asked | None:
         """Predict for both windows; the reference is the model's held-out rows, where they are stored.
 
         A flexible model is surer of rows it was fitted on than of any others, which would look like drift.
         """
+        from airflow_mlops.stages.drift.effects import days_of
+
         if self.model is None:
             return None
         try:
@@ -116,23 +135,59 @@ class Comparison:
             log.warning("prediction drift skipped: model %s is not in the artifact store", self.model.id)
             return None
         folder, columns = self.model.features.get("uri"), spec.features.columns
+        happened = None
         if folder and (manifest := store.manifest(folder)):
             then = store.read_frame(f"{folder}/holdout.parquet", digest=manifest["holdout"])
-        return _main_answer(estimator, then[columns]), _main_answer(estimator, now[columns])
+            happened, days = then[spec.data.target], (days_of(then[spec.data.time]), days[1])
+        said = (_said(estimator, then[columns]), _said(estimator, now[columns]))
+        classes = tuple(getattr(estimator, "classes_", ()))
+        return Asked(said, days, classes, happened)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the model says of rows of then and of now: probabilities, labels, or numbers.
+
+    ``days`` has the day of each row, ``classes`` the order of the probabilities. ``happened`` is what became of the
+    rows of then; None where it is not known.
+    """
+
+    said: tuple[np.ndarray, np.ndarray]
+    days: tuple[np.ndarray, np.ndarray]
+    classes: tuple[Any, ...]
+    happened: pd.Series | None
+
+    @property
+    def main(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give the probability of the second class where there are two, else what the model predicts."""
+        import numpy as np
+
+        then, now = self.said
+        if then.ndim == 1:
+            return then, now
+        if len(self.classes) == 2:
+            return then[:, 1], now[:, 1]
+        classes = np.asarray(self.classes)
+        return classes[then.argmax(axis=1)], classes[now.argmax(axis=1)]
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The report, and the rows and answers it is about."""
+    """The report, and the rows and answers it is about.
+
+    ``days`` has the day of each row of then and of now.
+    """
 
     report: DriftReport
     then: pd.DataFrame
     now: pd.DataFrame
     answers: tuple[np.ndarray, np.ndarray] | None
+    days: tuple[np.ndarray, np.ndarray]
+    asked: Asked | None
 
 
-def _main_answer(estimator: Any, frame: pd.DataFrame) -> np.ndarray:
-    """Give the probability of the second class where there are two, else what the model predicts."""
-    if len(getattr(estimator, "classes_", ())) == 2 and hasattr(estimator, "predict_proba"):
-        return estimator.predict_proba(frame)[:, 1]
+def _said(estimator: Any, frame: pd.DataFrame) -> np.ndarray:
+    """Give probabilities where a classifier has them, else what the model predicts."""
+    if hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba"):
+        return estimator.predict_proba(frame)
     return estimator.predict(frame)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.lifecycle.stored_model import load_stored
-from airflow_mlops.loop.labels import Labelled, join_labels, known_labels
+from airflow_mlops.lifecycle.scorecards import Judged
+from airflow_mlops.loop.labels import Labelled, join_labels, known_labels, row_ids
 from airflow_mlops.loop.signals import measure_quality
-from airflow_mlops.refs import ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.events import Event
-    from airflow_mlops.loop.signals import Quality
+    from airflow_mlops.lifecycle.scorecards import Models
     from airflow_mlops.spec import ModelSpec
 
     # Takes ``start`` and ``end``.
@@ -28,17 +26,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A column that no spec names.
+_NAME = "_row_id"
+
 
 @dataclass
 class Served:
-    """The served answers of one model; models are loaded once each.
+    """The served answers of one model.
 
     Parameters
     ----------
     spec : ModelSpec
         What the model is.
-    store : ArtifactStore
-        Where its versions are.
+    models : Models
+        Loads its versions.
     promotions : sequence of Event
         In the order of epochs.
     read_log : callable or None
@@ -46,15 +47,14 @@ class Served:
     """
 
     spec: ModelSpec
-    store: ArtifactStore
+    models: Models
     promotions: Sequence[Event]
     read_log: ReadLog | None
-    _models: dict[str, Any] = field(default_factory=dict)
 
-    def quality(self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], *, now: datetime) -> Quality:
-        """Measure the answers to the rows of [now - window - label_delay, now - label_delay).
-
-        Each look judges exactly the rows whose labels have become due since the one before.
+    def judge(
+        self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], *, start: datetime, end: datetime, now: datetime
+    ) -> Judged:
+        """Measure the answers to the rows of a window, by the labels known at a moment.
 
         Parameters
         ----------
@@ -62,6 +62,8 @@ class Served:
             Raw rows of at least that window.
         labels : sequence of DataFrame
             Where the spec has ``data.labels``.
+        start, end : datetime
+            The window; ``end`` is left out.
         now : datetime
             The moment of the look.
 
@@ -72,23 +74,29 @@ class Served:
         ArtifactMissing, ArtifactCorrupt
             A version that served is gone or changed.
         """
+        import numpy as np
+        import pandas as pd
+
         from airflow_mlops.stages.decide.quality import losses
+        from airflow_mlops.stages.drift.effects import days_of
         from airflow_mlops.stages.train import usable_target
 
-        end = now - self.spec.data.label_delay
-        start = end - self.spec.monitor_window
-        found = self._labelled(rows, labels, start, end, now)
+        found, raw = self._labelled(rows, labels, start, end, now)
+        times = pd.to_datetime(raw[self.spec.data.time], utc=True)
         if not found.labelled:
-            return measure_quality(found, [], metric=self.spec.evaluate.gate.metric or "loss")
+            quality = measure_quality(found, [], metric=self.spec.evaluate.gate.metric or "loss")
+            return Judged(quality, raw, times, np.empty(0), np.empty(0))
         target = usable_target(found.frame[self.spec.data.target], task=self.spec.task)
         versions = found.frame["version"].astype(str).unique()
         classes = {version: getattr(self._model(version), "classes_", ()) for version in versions}
         metric, each = losses(found.frame, target, {v: list(c) for v, c in classes.items()}, self.spec)
-        return measure_quality(found, each, metric=metric)
+        quality = measure_quality(found, each, metric=metric, days=days_of(times))
+        return Judged(quality, raw, times, target, each)
 
     def _labelled(
         self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], start: datetime, end: datetime, now: datetime
-    ) -> Labelled:
+    ) -> tuple[Labelled, pd.DataFrame]:
+        """Return the labelled answers, and the raw row of each in the same order."""
         if self.read_log is None:
             return self._asked_again(rows, labels, start, end, now)
         from airflow_mlops.stages.decide.quality import LABEL, OUTPUT
@@ -97,11 +105,15 @@ class Served:
         known = logged["version"].isin(self._by_version())
         if not known.all():
             log.warning("%d predictions of versions that were never promoted are left out", int((~known).sum()))
-        return join_labels(logged[known], rows, labels, data=self.spec.data, start=start, end=end, now=now)
+        data = self.spec.data
+        found = join_labels(logged[known], rows, labels, data=data, start=start, end=end, now=now)
+        # A label is found by the row's name, so each labelled answer has a row.
+        named = rows.assign(**{_NAME: row_ids(rows, data.key, data.time)}).drop_duplicates(_NAME, keep="last")
+        return found, named.set_index(_NAME).loc[found.frame["id"]].reset_index(drop=True)
 
     def _asked_again(
         self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], start: datetime, end: datetime, now: datetime
-    ) -> Labelled:
+    ) -> tuple[Labelled, pd.DataFrame]:
         """Ask the version that served at each row's time, so that none answers for rows it was trained on."""
         import pandas as pd
 
@@ -126,12 +138,10 @@ class Served:
                 answered.append(said.assign(version=version, epoch=event.epoch))
         frame = pd.concat(answered) if answered else pd.DataFrame({"version": []})
         frame = judged[[data.time, data.target]].join(frame)
-        return Labelled(frame.reset_index(drop=True), start, end, rows=len(served))
+        return Labelled(frame.reset_index(drop=True), start, end, rows=len(served)), judged.reset_index(drop=True)
 
     def _model(self, version: str) -> Any:
-        if version not in self._models:
-            self._models[version] = load_stored(self.store, ModelRef.from_dict(self._by_version()[version]))
-        return self._models[version]
+        return self.models.load(self._by_version()[version])
 
     def _by_version(self) -> dict[str, dict[str, Any]]:
         return {str(event.payload["version"]): event.payload["model"] for event in self.promotions}

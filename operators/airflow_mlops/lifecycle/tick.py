@@ -5,54 +5,61 @@ Everything is read as of the tick's moment, so a tick that is repeated later dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.errors import LabelsUnusable, LedgerCorrupt, SignalsUnusable
-from airflow_mlops.events import PROMOTION
-from airflow_mlops.lifecycle.comparison import Comparison
-from airflow_mlops.lifecycle.served import Served
-from airflow_mlops.loop.history import History
+from airflow_mlops.errors import LedgerCorrupt
+from airflow_mlops.lifecycle.look import Look
+from airflow_mlops.lifecycle.scorecards import Models, Scorecards
+from airflow_mlops.lifecycle.verdicts import Judge, importance_of
+from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE, SHADOW, SIGNALS, TRAIN, History
+from airflow_mlops.loop.past_of import past_of, persists
 from airflow_mlops.loop.policy import Decision, decide
-from airflow_mlops.loop.signals import Drift, PredictionDrift, Signals
+from airflow_mlops.loop.signals import Signals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from airflow_mlops.artifacts import ArtifactStore
-    from airflow_mlops.events import Event, ModelState
+    from airflow_mlops.events import Event
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.lifecycle.served import ReadLog
-    from airflow_mlops.loop.signals import DataCheck, Quality
+    from airflow_mlops.loop.history import Reading
     from airflow_mlops.refs import SnapshotRef
     from airflow_mlops.spec import ModelSpec
-    from airflow_mlops.stages.drift.report import ColumnDrift
+    from airflow_mlops.spec.loop_sections import Policy
 
-SIGNALS = "signals"
-DECISION = "decision"
-EVALUATE = "evaluate"
-DEPLOY = "deploy"
+PROMOTION = "promotion"
 VALIDATE = "validate"
-
-# Columns named in the signals; the drift report has all of them.
-_NAMED_COLUMNS = 10
+# Kinds of policy that choose among versions already trained.
+VERSIONS = ("committee", "single", "rules")
 _DIGEST_LENGTH = 8
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What a tick found and decided; ``key`` names both events in the ledger, ``first_run`` recorded them."""
+    """What a tick found and decided; ``key`` names its events in the ledger, ``first_run`` recorded them.
+
+    ``shadow`` is what a policy in shadow would have decided on the same facts; None where the spec has none.
+    """
 
     key: str
     signals: Signals
     decision: Decision
     history: History
     first_run: str | None
+    shadow: Decision | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
-        return {"key": self.key, "signals": self.signals.to_dict(), "decision": self.decision.to_dict()}
+        return {
+            "key": self.key,
+            "signals": self.signals.to_dict(),
+            "decision": self.decision.to_dict(),
+            "shadow": self.shadow.to_dict() if self.shadow else None,
+        }
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class Tick:
         Key of the event in which *validate* judged these rows; None where it came to no verdict.
     read_log : callable or None
         Gives the prediction log between two times; None asks the versions that served again.
+    hour : int or None
+        Of the clock, UTC, for the quiet hours of a policy.
     """
 
     spec: ModelSpec
@@ -87,6 +96,7 @@ class Tick:
     labels: SnapshotRef | None
     judgement: str | None
     read_log: ReadLog | None
+    hour: int | None = None
 
     def decide(self, *, run: str | None) -> Decided:
         """Measure, decide, and record both; a look that was made before gives what it decided then.
@@ -102,20 +112,47 @@ class Tick:
         earlier = self.ledger.find(self.spec.name, DECISION, key)
         if earlier is not None:
             return self._again(earlier, events)
-        state = self.ledger.state(self.spec.name, as_of=self.now)
-        signals = self._signals(state, [event for event in events if event.kind == PROMOTION])
-        history = History.of(events).seen_by(signals)
-        decision = decide(
-            history,
-            signals,
-            self.spec.retrain.policy,
-            window=self.spec.train.window,
-            min_labels=self.spec.monitor.min_labels,
-        )
+        signals, history = self._look(events)
+        retrain = self.spec.retrain
+        decision = self._decided(retrain.policy, history, signals, history.readings)
+        shadow = retrain.shadow and self._decided(retrain.shadow, history, signals, history.shadow_readings)
         if signals.problems:
             # What was in the way may be gone at a second look, which is then a look of its own.
             key = f"{key}:{digest_json(signals.to_dict())[:_DIGEST_LENGTH]}"
-        return self._record(key, signals, decision, history, run)
+        return self._record(Decided(key, signals, decision, history, run, shadow or None))
+
+    def _look(self, events: list[Event]) -> tuple[Signals, History]:
+        """Measure, and judge what was measured in the light of earlier looks."""
+        state = self.ledger.state(self.spec.name, as_of=self.now)
+        judged = self.ledger.find(self.spec.name, VALIDATE, self.judgement) if self.judgement else None
+        look = Look(self.spec, self.store, self.now, self.snapshot, self.labels, judged, self.read_log, state, events)
+        signals, compared = look.measure()
+        history = History.of(events).seen_by(signals)
+        trained = [event for event in events if event.kind == PROMOTION and _is_of_training(event)]
+        since = trained[-1].at if trained else self.now
+        evaluation = trained[-1].payload.get("evaluation") or {} if trained else {}
+        judge = Judge(self.spec, history, _looks(events, since), importance_of(self.store, evaluation))
+        return replace(signals, measured=judge.verdicts(signals, self.snapshot, compared)), history
+
+    def _decided(self, policy: Policy, history: History, signals: Signals, readings: Sequence[Reading]) -> Decision:
+        monitor, past = self.spec.monitor, None
+        limits: dict[str, Any] = {
+            "min_labels": monitor.min_labels,
+            "maturity": monitor.maturity,
+            "label_wait": self.spec.label_wait,
+        }
+        if policy.kind in VERSIONS and history.promotions:
+            past = past_of(
+                history,
+                signals,
+                policy,
+                window=self.spec.monitor_window,
+                readings=readings,
+                read_card=Scorecards(self.spec, self.store, Models(self.store)).read,
+                hour=self.hour,
+                **limits,
+            )
+        return decide(history, signals, policy, window=self.spec.train.window, past=past, **limits)
 
     def _key(self) -> str:
         """Name this look by its moment, its rows, the verdict on them, and the rules it decides by."""
@@ -130,6 +167,8 @@ class Tick:
             "metric": spec.evaluate.gate.metric,
             "train": spec.train.window,
         }
+        if spec.retrain.shadow is not None:
+            looked_at["shadow"] = spec.retrain.shadow.model_dump(mode="json")
         return f"{self.now.isoformat()}:{digest_json(looked_at)[:_DIGEST_LENGTH]}"
 
     def _again(self, earlier: Event, events: list[Event]) -> Decided:
@@ -138,86 +177,49 @@ class Tick:
             raise LedgerCorrupt(f"decision {earlier.key} of {self.spec.name} has no signals; run ledger verify.")
         signals = Signals.from_dict(measured.payload)
         decision = Decision.from_dict(earlier.payload)
-        return Decided(earlier.key, signals, decision, History.of(events).seen_by(signals), earlier.run)
+        shadowed = self.ledger.find(self.spec.name, SHADOW, earlier.key)
+        shadow = Decision.from_dict(shadowed.payload) if shadowed else None
+        return Decided(earlier.key, signals, decision, History.of(events).seen_by(signals), earlier.run, shadow)
 
-    def _record(self, key: str, signals: Signals, decision: Decision, history: History, run: str | None) -> Decided:
+    def _record(self, found: Decided) -> Decided:
+        name, key, run, signals = self.spec.name, found.key, found.first_run, found.signals
         facts = {
-            **decision.to_dict(),
             "signals": key,
             "now": self.now.isoformat(),
             "champion_version": signals.champion_version,
             "epoch": signals.epoch,
         }
-        # Signals first: a decision that is on record has them.
-        self.ledger.append(self.spec.name, SIGNALS, key, signals.to_dict(), at=self.now, run=run)
-        first = self.ledger.append(self.spec.name, DECISION, key, facts, at=self.now, run=run)
-        if first.run != run:
-            return self._again(first, self._history())
-        return Decided(key, signals, decision, history, run)
+        inputs = {
+            "rows": self.snapshot.to_dict() if self.snapshot else None,
+            "labels": self.labels.to_dict() if self.labels else None,
+        }
+        # The decision last: where it is on record, what it rests on and what was decided beside it are.
+        self.ledger.append(name, SIGNALS, key, {**signals.to_dict(), "inputs": inputs}, at=self.now, run=run)
+        if found.shadow:
+            self.ledger.append(name, SHADOW, key, {**found.shadow.to_dict(), **facts}, at=self.now, run=run)
+        first = self.ledger.append(name, DECISION, key, {**found.decision.to_dict(), **facts}, at=self.now, run=run)
+        return found if first.run == run else self._again(first, self._history())
 
     def _history(self) -> list[Event]:
-        """Return trainings, promotions and signals before this look; what it measures itself is passed beside them."""
-        kinds = (PROMOTION, EVALUATE, DEPLOY, SIGNALS)
+        """Return trainings, promotions and looks before this one; what it measures itself is passed beside them."""
+        kinds = [PROMOTION, TRAIN, EVALUATE, DEPLOY, SIGNALS]
+        retrain = self.spec.retrain
+        for policy, kind in ((retrain.policy, DECISION), (retrain.shadow, SHADOW)):
+            # Of a model that is looked at every hour these are many.
+            if policy is not None and policy.kind in VERSIONS and persists(policy):
+                kinds.append(kind)
         found = [event for kind in kinds for event in self.ledger.events(self.spec.name, kind=kind, as_of=self.now)]
-        earlier = [event for event in found if event.kind != SIGNALS or event.at < self.now]
+        earlier = [event for event in found if event.kind not in (SIGNALS, DECISION, SHADOW) or event.at < self.now]
         return sorted(earlier, key=lambda event: event.seq)
 
-    def _signals(self, state: ModelState, promotions: list[Event]) -> Signals:
-        champion, (verdict, reasons) = state.champion, self._data_check()
-        facts: dict[str, Any] = {}
-        # Rows that nothing may use say nothing of drift or of quality either.
-        if champion is not None and self.snapshot is not None and verdict in ("passed", "warning"):
-            facts |= self._drift(self.snapshot, champion.payload.get("model") or {})
-            facts |= self._judged(self.snapshot, promotions)
-        return Signals(
-            now=self.now,
-            epoch=state.epoch,
-            champion_version=champion.version if champion else None,
-            data_check=verdict,
-            data_check_reasons=tuple(reasons),
-            age_days=(self.now - champion.since).total_seconds() / 86_400 if champion else None,
-            **facts,
-        )
 
-    def _data_check(self) -> tuple[DataCheck, list[str]]:
-        """Return what *validate* said of these rows, and why; it raises on a failure, so the ledger knows more."""
-        if self.snapshot is None:
-            return "missing", ["there are no rows of this window: ingest failed, and its log says why"]
-        judged = self.ledger.find(self.spec.name, VALIDATE, self.judgement) if self.judgement else None
-        if judged is None:
-            return "missing", ["validate ended without a verdict, and its log says why"]
-        verdict, worst = judged.payload["ref"]["verdict"], judged.payload["ref"]["summary"]["worst"]
-        wanted = "critical" if verdict == "failed" else "warning"
-        return cast("DataCheck", verdict), [found["message"] for found in worst if found["severity"] == wanted]
-
-    def _drift(self, snapshot: SnapshotRef, champion: dict[str, Any]) -> dict[str, Any]:
-        compared = Comparison.of(snapshot, champion=champion, name=self.spec.name)
-        report = compared.measure(self.store, self.spec).report
-        columns = tuple(column.column for column in report.drifted[:_NAMED_COLUMNS])
-        verdict: Literal["drifted", "stable"] = "drifted" if report.verdict == "drifted" else "stable"
-        found: dict[str, Any] = {"drift": Drift(verdict, report.share, columns)}
-        return found | ({"prediction_drift": _prediction_drift(report.prediction)} if report.prediction else {})
-
-    def _judged(self, snapshot: SnapshotRef, promotions: list[Event]) -> dict[str, Any]:
-        """Measure what was served, or say why it could not be: age and data check decide without it."""
-        if self.spec.data.labels and self.labels is None:
-            return {"problems": ("there are no labels of this window: ingest_labels failed, and its log says why",)}
-        try:
-            return {"quality": self._quality(snapshot, promotions)}
-        except (SignalsUnusable, LabelsUnusable) as error:
-            return {"problems": (f"what was served could not be judged: {str(error).rstrip('.')}",)}
-
-    def _quality(self, snapshot: SnapshotRef, promotions: list[Event]) -> Quality:
-        rows = self.store.read_frame(snapshot.table_uri, digest=snapshot.digest)
-        known = [self.labels] if self.labels else []
-        labels = [self.store.read_frame(one.table_uri, digest=one.digest) for one in known]
-        return Served(self.spec, self.store, promotions, self.read_log).quality(rows, labels, now=self.now)
+def _is_of_training(promotion: Event) -> bool:
+    return (promotion.payload.get("evaluation") or {}).get("gate", "full") == "full"
 
 
-def _prediction_drift(column: ColumnDrift) -> PredictionDrift:
-    return PredictionDrift(
-        verdict="drifted" if column.drifted else "stable",
-        method=column.method,
-        score=column.score,
-        threshold=column.threshold,
-    )
+def _looks(events: list[Event], since: datetime) -> list[Signals]:
+    """Return the signals of the looks after a moment, one each; of a look that was made twice the last."""
+    found = {
+        event.at: Signals.from_dict(event.payload) for event in events if event.kind == SIGNALS and event.at > since
+    }
+    return [found[at] for at in sorted(found)]

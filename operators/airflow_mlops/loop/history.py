@@ -2,39 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import SignalsUnusable
 from airflow_mlops.events import version_of
+from airflow_mlops.loop.signal import Signal
 from airflow_mlops.loop.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from airflow_mlops.events import Event
-    from airflow_mlops.loop.signals import VersionLoss
+    from airflow_mlops.loop.signals import Quality, VersionLoss
+
+# Kinds of events that are read here, beside promotions.
+TRAIN, EVALUATE, DEPLOY, SIGNALS, DECISION, SHADOW = (
+    "train",
+    "evaluate",
+    "deploy",
+    "signals",
+    "decision",
+    "shadow_decision",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A version became champion; ``metrics`` are those of its evaluation on held-out rows."""
+    """A version became champion; ``metrics`` are those of its evaluation.
+
+    ``members`` are the weights, by model id, of the trained versions it is made of; of a trained version itself, 1.
+    ``correction`` is what is added to its output, ``action`` what had been asked for.
+    """
 
     version: str
     epoch: int
     at: datetime
     metrics: Mapping[str, float]
+    members: Mapping[str, float] = field(default_factory=dict)
+    correction: float | list[float] | None = None
+    action: str = "retrain"
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A training that ended with a verdict on its challenger, judged against the champion of ``epoch``."""
+    """A training that ended with a verdict on its challenger, judged against the champion of ``epoch``.
+
+    ``trained`` is the id of the new model; ``promoted`` tells that the challenger became champion.
+    """
 
     at: datetime
     verdict: str
     epoch: int
     metrics: Mapping[str, float]
+    trained: str | None = None
+    promoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A trained version, which may be a part of what serves; ``model`` is its `ModelRef` as a dict.
+
+    It has trained on rows before ``holdout_start``, for so many ``seconds``.
+    """
+
+    id: str
+    at: datetime
+    holdout_start: datetime
+    seconds: float
+    model: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The signals that a decision's rules read."""
+
+    at: datetime
+    signals: Mapping[str, Signal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +87,7 @@ class Window:
     """Losses of the served predictions of the rows of [``start``, ``end``), as they were known at ``measured_at``.
 
     ``is_sound`` tells that the data check let the tick's rows pass; ``maturity`` is the share of labels known by then.
+    ``by_member`` and ``scorecard`` are those of `signals.Quality`.
     """
 
     start: datetime
@@ -53,6 +99,8 @@ class Window:
     by_version: Mapping[str, VersionLoss]
     is_sound: bool
     maturity: float = 1.0
+    by_member: Mapping[str, VersionLoss] = field(default_factory=dict)
+    scorecard: Mapping[str, Any] | None = None
 
     def counts(self, maturity: float, *, ended_by: datetime | None) -> bool:
         """Tell whether enough labels have arrived, or the window ended so early that no more are waited for."""
@@ -61,7 +109,16 @@ class Window:
     @classmethod
     def of(cls, signals: Signals) -> Window | None:
         """Take the labelled window out of a tick's signals; None where nothing was labelled."""
-        quality = signals.quality
+        return cls._measured(signals.quality, signals)
+
+    @classmethod
+    def all_of(cls, signals: Signals) -> list[Window]:
+        """Take all windows that a tick measured: earlier ones that it measured again, and its own."""
+        found = [cls._measured(quality, signals) for quality in (*signals.reopened, signals.quality)]
+        return [window for window in found if window]
+
+    @classmethod
+    def _measured(cls, quality: Quality | None, signals: Signals) -> Window | None:
         if quality is None or quality.loss is None:
             return None
         return cls(
@@ -74,16 +131,26 @@ class Window:
             by_version=quality.by_version,
             is_sound=signals.data_check in ("passed", "warning"),
             maturity=quality.maturity,
+            by_member=quality.by_member,
+            scorecard=quality.scorecard,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Promotions by epoch, ended trainings by time, and labelled windows by time, none overlapping another."""
+    """Promotions by epoch, ended trainings by time, and labelled windows by time, none overlapping another.
+
+    ``members`` are the trained versions by time, ``looks`` the moments of the monitor's looks, ``readings`` what the
+    rules of past decisions read, and ``shadow_readings`` the same of a shadow policy's.
+    """
 
     promotions: tuple[Promotion, ...] = ()
     trainings: tuple[Training, ...] = ()
     windows: tuple[Window, ...] = ()
+    members: tuple[Member, ...] = ()
+    looks: tuple[datetime, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    shadow_readings: tuple[Reading, ...] = ()
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> History:
@@ -97,12 +164,17 @@ class History:
         """
         ordered = [event for _, event in sorted({event.seq: event for event in events}.items())]
         promotions = [_promotion(event) for event in ordered if event.kind == "promotion"]
-        trainings = [_training(event) for event in ordered if event.kind == "evaluate" and _has_ended(event, ordered)]
-        windows = [_window(event.payload) for event in ordered if event.kind == "signals"]
+        trainings = [_training(event, ordered) for event in ordered if _has_ended(event, ordered)]
+        looks = [found for event in ordered if event.kind == SIGNALS and (found := _signals(event.payload))]
+        members = [found for event in ordered if event.kind == TRAIN and (found := _member(event))]
         return cls(
             promotions=tuple(found for found in promotions if found),
             trainings=tuple(sorted(trainings, key=lambda training: training.at)),
-            windows=_apart([window for window in windows if window]),
+            windows=_apart([window for signals in looks for window in Window.all_of(signals)]),
+            members=tuple(sorted(members, key=lambda member: member.at)),
+            looks=tuple(sorted({signals.now for signals in looks})),
+            readings=_readings(ordered, DECISION),
+            shadow_readings=_readings(ordered, SHADOW),
         )
 
     def seen_by(self, signals: Signals) -> History:
@@ -110,13 +182,16 @@ class History:
 
         A tick that is run again later decides as it did the first time.
         """
-        own = Window.of(signals)
         windows = [window for window in self.windows if window.measured_at <= signals.now]
         return replace(
             self,
             promotions=tuple(each for each in self.promotions if each.epoch <= signals.epoch),
             trainings=tuple(each for each in self.trainings if each.at <= signals.now),
-            windows=_apart([*windows, own] if own else windows),
+            windows=_apart([*windows, *Window.all_of(signals)]),
+            members=tuple(each for each in self.members if each.at <= signals.now),
+            looks=tuple(sorted({*(each for each in self.looks if each < signals.now), signals.now})),
+            readings=tuple(each for each in self.readings if each.at < signals.now),
+            shadow_readings=tuple(each for each in self.shadow_readings if each.at < signals.now),
         )
 
 
@@ -124,14 +199,15 @@ def _has_ended(evaluate: Event, events: Sequence[Event]) -> bool:
     """Tell whether a training came to its end: a refusal, by gate or by deploy, or a promotion.
 
     A challenger that passed and whose deploy crashed is none: the champion goes on losing, and is to be asked about.
+    Nor is a light gate's verdict on other weights: nothing was trained.
     """
     judged = evaluate.payload
+    if evaluate.kind != EVALUATE or judged.get("gate", "full") != "full":
+        return False
     if judged.get("verdict") != "passed" or "id" not in judged:
         return "verdict" in judged
-    return any(
-        (event.payload.get("evaluation") or {}).get("id") == judged["id"]
-        if event.kind == "promotion"
-        else event.kind == "deploy"
+    return _is_promoted(evaluate, events) or any(
+        event.kind == DEPLOY
         and event.payload.get("outcome") == "refused"
         and event.payload.get("model_id") == judged.get("model_id")
         and event.seq > evaluate.seq
@@ -139,15 +215,59 @@ def _has_ended(evaluate: Event, events: Sequence[Event]) -> bool:
     )
 
 
+def _is_promoted(evaluate: Event, events: Sequence[Event]) -> bool:
+    judged = evaluate.payload.get("id")
+    return judged is not None and any(
+        event.kind == "promotion" and (event.payload.get("evaluation") or {}).get("id") == judged for event in events
+    )
+
+
 def _promotion(event: Event) -> Promotion | None:
     version = version_of(event.payload)
     if version is None or event.epoch is None:
         return None
-    return Promotion(version, event.epoch, event.at, _metrics(event.payload.get("evaluation")))
+    model, evaluation = event.payload.get("model") or {}, event.payload.get("evaluation") or {}
+    own = {model["id"]: 1.0} if model.get("id") else {}
+    return Promotion(
+        version,
+        event.epoch,
+        event.at,
+        _metrics(evaluation),
+        members=model.get("members") or own,
+        correction=model.get("correction"),
+        action=evaluation.get("action", "retrain"),
+    )
 
 
-def _training(event: Event) -> Training:
-    return Training(event.at, event.payload["verdict"], event.payload.get("epoch") or 0, _metrics(event.payload))
+def _training(event: Event, events: Sequence[Event]) -> Training:
+    judged = event.payload
+    return Training(
+        event.at,
+        judged["verdict"],
+        judged.get("epoch") or 0,
+        _metrics(judged),
+        trained=judged.get("trained_id") or judged.get("model_id"),
+        promoted=_is_promoted(event, events),
+    )
+
+
+def _member(event: Event) -> Member | None:
+    """Read a trained version; an event without the start of its held-out rows tells nothing of what it learned."""
+    held_out = (event.payload.get("features") or {}).get("holdout_start")
+    if "id" not in event.payload or not held_out:
+        return None
+    seconds = event.payload.get("seconds") or 0.0
+    return Member(event.payload["id"], event.at, datetime.fromisoformat(held_out), seconds, event.payload)
+
+
+def _readings(events: Sequence[Event], kind: str) -> tuple[Reading, ...]:
+    """Read what rules read, one a moment: of a look that was made twice the last counts."""
+    found = {
+        event.at: {name: Signal.from_dict(each) for name, each in event.payload["readings"].items()}
+        for event in events
+        if event.kind == kind and event.payload.get("readings")
+    }
+    return tuple(Reading(at, found[at]) for at in sorted(found))
 
 
 def _metrics(evaluation: Mapping[str, Any] | None) -> dict[str, float]:
@@ -155,9 +275,9 @@ def _metrics(evaluation: Mapping[str, Any] | None) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
 
 
-def _window(payload: Mapping[str, Any]) -> Window | None:
+def _signals(payload: Mapping[str, Any]) -> Signals | None:
     try:
-        return Window.of(Signals.from_dict(payload))
+        return Signals.from_dict(payload)
     except SignalsUnusable:
         return None
 

@@ -14,11 +14,12 @@ from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow_mlops.loop.history import History
+    from airflow_mlops.loop.past import Past
     from airflow_mlops.loop.signals import Signals
-    from airflow_mlops.spec.loop_sections import ExcessLossPolicy, Policy
+    from airflow_mlops.spec.loop_sections import ExcessLossPolicy, Policy, SchedulePolicy
 
 Action = Literal["nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"]
 # Of these a version is made without training.
@@ -78,11 +79,21 @@ class Decision:
         return cls(**{**known, "reasons": tuple(known["reasons"])})
 
 
-def decide(history: History, signals: Signals, policy: Policy, *, window: str, min_labels: int) -> Decision:
-    """Decide whether a model is trained again.
+def decide(
+    history: History,
+    signals: Signals,
+    policy: Policy,
+    *,
+    window: str,
+    min_labels: int,
+    maturity: float = 0.0,
+    label_wait: timedelta | None = None,
+    past: Past | None = None,
+) -> Decision:
+    """Decide what is done about a model.
 
-    What comes first decides: a data check that stopped the tick's rows, no champion, the cooldown, excess loss or age,
-    drift.
+    What comes first decides: a data check that stopped the tick's rows, no champion, what holds a training (an open
+    circuit, the budget, the cooldown, quiet hours), the policy.
 
     Parameters
     ----------
@@ -90,14 +101,44 @@ def decide(history: History, signals: Signals, policy: Policy, *, window: str, m
         Of the model. What it knows from after the signals is passed over.
     signals : Signals
         What the tick measured.
-    policy : ExcessLossPolicy or SchedulePolicy
+    policy : ExcessLossPolicy, SchedulePolicy, CommitteePolicy, SinglePolicy or RulesPolicy
         The spec's ``retrain.policy``. By schedule nothing is ever asked for; everything else is still said.
     window : {"all", "recent", "mix"}
-        Rows that a training takes.
+        Rows that a training takes, where the policy does not say.
     min_labels : int
-        Windows with fewer labelled predictions of the champion are not counted.
+        Windows with fewer labelled predictions of the champion are not counted...
+    maturity : float
+        ... nor those of whose labels a smaller share has arrived...
+    label_wait : timedelta, optional
+        ... until they ended so long before the look.
+    past : Past, optional
+        What a policy that chooses among versions computes with, from `past_of.past_of`; None without a champion.
     """
-    stands = standing(history.seen_by(signals), signals, policy, min_labels=min_labels)
+    if policy.kind == "schedule" or policy.kind == "excess_loss":
+        limits: dict[str, Any] = {"min_labels": min_labels, "maturity": maturity, "label_wait": label_wait}
+        return _of_standing(history, signals, policy, window=window, limits=limits)
+    # Imported here, for an explanation is made of this module's decisions.
+    from airflow_mlops.loop.choice import choose
+    from airflow_mlops.loop.explain import explain
+
+    wish = _first_training(window) if past is None else explain(choose(past, policy), past, policy)
+    if past is not None and signals.problems:
+        action = "warn" if wish.action == "nothing" else wish.action
+        wish = replace(wish, action=action, reasons=(*wish.reasons, *signals.problems))
+    if signals.data_check in ("failed", "missing"):
+        return _held_by_data_check(signals, wish)
+    return wish
+
+
+def _of_standing(
+    history: History,
+    signals: Signals,
+    policy: ExcessLossPolicy | SchedulePolicy,
+    *,
+    window: str,
+    limits: dict[str, Any],
+) -> Decision:
+    stands = standing(history.seen_by(signals), signals, policy, **limits)
     wish = _wish(stands, signals, policy, window)
     if signals.data_check in ("failed", "missing"):
         decision = _held_by_data_check(signals, wish)
@@ -106,6 +147,11 @@ def decide(history: History, signals: Signals, policy: Policy, *, window: str, m
     else:
         decision = wish
     return replace(decision, standing={**stands.to_dict(), "wish": wish.action})
+
+
+def _first_training(window: str) -> Decision:
+    reason = "no version serves this model: there is no champion"
+    return Decision("retrain", (reason,), "With a champion, its loss and its age would decide.", window)
 
 
 def _wish(stands: Standing, signals: Signals, policy: Policy, window: str) -> Decision:
@@ -117,8 +163,7 @@ def _wish(stands: Standing, signals: Signals, policy: Policy, window: str) -> De
             "With retrain.policy 'excess_loss' the loss of the served predictions could ask for one.",
         )
     if stands.champion_version is None:
-        reason = "no version serves this model: there is no champion"
-        return Decision("retrain", (reason,), "With a champion, its loss and its age would decide.", window)
+        return _first_training(window)
     causes = (*_losing(stands, policy), *_old(stands, policy))
     if causes:
         return Decision("retrain", causes, _otherwise(stands), window)
@@ -203,7 +248,17 @@ def _held_by_data_check(signals: Signals, wish: Decision) -> Decision:
         why = "; ".join(signals.data_check_reasons) or "see the report of validate"
         reason = f"the data check stopped these rows, and a model must not learn from them: {why}"
     otherwise = f"With rows that pass the data check it would be {wish.action!r}: {wish.reasons[0]}."
-    return Decision("warn", (reason,), otherwise, held_by=DATA_CHECK)
+    # What was read stays on record; what would have been done does not, so that nobody does it.
+    return replace(
+        wish,
+        action="warn",
+        reasons=(reason,),
+        counterfactual=otherwise,
+        held_by=DATA_CHECK,
+        window=None,
+        weights={},
+        correction=None,
+    )
 
 
 def _held_by_cooldown(stands: Standing, wish: Decision) -> Decision:

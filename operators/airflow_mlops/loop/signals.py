@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from airflow_mlops.errors import SignalsUnusable
+from airflow_mlops.loop.signal import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +33,10 @@ class Quality:
     """How well the served predictions of one labelled window were.
 
     ``start`` is included, ``end`` is not. ``rows`` counts predictions, ``labelled`` those whose label was known, and
-    ``maturity`` is their share, 0 where there are no predictions. ``loss`` is the mean over the labelled ones; None
-    where there are none.
+    ``maturity`` is their share, 0 where there are no predictions. ``loss`` is the mean over the labelled ones and
+    ``error`` its standard error; None where there are none. ``by_member`` has what each trained version would have lost
+    in place of what was served, by model id: of those that have trained on none of these rows. ``scorecard`` names the
+    artifact with their answers: uri, digest, members.
     """
 
     start: datetime
@@ -44,13 +47,23 @@ class Quality:
     maturity: float
     loss: float | None
     by_version: dict[str, VersionLoss]
+    error: float | None = None
+    by_member: dict[str, VersionLoss] = field(default_factory=dict)
+    scorecard: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into JSON; times are ISO 8601."""
+        return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat()}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
-        """Read back what `Signals.to_dict` wrote of it."""
-        losses = {version: VersionLoss(**found) for version, found in value["by_version"].items()}
+        """Read back what `to_dict` wrote; an older one has no members."""
+        losses = {
+            name: {key: VersionLoss(**found) for key, found in value.get(name, {}).items()}
+            for name in ("by_version", "by_member")
+        }
         times = {name: datetime.fromisoformat(value[name]) for name in ("start", "end")}
-        return cls(**{**value, **times, "by_version": losses})
+        return cls(**{**value, **times, **losses})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,11 @@ class Signals:
         Since the champion's promotion.
     problems : tuple of str
         What could not be measured, and why, as sentences.
+    reopened : tuple of Quality
+        Earlier windows that were measured again, oldest first: more of their labels may have arrived, or a version was
+        trained that had not been asked about them.
+    measured : dict of str to Signal
+        The facts of this look with the verdict on each, by name.
     """
 
     now: datetime
@@ -108,15 +126,19 @@ class Signals:
     quality: Quality | None = None
     age_days: float | None = None
     problems: tuple[str, ...] = ()
+    reopened: tuple[Quality, ...] = ()
+    measured: dict[str, Signal] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON; times are ISO 8601."""
         plain = asdict(self) | {"now": self.now.isoformat(), "data_check_reasons": list(self.data_check_reasons)}
         plain["problems"] = list(self.problems)
+        plain["reopened"] = [quality.to_dict() for quality in self.reopened]
+        plain["measured"] = {name: signal.to_dict() for name, signal in self.measured.items()}
         if self.drift is not None:
             plain["drift"]["columns"] = list(self.drift.columns)
         if self.quality is not None:
-            plain["quality"] |= {"start": self.quality.start.isoformat(), "end": self.quality.end.isoformat()}
+            plain["quality"] = self.quality.to_dict()
         return plain
 
     @classmethod
@@ -141,6 +163,8 @@ class Signals:
                 quality=Quality.from_dict(quality) if quality else None,
                 age_days=value.get("age_days"),
                 problems=tuple(value.get("problems", ())),
+                reopened=tuple(Quality.from_dict(each) for each in value.get("reopened", ())),
+                measured={name: Signal.from_dict(each) for name, each in value.get("measured", {}).items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise SignalsUnusable(
@@ -149,7 +173,9 @@ class Signals:
             ) from error
 
 
-def measure_quality(labelled: Labelled, losses: Sequence[float] | np.ndarray, *, metric: str) -> Quality:
+def measure_quality(
+    labelled: Labelled, losses: Sequence[float] | np.ndarray, *, metric: str, days: np.ndarray | None = None
+) -> Quality:
     """Average the losses of a window's labelled predictions, over all and for each version that answered.
 
     Parameters
@@ -160,6 +186,8 @@ def measure_quality(labelled: Labelled, losses: Sequence[float] | np.ndarray, *,
         The loss of each row of ``labelled.frame``, in its order.
     metric : str
         Name of that loss.
+    days : ndarray of int of shape (labelled.labelled,), optional
+        The day of each row: rows of a day resemble each other, which the error of the loss takes into account.
 
     Raises
     ------
@@ -167,6 +195,8 @@ def measure_quality(labelled: Labelled, losses: Sequence[float] | np.ndarray, *,
         There is not one loss for each labelled prediction, or one of them is no finite number.
     """
     import numpy as np
+
+    from airflow_mlops.loop.clusters import mean_error
 
     each = np.asarray(losses, dtype="float64")
     if each.shape != (labelled.labelled,):
@@ -189,4 +219,5 @@ def measure_quality(labelled: Labelled, losses: Sequence[float] | np.ndarray, *,
             str(version): VersionLoss(float(each[versions == version].mean()), int((versions == version).sum()))
             for version in np.unique(versions)
         },
+        error=mean_error(each, days) if each.size > 1 else None,
     )

@@ -109,7 +109,7 @@ def standing(
         measured = Standing(None, signals.epoch, trained_at=trained_at)
         return measured if policy.kind == "schedule" else _against(measured, policy, [], now=signals.now)
     latest = max(champion.at, trained_at or champion.at)
-    windows = _comparable(history, min_labels, maturity, None if label_wait is None else signals.now - label_wait)
+    windows = comparable(history, min_labels, maturity, None if label_wait is None else signals.now - label_wait)
     served = [window for window in windows if _rows(window, champion.version) >= min_labels and window.end > latest]
     metric = windows[-1].metric if windows else None
     measured = Standing(
@@ -182,8 +182,20 @@ def excess_loss(losses: Sequence[float], level: float, allowance: float) -> tupl
     return excess, windows
 
 
-def _comparable(history: History, min_labels: int, maturity: float, ended_by: datetime | None) -> list[Window]:
-    """Keep sound windows with enough labels, no more to wait for, whose loss is of one kind, that of the newest."""
+def comparable(history: History, min_labels: int, maturity: float, ended_by: datetime | None) -> list[Window]:
+    """Keep sound windows with enough labels, no more to wait for, whose loss is of one kind, that of the newest.
+
+    Parameters
+    ----------
+    history : History
+        As it stood.
+    min_labels : int
+        Windows with fewer labelled predictions are left out...
+    maturity : float
+        ... and those of whose labels a smaller share has arrived...
+    ended_by : datetime or None
+        ... unless they ended by then.
+    """
     sound = [window for window in history.windows if window.is_sound and window.labelled >= min_labels]
     windows = [window for window in sound if window.counts(maturity, ended_by=ended_by)]
     return [window for window in windows if window.metric == windows[-1].metric]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,8 @@ class DecideOperator(StageOperator):
             labels=SnapshotRef.from_dict(self.label_snapshot) if self.label_snapshot else None,
             judgement=self.judgement if self.judgement not in (None, "", "None") else None,
             read_log=partial(read_predictions, self.store, spec.name) if spec.reads_prediction_log else None,
+            # Quiet hours are those of people, so of the clock and not of event time.
+            hour=datetime.now(UTC).hour,
         ).decide(run=run_id)
 
     def _store_page(self, decided: Decided) -> str:

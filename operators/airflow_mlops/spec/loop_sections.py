@@ -35,6 +35,11 @@ class MonitorSpec(Section):
         description="How long after its labels became due a window is measured again as more of them arrive; then it "
         "is judged with what it has. Default: four windows.",
     )
+    scorecard_rows: int = Field(
+        5000,
+        ge=100,
+        description="Most labelled rows of a window that all versions of the pool are asked about, a seeded sample.",
+    )
 
 
 class ScoreSpec(Section):

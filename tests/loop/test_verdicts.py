@@ -202,7 +202,7 @@ def test_a_loss_far_above_that_of_a_fresh_model_is_beyond_and_a_usual_one_is_not
     worse = quality(labelled(0.6), LEVEL, error=0.01)
 
     assert (worse.verdict, worse.low, worse.high) == ("watch", pytest.approx(0.5804), pytest.approx(0.6196))
-    assert worse.detail == "log_loss 0.6, a fresh model has 0.5, limit 0.533"
+    assert worse.detail == "log_loss 0.6, a fresh model has 0.5, limit 0.536"
     assert quality(labelled(0.52), LEVEL).verdict == "stable"
     assert quality(labelled(0.6), LEVEL, past=[worse]).verdict == "drifted"
 

@@ -30,7 +30,7 @@ _MEDIAN_CHANGE = 0.6745 * sqrt(2)
 # The median of a normal sample varies so many times as much as its mean.
 _MEDIAN_VARIANCE = 1.5708
 # A deviation from medians of absolute changes is about as sure as one from so many values a change.
-_CHANGE_EFFICIENCY = 0.8
+_CHANGE_EFFICIENCY = 0.6
 
 
 @dataclass(frozen=True, slots=True)

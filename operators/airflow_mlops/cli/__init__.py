@@ -1,6 +1,7 @@
 """The command ``airflow-mlops``.
 
-Exit codes: 0 all is well, 1 something was found, 2 the command could not do its work.
+Exit codes: 0 all is well, 1 something was found, 2 the command could not do its work; `backtest --fail-if-worse` has 4
+for a policy that is worse.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
 from airflow_mlops import __version__
-from airflow_mlops.cli import calibrate, ledger, lint, schema, serve, suites
+from airflow_mlops.cli import backtest, calibrate, ledger, lint, schema, serve, suites
 from airflow_mlops.errors import MLOpsError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="airflow-mlops", description="The life of machine-learning models on Apache Airflow.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (lint, schema, suites, calibrate, ledger, serve):
+    for command in (lint, schema, suites, calibrate, backtest, ledger, serve):
         command.add_to(commands)
     return parser
 

@@ -10,9 +10,8 @@ from airflow_mlops.loop.choice import choose
 from airflow_mlops.loop.signal import Signal
 from airflow_mlops.spec.policy_sections import Budget, Circuit, CommitteePolicy, Correction, RulesPolicy, SinglePolicy
 from airflow_mlops.spec.rule_sections import Compare, Persist
-from tests.loop.versions_past import calm, correcting, losing, past
+from tests.loop.versions_past import COMMITTEE, SINGLE, calm, correcting, losing, past
 
-COMMITTEE, SINGLE = CommitteePolicy(), SinglePolicy()
 OLD = RulesPolicy(train=Compare(signal="age", at_least=5))
 
 
@@ -43,12 +42,12 @@ def test_the_threshold_is_the_price_where_none_is_given():
     assert asked(losing(), COMMITTEE.model_copy(update={"price": 0.1, "threshold": 3.1}))[0] == "nothing"
 
 
-@pytest.mark.parametrize(("policy", "default"), [(COMMITTEE, 1.0), (SINGLE, 0.4), (OLD, 1.0)])
-def test_the_longest_interval_grows_with_the_square_root_of_the_price(policy, default):
-    assert policy.interval == pytest.approx(30)
-    assert policy.model_copy(update={"price": 4 * default}).interval == pytest.approx(60)
-    assert policy.model_copy(update={"price": default / 4}).interval == pytest.approx(15)
-    assert policy.model_copy(update={"price": 4 * default, "longest": 7.0}).interval == 7
+@pytest.mark.parametrize("policy", [CommitteePolicy(), SinglePolicy(), OLD])
+def test_the_longest_interval_grows_with_the_square_root_of_the_price(policy):
+    def at(factor, **settings):
+        return policy.model_copy(update={"price": policy.price * factor, **settings}).interval
+
+    assert [at(4), at(0.25), at(4, longest=7.0)] == pytest.approx([2 * at(1), at(1) / 2, 7.0])
 
 
 def test_an_old_model_is_trained_and_a_young_one_sooner():

@@ -11,10 +11,9 @@ from airflow_mlops.loop.choice import choose
 from airflow_mlops.loop.explain import explain
 from airflow_mlops.loop.policy import Decision
 from airflow_mlops.loop.signal import Signal
-from airflow_mlops.spec.policy_sections import Budget, Circuit, CommitteePolicy, SinglePolicy
-from tests.loop.versions_past import calm, correcting, losing, past
+from airflow_mlops.spec.policy_sections import Budget, Circuit
+from tests.loop.versions_past import COMMITTEE, SINGLE, calm, correcting, losing, past
 
-COMMITTEE, SINGLE = CommitteePolicy(), SinglePolicy()
 BETTER = {"pool": ("1", "2"), "of_pool": [[1.0] * 10, [0.1] * 10]}
 
 

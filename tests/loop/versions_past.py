@@ -5,6 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from airflow_mlops.loop.past import Past, Shift
+from airflow_mlops.spec.policy_sections import Budget, Circuit, CommitteePolicy, SinglePolicy
+
+# Defaults are tuned on streams; these stay.
+_SET = {
+    "longest": 30,
+    "growth": 0.4,
+    "allowance": 0.5,
+    "budget": Budget(start=2, share=0.06),
+    "circuit": Circuit(refusals=4, promotions=12, within=16),
+}
+COMMITTEE = CommitteePolicy(
+    price=1, shortest=2, pool=16, memory=0.8, trust=0.02, prior=3, sharpness=12, tolerance=0.02, **_SET
+)
+SINGLE = SinglePolicy(price=0.4, shortest=3, pool=8, memory=0.8, trust=0.15, prior=1, margin=0.01, **_SET)
 
 
 def past(losses, *, age=None, pool=("1",), of_pool=None, serving="1", **facts):

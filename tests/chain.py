@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STAGES = (
-    *("request", "ingest", "validate", "features", "train", "evaluate", "register", "deploy"),
+    *("request", "ingest", "validate", "features", "train", "weigh", "evaluate", "register", "deploy"),
     *("drift", "decide", "score"),
 )
 NOW = "2013-01-11T05:00:00+00:00"
@@ -98,6 +98,7 @@ class Chain:
             "validate": {"snapshot": done("ingest")},
             "features": {"snapshots": [done("ingest")]},
             "train": {"features": done("features")},
+            "weigh": {"model": done("train"), "request": done("request")},
             "evaluate": {"model": done("train")},
             "register": {"model": done("train"), "evaluation": done("evaluate")},
             "deploy": {"model": done("register"), "evaluation": done("evaluate")},

@@ -79,6 +79,18 @@ _PAGES = {
         failure="The estimator refused its parameters, or ran out of memory or time. The champion serves on.",
         action="Memory or time: raise `resources.train` in the spec. Parameters: mend `train.params`.",
     ),
+    "weigh": Page(
+        title="Weigh the versions",
+        does="After a training: weighs the new version with those trained before, by what each would have lost in the "
+        "labelled windows before the held-out rows. Where nothing was trained: takes the weights of the decision. "
+        "Either way it measures the correction on the newest labels, and makes one model of it all. Where nothing was "
+        "trained, *Judge* asks only whether it is sane, near to what serves, and not worse on those labelled windows.",
+        leaves="`{name}/models/<id>/`: a committee as one model, with the golden rows of its newest member; nothing "
+        "new where one version is to serve as it is. One event `weigh` in the ledger.",
+        failure="A version or a scorecard is gone from the artifact store, or versions do not answer in the same way. "
+        "*Upstream failed* means that the training failed. The champion serves on.",
+        action="Restore what the log names and clear this task; it weighs the same again.",
+    ),
     "evaluate": Page(
         title="Judge it against the champion",
         does="Puts challenger and champion before the same held-out rows and decides whether the challenger may serve.",
@@ -186,6 +198,15 @@ of date, ends there: the run is green and everything in it is skipped.
 Clearing a task, or the whole run, is always safe: what is done already is found again and not done twice.
 
 Green run, *register* and *deploy* skipped: the challenger was refused. The report of *evaluate* says why.
+{_cheap_runs(spec)}"""
+
+
+def _cheap_runs(spec: ModelSpec) -> str:
+    if not spec.retrain.weighs_versions:
+        return ""
+    return """
+Green run, everything from *ingest* to *train* skipped: nothing had to be trained. The monitor asked for other weights,
+or another correction, of versions already trained; *weigh* made one model of them, and a lighter gate judged it.
 """
 
 
@@ -206,13 +227,26 @@ Each look takes the last {window} of rows whose labels are due ({delay} after th
 | nothing | the champion is as good as it should be | nothing |
 | warn | data have moved, or something was held back | read the page of *Decide*; nothing is trained |
 | retrain | excess loss or age asks for it, or nothing serves yet | the asset rings, `{spec.name}_retrain` starts |
-
+{_cheap_decisions(spec)}
 Every decision has its reasons and its counterfactual: what would have had to be different. While the reason lasts, each
 look rings again, so a ring that gets lost does no harm; `{spec.name}_retrain` serves each decision once.
 
 **Nothing here changes what serves.** A red *validate* means that the data is broken: the decision is then held back by
 the data check, and the run is red so that somebody looks. Policy: `{spec.retrain.policy.kind}`.
 """
+
+
+def _cheap_decisions(spec: ModelSpec) -> str:
+    """Return further rows of the table, each with its line's end."""
+    if not spec.retrain.weighs_versions:
+        return ""
+    asks = f"the asset rings, `{spec.name}_retrain` starts and trains nothing"
+    rows = [
+        f"| re-weigh, re-elect | other versions of those already trained would have served better lately | {asks} |",
+        f"| recalibrate | the newest labels move the correction | {asks} |",
+        "| call | trainings bring nothing better, or versions take turns | a person has to look |",
+    ]
+    return "\n".join(rows) + "\n"
 
 
 def score_page(spec: ModelSpec) -> str:

@@ -17,6 +17,7 @@ from airflow_mlops.operators.register import RegisterOperator
 from airflow_mlops.operators.request import RequestOperator
 from airflow_mlops.operators.train import TrainOperator
 from airflow_mlops.operators.validate import ValidateOperator
+from airflow_mlops.operators.weigh import WeighOperator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 # An asset starts a run without a form, so where it stands and what it trains on is what the first task found out.
 NOW = "{{ ti.xcom_pull(task_ids='request')['now'] }}"
 WINDOW = "{{ ti.xcom_pull(task_ids='request')['window'] }}"
+ACTION = "{{ ti.xcom_pull(task_ids='request')['action'] }}"
+# Of a task that goes on where a training was skipped, but neither where it failed nor where nobody asked for anything.
+TRAINED_OR_NOT = "none_failed_min_one_success"
 
 
 def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
@@ -52,8 +56,12 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
         doc_md=retrain_page(spec),
         params={"now": now_param(spec), "window": _window_param(spec), "reason": reason_param()},
     ) as dag:
+        training = ["ingest", *(["ingest_labels"] if spec.data.labels else [])]
         request = RequestOperator(
-            window="{{ params.window or '' }}", reason="{{ params.reason }}", **task_settings(spec, "request")
+            window="{{ params.window or '' }}",
+            reason="{{ params.reason }}",
+            training=training if spec.retrain.weighs_versions else [],
+            **task_settings(spec, "request"),
         )
         with TaskGroup("data", prefix_group_id=False, tooltip="Rows come in and are checked"):
             ingest = IngestOperator(now=NOW, **task_settings(spec, "ingest"))
@@ -72,15 +80,35 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
                 **task_settings(spec, "features"),
             )
             train = TrainOperator(features=features.output, now=NOW, **task_settings(spec, "train"))
-            evaluate = EvaluateOperator(model=train.output, now=NOW, **task_settings(spec, "evaluate"))
+            model = _weigh(spec, request, train) if spec.retrain.weighs_versions else train
+            evaluate = _evaluate(spec, model, train)
         with TaskGroup("release", prefix_group_id=False, tooltip="It is registered, and serves"):
             register = RegisterOperator(
-                model=train.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "register")
+                model=model.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "register")
             )
             DeployOperator(model=register.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "deploy"))
         request >> [ingest, *labels]
         validate >> features
     return dag
+
+
+def _weigh(spec: ModelSpec, request: RequestOperator, train: TrainOperator) -> WeighOperator:
+    return WeighOperator(
+        model=train.output,
+        request=request.output,
+        now=NOW,
+        trigger_rule=TRAINED_OR_NOT,
+        **task_settings(spec, "weigh"),
+    )
+
+
+def _evaluate(spec: ModelSpec, model: WeighOperator | TrainOperator, train: TrainOperator) -> EvaluateOperator:
+    settings = task_settings(spec, "evaluate")
+    if model is train:
+        return EvaluateOperator(model=train.output, now=NOW, **settings)
+    return EvaluateOperator(
+        model=model.output, trained=train.output, action=ACTION, now=NOW, trigger_rule=TRAINED_OR_NOT, **settings
+    )
 
 
 def _schedule(spec: ModelSpec) -> AssetOrTimeSchedule | list[Asset]:

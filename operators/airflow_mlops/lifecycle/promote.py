@@ -55,6 +55,7 @@ def promote(
         "model": model.to_dict(),
         "evaluation": evaluation.to_dict(),
         "mlflow_version": model.version,
+        "cause": evaluation.action,
         "rows": rows_of(spec),
     }
     return ledger.promote(

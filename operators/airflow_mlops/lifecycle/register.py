@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.lifecycle import registry, tracking
+from airflow_mlops.lifecycle.made_of import CARD, MadeOf
 from airflow_mlops.lifecycle.model_folder import Packaging, write_model_folder
 from airflow_mlops.lifecycle.stored_model import StoredModel
 
@@ -75,13 +76,17 @@ def register(
         tracking.finish(client, found.run_id)
         return _as_registered(model, name, str(found.version), found.run_id)
     stored = StoredModel.read(store, model)
+    made_of = MadeOf.read(client, store, spec, model)
     run = tracking.run_for(client, spec.experiment, model.id, origin.tags, artifact_location=origin.artifact_location)
     _log_run(client, run, spec, model, evaluation, origin)
+    card = made_of.card(spec, model)
+    if card is not None:
+        client.log_text(run.info.run_id, card, CARD)
     logged = registry.logged_model(client, run.info.experiment_id, run.info.run_id, name, model.digest)
     if str(logged.status) != "READY":
         _upload(client, logged, spec, model, stored)
-    tags = {**origin.tags, **_tags(model, evaluation), registry.DIGEST: model.digest}
-    made = registry.create_version(client, name, logged, run.info.run_id, tags)
+    tags = {**origin.tags, **_tags(model, evaluation), **made_of.tags(model), registry.DIGEST: model.digest}
+    made = registry.create_version(client, name, logged, run.info.run_id, tags, card)
     kept = registry.version_with(client, name, model.digest) or made
     tracking.finish(client, run.info.run_id)
     return _as_registered(model, name, str(kept.version), kept.run_id)

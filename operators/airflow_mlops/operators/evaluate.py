@@ -1,4 +1,4 @@
-"""Judge a challenger on rows that neither it nor the champion has seen."""
+"""Judge a challenger: after a training on rows that nobody has seen, else on the labelled past it was weighed on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.errors import ArtifactMissing
+from airflow_mlops.errors import ArtifactMissing, NoChampion
+from airflow_mlops.loop.policy import CHEAP
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink
 from airflow_mlops.refs import EvaluationRef, FeaturesRef, ModelRef
@@ -30,39 +31,57 @@ class EvaluateOperator(StageOperator):
     A refusal is a result: the task ends in success with verdict ``refused``, and *register* is skipped. A model that
     serves already is not judged a second time: the evaluation that promoted it comes back.
 
+    Where nothing was trained, the challenger is made of versions that were all judged before. A lighter gate then asks
+    whether it is sane, near to what serves, and not worse on the labelled past that it was weighed on.
+
     Parameters
     ----------
     spec : ModelSpec or str
         What the model is; section ``evaluate`` is used here.
     model : dict, templated
-        What the train task returned.
+        What the weigh task returned, or the train task.
+    trained : dict or None, templated
+        What the train task returned, where ``model`` may be more than that: its held-out rows are judged on.
+    action : str, templated
+        What was asked for: "retrain", or one of "re-weigh", "re-elect" and "recalibrate".
     mlflow_conn_id : str or None
         Connection of MLflow, where metrics and report are logged; None logs nothing.
     """
 
     stage = "evaluate"
-    template_fields: Sequence[str] = (*StageOperator.template_fields, "model")
+    template_fields: Sequence[str] = (*StageOperator.template_fields, "model", "trained", "action")
     operator_extra_links = (EvaluationReportLink(), MlflowRunLink())
 
     def __init__(
-        self, *, spec: ModelSpec | str, model: RefInput, mlflow_conn_id: str | None = "mlflow_default", **kwargs: Any
+        self,
+        *,
+        spec: ModelSpec | str,
+        model: RefInput,
+        trained: RefInput | None = None,
+        action: str = "retrain",
+        mlflow_conn_id: str | None = "mlflow_default",
+        **kwargs: Any,
     ) -> None:
         super().__init__(spec=spec, **kwargs)
         self.model = model
+        self.trained = trained
+        self.action = action
         self.mlflow_conn_id = mlflow_conn_id
 
     def run_stage(self, context: Context) -> EvaluationRef:
         """Find this evaluation, or judge and store it; record it, and log it to MLflow."""
         model = ModelRef.from_dict(self.model)
         state = self.ledger.state(self.model_spec.name)
-        if state.champion is not None and (served := self._already_serving(model, state.champion)):
+        trained = ModelRef.from_dict(self.trained or self.model)
+        features = FeaturesRef.from_dict(trained.features)
+        matchup = Matchup(model, trained, features, state.epoch, state.champion, self.action, self.moment.isoformat())
+        if served := self._already_serving(matchup):
             return served
-        matchup = Matchup(model, FeaturesRef.from_dict(model.features), state.epoch, state.champion)
         key = matchup.key(self.model_spec)
         folder = self.store.uri(self.model_spec.name, "reports", self.stage, key)
         manifest = self.store.manifest(folder)
         if manifest is None:
-            manifest = self._judge(key, folder, matchup)
+            manifest = (self._judge_lightly if matchup.is_light else self._judge)(key, folder, matchup)
         else:
             self.log.info("skipped: evaluation %s of model %s is stored already", key, model.id)
         ref = EvaluationRef.from_dict(manifest["ref"])
@@ -73,10 +92,13 @@ class EvaluateOperator(StageOperator):
             self.log.warning("refused model %s, the champion stays: %s", model.id, "; ".join(ref.reasons))
         return ref
 
-    def _already_serving(self, model: ModelRef, champion: Champion) -> EvaluationRef | None:
+    def _already_serving(self, matchup: Matchup) -> EvaluationRef | None:
         """Return the evaluation that promoted this very model, so that what follows finds its work done."""
-        served, evaluation = champion.payload.get("model") or {}, champion.payload.get("evaluation")
-        if not evaluation or (served.get("id"), served.get("digest")) != (model.id, model.digest):
+        champion = matchup.champion
+        if champion is None or not matchup.changes_nothing:
+            return None
+        evaluation = champion.payload.get("evaluation")
+        if not evaluation or not (matchup.is_light or evaluation.get("trained_id") in (None, matchup.trained.id)):
             return None
         ref = EvaluationRef.from_dict(evaluation)
         self.report_uri = ref.html_uri
@@ -93,20 +115,47 @@ class EvaluateOperator(StageOperator):
         spec, features = self.model_spec, matchup.features
         stored = self._complete(features.uri, "features")
         holdout = self.store.read_frame(f"{features.uri}/holdout.parquet", digest=stored["holdout"])
-        fitted = self._complete(matchup.model.uri, "train")
+        fitted = self._complete(matchup.trained.uri, "train")
         champion = matchup.champion.payload.get("model") if matchup.champion else None
         found = evaluate(
             holdout,
-            challenger=self._load(matchup.model.uri, fitted),
-            baseline=self._load(matchup.model.uri, fitted["baseline"]),
+            challenger=self._load(matchup.model.uri, self._complete(matchup.model.uri, "weigh")),
+            baseline=self._load(matchup.trained.uri, fitted["baseline"]),
             champion=self._load(champion["uri"], self._complete(champion["uri"], "train")) if champion else None,
             spec=spec,
             holdout_start=datetime.fromisoformat(features.holdout_start),
         )
+        if matchup.changes_nothing:
+            reason = f"model {matchup.trained.id} gets no weight beside what serves, so nothing would change"
+            found = replace(found, gate=replace(found.gate, verdict="refused", reasons=(reason, *found.gate.reasons)))
         self.log.info(
             "evaluation %s: %s on %d rows; %s", key, found.gate.verdict, found.rows, "; ".join(found.gate.reasons)
         )
-        return self._store(key, folder, matchup, found)
+        return self._store_report(key, folder, matchup, found)
+
+    def _judge_lightly(self, key: str, folder: str, matchup: Matchup) -> dict[str, Any]:
+        from airflow_mlops.lifecycle.light_judgement import judge_lightly
+        from airflow_mlops.lifecycle.weighing import Weighing
+        from airflow_mlops.stages.evaluate.light import render_change
+
+        spec, champion = self.model_spec, matchup.champion
+        if champion is None:
+            raise NoChampion(
+                f"{spec.name} has no champion whose weights could be changed; start its retrain DAG by the form."
+            )
+        weighing = Weighing(spec, self.store, self.ledger, self.moment)
+        found = judge_lightly(weighing, matchup.model, ModelRef.from_dict(champion.payload["model"]))
+        verdict = found.verdict
+        self.log.info("evaluation %s: %s by the light gate; %s", key, verdict.verdict, "; ".join(verdict.reasons))
+        page = render_change(
+            verdict,
+            found.challenger,
+            found.champion,
+            title=f"{spec.name}: {matchup.action}, model {matchup.model.id}",
+            facts=[f"as of {self.moment:%Y-%m-%d %H:%M} UTC", f"champion: version {champion.version}"],
+        )
+        report = Report(verdict.verdict, list(verdict.reasons), found.metrics(), page, found.to_dict())
+        return self._store(key, folder, matchup, report)
 
     def _complete(self, folder: str, stage: str) -> dict[str, Any]:
         manifest = self.store.manifest(folder)
@@ -120,29 +169,36 @@ class EvaluateOperator(StageOperator):
         payload = self.store.read_bytes(f"{folder}/{described['file']}", digest=described["digest"])
         return load_model(payload, described["serialization"])
 
-    def _store(self, key: str, folder: str, matchup: Matchup, found: Evaluation) -> dict[str, Any]:
+    def _store_report(self, key: str, folder: str, matchup: Matchup, found: Evaluation) -> dict[str, Any]:
         from airflow_mlops.stages.evaluate.page import render
         from airflow_mlops.stages.evaluate.plots import draw
 
         spec, features = self.model_spec, matchup.features
         facts = [
             f"{found.rows} held-out rows from {features.holdout_start} to {features.now}",
-            f"trained on {matchup.model.rows} rows",
+            f"trained on {matchup.trained.rows} rows",
             f"champion: version {matchup.champion.version}" if matchup.champion else "no champion yet",
         ]
         page = render(found, draw(found, spec.task), title=f"{spec.name}: model {matchup.model.id}", facts=facts)
-        self.store.write_bytes(f"{folder}/report.html", page.encode())
-        self.store.write_json(f"{folder}/report.json", found.to_dict())
+        report = Report(found.gate.verdict, list(found.gate.reasons), found.metrics(), page, found.to_dict())
+        return self._store(key, folder, matchup, report)
+
+    def _store(self, key: str, folder: str, matchup: Matchup, report: Report) -> dict[str, Any]:
+        self.store.write_bytes(f"{folder}/report.html", report.page.encode())
+        self.store.write_json(f"{folder}/report.json", report.found)
         ref = EvaluationRef(
             id=key,
             uri=folder,
-            verdict=found.gate.verdict,
-            reasons=list(found.gate.reasons),
-            metrics=found.metrics(),
+            verdict=report.verdict,
+            reasons=report.reasons,
+            metrics=report.metrics,
             epoch=matchup.epoch,
             champion_version=matchup.champion.version if matchup.champion else None,
             html_uri=f"{folder}/report.html",
             model_id=matchup.model.id,
+            action=matchup.action,
+            gate="light" if matchup.is_light else "full",
+            trained_id=None if matchup.is_light else matchup.trained.id,
         )
         manifest = {"ref": ref.to_dict(), "id": key, "model": matchup.model.id, "now": self.moment.isoformat()}
         # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
@@ -187,18 +243,43 @@ class EvaluateOperator(StageOperator):
 
 
 @dataclass(frozen=True)
+class Report:
+    """A verdict, and what is stored of it: a page, and what was found as JSON."""
+
+    verdict: str
+    reasons: list[str]
+    metrics: dict[str, float]
+    page: str
+    found: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Matchup:
-    """Who is judged, on which rows, against whom."""
+    """Who is judged, on the rows that were held out from whose training, against whom."""
 
     model: ModelRef
+    trained: ModelRef
     features: FeaturesRef
     epoch: int
     champion: Champion | None
+    action: str
+    now: str
+
+    @property
+    def is_light(self) -> bool:
+        """Whether nothing was trained."""
+        return self.action in CHEAP
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the challenger is what serves."""
+        served = (self.champion.payload.get("model") or {}) if self.champion else {}
+        return (served.get("id"), served.get("digest")) == (self.model.id, self.model.digest)
 
     def key(self, spec: ModelSpec) -> str:
         """Name the evaluation: after a promotion, or with other settings of the gate, it is another one."""
         champion = self.champion and (self.champion.payload.get("model") or {}).get("digest")
         settings = spec.evaluate.model_dump(mode="json")
-        return digest_json([self.model.id, self.model.digest, self.features.id, self.epoch, champion, settings])[
-            :ID_LENGTH
-        ]
+        # The same weights may be judged again when more is known.
+        how = [self.action, self.now] if self.is_light else [self.trained.id, self.features.id]
+        return digest_json([self.model.id, self.model.digest, *how, self.epoch, champion, settings])[:ID_LENGTH]

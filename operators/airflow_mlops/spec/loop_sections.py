@@ -89,3 +89,9 @@ class RetrainSpec(Section):
     )
     policy: Policy = Field(default_factory=ExcessLossPolicy, description="What decides between schedules.")
     shadow: Policy | None = Field(None, description="A second policy, which only records what it would decide.")
+
+    @property
+    def weighs_versions(self) -> bool:
+        """Whether other weights, or another correction, of versions already trained may serve without a training."""
+        policy = self.policy
+        return policy.kind in ("committee", "single") or (policy.kind == "rules" and policy.correction is not None)

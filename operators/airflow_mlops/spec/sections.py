@@ -220,6 +220,7 @@ class ResourcesSpec(Section):
     validate_: StageResources = Field(StageResources(), alias="validate")
     features: StageResources = StageResources()
     train: StageResources = StageResources()
+    weigh: StageResources = StageResources()
     evaluate: StageResources = StageResources()
     register_: StageResources = Field(StageResources(), alias="register")
     deploy: StageResources = StageResources()

@@ -20,7 +20,7 @@ _TITLES = {
     "slices": "Loss by slice",
 }
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
 .facts { color: #59636e; margin-top: .2rem; }
@@ -55,7 +55,7 @@ def render(evaluation: Evaluation, plots: Mapping[str, bytes], *, title: str, fa
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+            f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
             f'<h1>{escape(title)}</h1><p class="facts">{escape(" · ".join(facts))}</p>',
             f'<div class="verdict {verdict}"><strong>{words[verdict]}</strong><ul>',
             *(f"<li>{escape(reason)}</li>" for reason in evaluation.gate.reasons),
@@ -76,7 +76,7 @@ def _scores(evaluation: Evaluation) -> str:
     names = [name for name in _ORDER if name in evaluation.scores]
     metrics = dict.fromkeys(metric for name in names for metric in evaluation.scores[name])
     rows = [[metric, *(_number(evaluation.scores[name].get(metric)) for name in names)] for metric in metrics]
-    return _table(["metric", *names], rows)
+    return table(["metric", *names], rows)
 
 
 def _slices(evaluation: Evaluation) -> str:
@@ -87,7 +87,7 @@ def _slices(evaluation: Evaluation) -> str:
         [f"{each['column']} = {each['value']}", str(each["rows"]), *(_number(each[name]) for name in names)]
         for each in evaluation.slices
     ]
-    return f"<h2>{escape(evaluation.gate.metric)} by slice</h2>" + _table(["slice", "rows", *names], rows)
+    return f"<h2>{escape(evaluation.gate.metric)} by slice</h2>" + table(["slice", "rows", *names], rows)
 
 
 def _method(evaluation: Evaluation) -> str:
@@ -100,7 +100,8 @@ def _method(evaluation: Evaluation) -> str:
     )
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table as HTML, its cells escaped."""
     header = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"

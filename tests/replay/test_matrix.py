@@ -26,7 +26,7 @@ from tests.conftest import ROOT, at_once, utc
 DAY = timedelta(days=1)
 FIRST = utc("2013-01-05T05:00:00")
 KEY = ["flight", "origin", "scheduled"]
-ARRAYS = ("losses", "outputs", "target", "arrived", "rows", "unseen", "baseline")
+ARRAYS = ("losses", "outputs", "target", "times", "arrived", "rows", "unseen", "baseline")
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,10 @@ def test_cells_part_time_and_looks_name_their_windows(matrix, rows):
         assert matrix.cells[first].start == look.now - 2 * DAY
         assert matrix.cells[after - 1].end == look.now - DAY
         assert matrix.cells[look.serves].start == look.now
+    for cell, times in zip(matrix.cells, matrix.times, strict=True):
+        known = pd.DatetimeIndex(times[~np.isnat(times)], tz="UTC")
+        assert len(known)
+        assert ((known >= cell.start) & (known < cell.end)).all()
     counted = rows[rows["scheduled"] >= matrix.cells[0].start]
     assert sum(cell.rows for cell in matrix.cells) == len(counted)
 

@@ -172,6 +172,7 @@ def _drawn(
     shape = (len(sizes), int(sizes.max()))
     target, arrived = np.full(shape, np.nan), np.full(shape, np.datetime64("NaT"), "datetime64[us]")
     times = arrived.copy()
+    times[cell, place] = rows[spec.data.time].dt.tz_localize(None).to_numpy("datetime64[us]")[picked]
     target[cell, place] = values[picked]
     arrived[cell, place] = told.to_numpy("datetime64[us]")[picked]
     asked = rows[spec.features.columns].iloc[picked].reset_index(drop=True)
@@ -221,12 +222,6 @@ def _numbers(target: pd.Series, spec: ModelSpec) -> tuple[np.ndarray, tuple[Any,
             "labels."
         )
     return values, tuple(classes.tolist())
-
-
-def _stamp(moment: datetime) -> pd.Timestamp:
-    import pandas as pd
-
-    return pd.Timestamp(moment).tz_convert("UTC")
 
 
 def _stamps(moments: Sequence[datetime]) -> pd.DatetimeIndex:

@@ -140,8 +140,7 @@ class Shelf:
         if self.folder is None:
             return matrix
         for name in ("target", "times", "arrived", "rows", "unseen"):
-            if not (self.folder / f"{name}.npy").exists():
-                np.save(self.folder / f"{name}.npy", getattr(matrix, name))
+            np.save(self.folder / f"{name}.npy", getattr(matrix, name))
         if not (self.folder / MANIFEST).exists():
             for array in (self.outputs, self.losses, self.baseline, self.seconds, self.state):
                 array.flush()  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.spec import loop_rules
+from airflow_mlops.spec import loop_rules, policy_rules
 from airflow_mlops.spec.imports import NotImportable, import_object
 from airflow_mlops.spec.load import examine, shown
 from airflow_mlops.spec.rules import close_match
@@ -101,13 +101,36 @@ def _estimator(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
         estimator = import_object(path, roots=roots)
     except NotImportable:
         return  # named just above
+    yield from _weighing(spec, estimator, path)
+    yield from _saying_how_sure(spec, estimator, path)
+
+
+def _weighing(spec: ModelSpec, estimator: Any, path: str) -> Iterator[Found]:
     fit = getattr(estimator, "fit", None)
-    if spec.train.window == "mix" and fit is not None and "sample_weight" not in inspect.signature(fit).parameters:
-        yield (
-            "error",
-            ("train", "window"),
-            f"'mix' weighs rows, but {path}.fit takes no sample_weight; choose all or recent, or another estimator",
-        )
+    if fit is None or "sample_weight" in inspect.signature(fit).parameters:
+        return
+    for at, window in policy_rules.windows_of(spec):
+        if window == "mix":
+            yield (
+                "error",
+                at,
+                f"'mix' weighs rows, but {path}.fit takes no sample_weight; choose all or recent, or another estimator",
+            )
+
+
+def _saying_how_sure(spec: ModelSpec, estimator: Any, path: str) -> Iterator[Found]:
+    """Check that classes come with probabilities, where versions answer together or are corrected."""
+    if spec.task == "regression" or not isinstance(estimator, type) or hasattr(estimator, "predict_proba"):
+        return
+    for key in ("policy", "shadow"):
+        policy = getattr(spec.retrain, key)
+        if policy is not None and policy.kind in policy_rules.VERSIONS:
+            yield (
+                "error",
+                ("retrain", key, "kind"),
+                f"{policy.kind!r} compares, joins and corrects probabilities, but {path} has no predict_proba; choose "
+                "another estimator, or kind excess_loss",
+            )
 
 
 def _metrics(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
@@ -148,7 +171,7 @@ def _fixed_moment(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
 _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (_sources, {"data"}),
     (_transformer, {"features"}),
-    (_estimator, {"task", "train"}),
+    (_estimator, {"task", "train", "retrain"}),
     (_metrics, {"evaluate"}),
     (_without_suite, {"validate"}),
     (_fixed_moment, {"retrain"}),
@@ -157,6 +180,7 @@ _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (loop_rules.overlapping_looks, {"ingest", "monitor", "retrain"}),
     (loop_rules.nobody_looks, {"monitor", "retrain"}),
     (loop_rules.nobody_asks, {"retrain"}),
+    (policy_rules.nobody_trains, {"retrain"}),
 )
 
 

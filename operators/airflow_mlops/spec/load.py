@@ -129,8 +129,12 @@ def _sound_part(value: dict[str, Any], details: Sequence[ErrorDetails]) -> tuple
             _value_at(kept, location[:-1]).pop(location[-1], None)  # by a YAML alias it may be gone already
         else:
             unsound.update(location[:1])
-    given = {key: kind for key, kind in _section_types().items() if key in kept and key not in unsound}
-    sections = {key: TypeAdapter(kind).validate_python(kept[key]) for key, kind in given.items()}
+    sections = {}
+    for key in _section_types().keys() & kept.keys() - unsound:
+        try:
+            sections[key] = TypeAdapter(_section_types()[key]).validate_python(kept[key])
+        except ValidationError:  # without the unknown key another one is missing
+            unsound.add(key)
     return ModelSpec.model_construct(**sections), unsound
 
 

@@ -166,7 +166,7 @@ def rows_between_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Fou
 
 def overlapping_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
     """Warn where looks fall into one window: of windows that overlap only the newest counts, and nothing adds up."""
-    if spec.retrain.policy.kind == "excess_loss" and spec.monitor.window is None:
+    if spec.retrain.policy.kind != "schedule" and spec.monitor.window is None:
         yield (
             "warning",
             ("monitor",),
@@ -178,7 +178,7 @@ def overlapping_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Foun
 def nobody_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
     """Warn where a policy is to decide, and nothing but a person ever starts the monitor that asks it."""
     monitor = spec.monitor
-    if spec.retrain.policy.kind == "excess_loss" and not (monitor.schedule or monitor.asset or monitor.marker):
+    if spec.retrain.policy.kind != "schedule" and not (monitor.schedule or monitor.asset or monitor.marker):
         yield (
             "warning",
             ("monitor",),

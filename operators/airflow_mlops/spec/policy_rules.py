@@ -12,6 +12,7 @@ from airflow_mlops.spec.rule_sections import All, AnyOf, Compare, Count, Not, Pe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from airflow_mlops.spec.loop_sections import Policy
     from airflow_mlops.spec.policy_sections import CommitteePolicy, RulesPolicy, SinglePolicy
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Location = tuple[str | int, ...]
     Broken = tuple[Location, str]
+    Found = tuple[str, Location, str]
     VersionsPolicy = CommitteePolicy | SinglePolicy | RulesPolicy
 
 POLICY, SHADOW = ("retrain", "policy"), ("retrain", "shadow")
@@ -149,10 +151,30 @@ def _budget(policy: VersionsPolicy, at: Location) -> Iterator[Broken]:
         )
 
 
+def windows_of(spec: ModelSpec) -> Iterator[tuple[Location, str]]:
+    """Yield the training windows of a spec with their paths."""
+    yield ("train", "window"), spec.train.window
+    for policy, at in ((spec.retrain.policy, POLICY), (spec.retrain.shadow, SHADOW)):
+        for place, window in enumerate(getattr(policy, "windows", ())):
+            yield (*at, "windows", place), window
+
+
 def allows_none(policy: VersionsPolicy) -> bool:
     """Tell whether a policy may never ask for a training."""
     budget = policy.budget
     return budget.trainings == 0 or (budget.start == 0 and budget.share == 0)
+
+
+def nobody_trains(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
+    """Warn where versions are chosen among, and nothing but a person ever makes a new one."""
+    policy = spec.retrain.policy
+    if policy.kind in ("committee", "single") and allows_none(policy) and spec.retrain.schedule is None:
+        yield (
+            "warning",
+            (*POLICY, "budget"),
+            "allows no training, and retrain.schedule is not given: versions are chosen among, and nothing but a "
+            "person ever makes a new one",
+        )
 
 
 def _impossible(rule: Rule, at: Location) -> Iterator[Broken]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_what_was_served_is_what_the_losses_say(board):
     play = Player(board, committee(price=0.1)).play()
 
     servings = [*play.servings, (len(board.matrix.cells), None)]
-    for (first, serving), (after, _) in zip(servings, servings[1:], strict=False):
+    for (first, serving), (after, _) in pairwise(servings):
         for cell in range(first, after):
             said = sum(weight * board.matrix.outputs[model][cell] for model, weight in serving.weights) + serving.shift
             expected = np.abs(said - board.matrix.target[cell]).mean()
@@ -92,9 +93,8 @@ def test_labels_that_have_not_arrived_change_no_decision(policy, delay):
     decided = middle - one.first + 1
     assert decided > 5
     assert one.actions[:decided] == other.actions[:decided]
-    assert [choice.weights for choice in one.choices[:decided]] == [
-        choice.weights for choice in other.choices[:decided]
-    ]
+    for mine, theirs in zip(one.choices[:decided], other.choices[:decided], strict=True):
+        assert (mine.weights, mine.shift, mine.signals) == (theirs.weights, theirs.shift, theirs.signals)
     assert one.choices[decided + delay + 1].signals != other.choices[decided + delay + 1].signals
 
 

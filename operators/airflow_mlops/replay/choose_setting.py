@@ -64,8 +64,8 @@ def choose_setting(table: Table, policy: Policy, *, jobs: int = 2) -> Choice | N
     """Choose among settings around a policy's own, by rolling origin.
 
     The history is cut into five stretches. For each but the first, the setting is chosen that cost least before it, and
-    is charged with what it cost in it; so no window has a say in the setting that it judges. The cost of a window is its
-    loss, and the policy's price for each training in it.
+    is charged with what it cost in it; so no window has a say in the setting that it judges. The cost of a window is
+    its loss, and the policy's price for each training in it.
 
     Parameters
     ----------

@@ -32,8 +32,8 @@ FIRST_WINDOWS = 4
 class Bounds:
     """How large a backtest gets.
 
-    ``max_train_rows`` are drawn for a training, all where it is None; ``sample_rows`` of each cell are answered by every
-    model; ``jobs`` processes work.
+    ``max_train_rows`` are drawn for a training, all where it is None; every model answers ``sample_rows`` of each cell;
+    ``jobs`` processes work.
     """
 
     max_train_rows: int | None = 20_000
@@ -97,17 +97,18 @@ def lay(
 
 
 def _looks(rows: pd.DataFrame, spec: ModelSpec) -> tuple[datetime, ...]:
-    """Return a look every monitor.window, the first where a first champion has rows to learn from and to be judged on."""
+    """Return a look every monitor.window, from where a first champion has rows to learn from and to be judged on."""
     start, end = span_of(rows, spec)
     head = max(spec.evaluate.holdout, spec.data.label_delay) + FIRST_WINDOWS * spec.monitor_window
     first = _whole(start, spec.monitor_window) + min(head, spec.ingest.window)
     needed = FEWEST_LOOKS + 1
     found: Any = looks_of(rows, spec, first=first) if first <= end else ()
     if len(found) < needed:
+        length = format_duration(spec.monitor_window)
         raise HistoryUnusable(
             f"the history of {spec.name} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has {len(found)} looks of "
-            f"{format_duration(spec.monitor_window)} (monitor.window) after a first training, and fewer than {needed} tell no policy "
-            "from another; give a longer history (--from, --to), or a shorter monitor.window."
+            f"{length} (monitor.window) from a first training on, and fewer than {needed} tell no policy from another; "
+            "give a longer history (--from, --to), or a shorter monitor.window."
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The best that any sequence of trainings could have done, known only afterwards: a dynamic programme over the matrix."""
+"""The best that any sequence of trainings could have done, known only afterwards, by a dynamic programme."""
 
 from __future__ import annotations
 

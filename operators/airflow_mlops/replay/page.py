@@ -133,9 +133,9 @@ def _notes(report: Report) -> str:
 def _method() -> str:
     return (
         '<p class="facts">Gain kept: 0 is never training again, 1 is training at every look with the better of two '
-        "windows. Same by clock: what this policy serves, trained every n-th look as often in all, averaged over phases; "
-        "by clock: the newest version alone, likewise; hindsight: the best sequence of at most so many trainings, the "
-        "newest version alone, known only afterwards. False alarms: trainings whose version was refused, or lost no less "
-        "than what it replaced over its first four windows. Worst gap: largest mean loss of four windows in a row above "
-        "training at every look. Windows to recover: mean length of the stretches behind it.</p>"
+        "windows. Same by clock: what this policy serves, trained every n-th look as often in all, averaged over "
+        "phases; by clock: the newest version alone, likewise; hindsight: the best sequence of at most so many "
+        "trainings, the newest version alone, known only afterwards. False alarms: trainings whose version was refused "
+        "or lost no less than what it replaced over its first four windows. Worst gap: largest mean loss of four "
+        "windows in a row above training at every look. Windows to recover: mean length of the stretches behind it.</p>"
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import HistoryUnusable
-from airflow_mlops.replay.board import Board
 from airflow_mlops.replay.gates import Gates
 from airflow_mlops.replay.newest import NewestPlayer
 from airflow_mlops.replay.play import Play, Player, first_champion
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from airflow_mlops.replay.board import Board
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.loop_sections import Policy
 

@@ -122,8 +122,8 @@ def false_alarms(board: Board, play: Play) -> list[Trained]:
     """Return the trainings that brought nothing.
 
     Over the first four windows after it (fewer where the history ends) what a training brought lost no less than what
-    it replaced would have lost. A training that was refused brought nothing; one that has no labelled window after it is
-    not judged.
+    it replaced would have lost. A training that was refused brought nothing; one that has no labelled window after it
+    is not judged.
     """
     return [trained for trained in play.trainings if not trained.served or _brought_nothing(board, play, trained)]
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from airflow_mlops.spec.durations import format_duration
+from airflow_mlops.spec.rule_sections import Rule
 from airflow_mlops.spec.sections import ModelSpec
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _WORDS = {str: "text", int: "whole number", float: "number", bool: "yes or no", 
 
 def reference_text() -> str:
     """Write a table of keys for each section, in the order of the spec."""
-    return "\n".join(_tables(ModelSpec, "", depth=2, written=set())).strip() + "\n"
+    return "\n".join([*_tables(ModelSpec, "", depth=2, written=set()), *_forms()]).strip() + "\n"
 
 
 def _tables(model: type[BaseModel], path: str, *, depth: int, written: set[type[BaseModel]]) -> Iterator[str]:
@@ -32,6 +33,7 @@ def _tables(model: type[BaseModel], path: str, *, depth: int, written: set[type[
     yield "| key | value | default | meaning |"
     yield "| --- | --- | --- | --- |"
     fields = [(field.alias or name, field) for name, field in model.model_fields.items()]
+    fields.sort(key=lambda named: named[0] != "kind")  # what tells the table comes first
     yield from (_row(name, field) for name, field in fields)
     yield ""
     for name, field in fields:
@@ -41,9 +43,22 @@ def _tables(model: type[BaseModel], path: str, *, depth: int, written: set[type[
                 yield from _tables(nested, _path(path, name, nested, fields), depth=depth + 1, written=written)
 
 
+def _forms() -> Iterator[str]:
+    """Write the forms of a rule, which may stand inside one another, as one table."""
+    yield "## A rule\n"
+    yield "One of these forms; [rules](rules.md) has examples.\n"
+    yield "| form | meaning | keys |"
+    yield "| --- | --- | --- |"
+    for form in _models(Rule.__value__):
+        fields = {field.alias or name: field for name, field in form.model_fields.items()}
+        told = " ".join(f"`{name}`: {field.description}" for name, field in fields.items() if field.description)
+        yield f"| `{{{', '.join(fields)}}}` | {_summary(form)} | {told} |"
+
+
 def _path(path: str, name: str, nested: type[BaseModel], fields: list[tuple[str, FieldInfo]]) -> str:
-    stands_for_all = sum(nested in _models(field.annotation) for _, field in fields) > 1
-    full = f"{path}.{'<stage>' if stands_for_all else name}".removeprefix(".")
+    """Name a section; of one table for many stages no name is given, of one for two policies the first."""
+    stands_for_all = sum(nested in _models(field.annotation) for _, field in fields) > 2
+    full = f"{path.partition(' (')[0]}.{'<stage>' if stands_for_all else name}".removeprefix(".")
     kind = nested.model_fields.get("kind")
     return f"{full} (kind: {get_args(kind.annotation)[0]})" if kind else full
 
@@ -69,16 +84,21 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def _type(annotation: Any, field: FieldInfo | None = None) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
+    if annotation is Rule:
+        return "[rule](#a-rule)"
     if origin is Annotated:
         return _type(parts[0])
     if origin is Literal:
         return " or ".join(f"`{word}`" for word in parts)
-    if origin is list:
+    if origin is list or (origin is tuple and parts[-1] is Ellipsis):
         return f"list of {_type(parts[0])}"
+    if origin is tuple:
+        return f"list of {len(parts)}: {', '.join(_type(part) for part in parts)}"
     if origin is dict:
         return f"mapping of {_type(parts[0])} to {'anything' if parts[1] is Any else _type(parts[1])}"
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_type(part) for part in parts if part is not NoneType))
+        kinds = [part for part in parts if part is not NoneType]
+        return " or ".join(dict.fromkeys(_type(kind, field if len(kinds) == 1 else None) for kind in kinds))
     if _models(annotation):
         return "section"
     limits = ", ".join(str(limit) for limit in map(_limit, field.metadata if field else []) if limit)
@@ -98,6 +118,8 @@ def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
     if default is None or default is PydanticUndefined or isinstance(default, BaseModel):
         return ""
+    if isinstance(default, tuple):
+        return f"`[{', '.join(map(str, default))}]`"
     if isinstance(default, timedelta):
         return f"`{format_duration(default)}`"
     return f"`{default}`" if default not in ([], {}, "") else "none"

@@ -151,7 +151,7 @@ class SinglePolicy(VersionsPolicy):
 
 
 class RulesPolicy(VersionsPolicy):
-    """Serve the newest version, trained when a rule says so; price, intervals and what compares versions are not read."""
+    """Serve the newest version, trained when a rule says so; price, longest, pool and their like are not read."""
 
     kind: Literal["rules"] = "rules"
     train: Rule = Field(description="When to train.")

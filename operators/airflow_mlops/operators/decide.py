@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.assets import retrain_alias, retrain_asset
+from airflow_mlops.loop.policy import CHEAP
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DecisionReportLink
 from airflow_mlops.refs import DecisionRef, SnapshotRef
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
     from airflow_mlops.lifecycle.tick import Decided
     from airflow_mlops.operators.base import RefInput
 
+# What the retrain DAG does something about.
+_ASKING = ("retrain", *CHEAP)
 # Stored with the decision, so that a page drawn by other code is not taken for this one.
-_FORM = 1
+_FORM = 2
 
 
 class DecideOperator(StageOperator):
     """Measure drift and the quality of served predictions, let the policy decide, and record both in the ledger.
 
-    The decision is *nothing*, *warn* or *retrain*, with its reasons and with what would have changed it. Only *retrain*
-    rings the retrain asset, and each look rings again while the reason lasts. Without rows, or with rows that failed
-    their check, there is a decision too: it says what held it back.
+    The decision is *nothing*, *warn*, *recalibrate*, *re-weigh*, *re-elect*, *retrain* or *call*, with its reasons and
+    with what would have changed it. *retrain*, and what makes a version without training, ring the retrain asset; each
+    look rings again while the reason lasts. *call* asks for a person in the log, and the run stays green. Without rows,
+    or with rows that failed their check, there is a decision too: it says what held it back. A policy in
+    ``retrain.shadow`` decides on the same facts; that is recorded, and rings nothing.
 
     Parameters
     ----------
@@ -66,7 +71,7 @@ class DecideOperator(StageOperator):
         self.label_snapshot = label_snapshot
 
     def run_stage(self, context: Context) -> DecisionRef:
-        """Look, decide, draw the page, and ring where a training is asked for."""
+        """Look, decide, draw the page, and ring where something is asked for."""
         decided = self._look(context["run_id"])
         folder = self._store_page(decided)
         self.report_uri = f"{folder}/report.html"
@@ -86,8 +91,14 @@ class DecideOperator(StageOperator):
             signals=signals.to_dict(),
             same_as=decided.first_run if decided.first_run != context["run_id"] else None,
         )
-        if ref.action == "retrain":
+        if ref.action in _ASKING:
             self._ring(context, ref)
+        elif ref.action == "call":
+            self.log.warning(
+                "a person has to look: %s. No training is asked for meanwhile. When labels and features are in order, "
+                "start the retrain DAG by its form.",
+                ref.reasons[0],
+            )
         return ref
 
     def _look(self, run_id: str) -> Decided:
@@ -115,7 +126,7 @@ class DecideOperator(StageOperator):
         identity = digest_json({"form": _FORM, **decided.to_dict()})[:16]
         folder = self.store.uri(spec.name, "reports", self.stage, identity)
         if self.store.manifest(folder) is None:
-            page = render(decided.signals, decided.decision, decided.history, spec)
+            page = render(decided.signals, decided.decision, decided.history, spec, shadow=decided.shadow)
             self.store.write_bytes(f"{folder}/report.html", page.encode())
             self.store.write_json(f"{folder}/report.json", decided.to_dict())
             self.store.complete(folder, {"id": identity, "decision": decided.key})
@@ -124,7 +135,7 @@ class DecideOperator(StageOperator):
     def _log(self, decided: Decided) -> None:
         from airflow_mlops.stages.decide.text import block
 
-        for line in block(decided.signals, decided.decision):
+        for line in block(decided.signals, decided.decision, decided.shadow):
             self.log.info("%s", line)
 
     def _ring(self, context: Context, ref: DecisionRef) -> None:

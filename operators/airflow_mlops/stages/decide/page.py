@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from airflow_mlops.loop.signal import Signal
+from airflow_mlops.stages.decide import rule_page
 from airflow_mlops.stages.decide.chart import draw
 from airflow_mlops.stages.decide.text import TITLES, signal_rows
 
@@ -19,7 +21,9 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 52rem; m
 h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
 .facts { color: #59636e; margin-top: .2rem; }
 .action { border-left: .4rem solid; border-radius: .2rem; padding: .6rem 1rem; margin: 1.2rem 0; background: #f6f8fa; }
-.nothing { border-color: #1a7f37; } .warn { border-color: #bf8700; } .retrain { border-color: #1f6feb; }
+.nothing { border-color: #1a7f37; } .warn { border-color: #bf8700; } .call { border-color: #cf222e; }
+.retrain, .recalibrate, .re-weigh, .re-elect { border-color: #1f6feb; }
+h3 { font-size: .95rem; margin: .8rem 0 .2rem; }
 .action ul { margin: .3rem 0; padding-left: 1.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem .25rem 0; text-align: left; border-bottom: 1px solid #d1d9e0; vertical-align: top; }
@@ -32,8 +36,10 @@ svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; 
 """
 
 
-def render(signals: Signals, decision: Decision, history: History, spec: ModelSpec) -> str:
-    """Write the page: action and reasons, the loss by window, the signals.
+def render(
+    signals: Signals, decision: Decision, history: History, spec: ModelSpec, *, shadow: Decision | None = None
+) -> str:
+    """Write the page: action and reasons, what serves, the loss by window, the rules, the signals.
 
     Parameters
     ----------
@@ -45,6 +51,8 @@ def render(signals: Signals, decision: Decision, history: History, spec: ModelSp
         As it stood, the signals' own window included.
     spec : ModelSpec
         Whose it is; the policy names the allowance.
+    shadow : Decision, optional
+        What a policy in shadow would have decided.
     """
     held = f" (held by: {decision.held_by})" if decision.held_by else ""
     title = f"{spec.name}: {TITLES[decision.action]}{held}"
@@ -52,14 +60,19 @@ def render(signals: Signals, decision: Decision, history: History, spec: ModelSp
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+            f"<title>{escape(title)}</title><style>{_STYLE}{rule_page.STYLE}</style></head><body>",
             f'<h1>{escape(title)}</h1><p class="facts">as of {signals.now:%Y-%m-%d %H:%M} UTC · {escape(champion)} · '
             f"epoch {signals.epoch} · policy {spec.retrain.policy.kind}</p>",
             f'<div class="action {decision.action}"><strong>Because</strong><ul>',
             *(f"<li>{escape(reason)}</li>" for reason in decision.reasons),
             f"</ul><strong>Otherwise</strong> {escape(decision.counterfactual)}</div>",
+            rule_page.shadow(shadow, spec.retrain.shadow.kind if spec.retrain.shadow else None),
+            rule_page.members(decision),
             _chart(decision, history, spec),
+            rule_page.rules(decision),
             "<h2>Signals</h2>",
+            rule_page.signals(_read(signals, decision)),
+            "<h2>Measured</h2>",
             _table(signals),
             "</body></html>",
         ]
@@ -89,6 +102,11 @@ def _lines(decision: Decision, spec: ModelSpec) -> dict[str, float]:
         allowance = getattr(spec.retrain.policy, "allowance", 0.0) * (stands.get("noise") or 0.0)
         lines["a next window above this asks for a training:"] = level + allowance + limit - excess
     return lines
+
+
+def _read(signals: Signals, decision: Decision) -> dict[str, Signal]:
+    """Give all signals of the look, those that follow from the model's past among them."""
+    return signals.measured | {name: Signal.from_dict(each) for name, each in decision.readings.items()}
 
 
 def _table(signals: Signals) -> str:

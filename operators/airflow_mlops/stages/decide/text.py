@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_mlops.loop.maturity import Maturity, describe
+from airflow_mlops.stages.decide.rule_page import VERDICTS, number
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_mlops.loop.policy import Decision
+    from airflow_mlops.loop.signal import Signal
     from airflow_mlops.loop.signals import Quality, Signals
 
 TITLES = {
     "nothing": "Nothing to do",
     "warn": "Warning: look at it",
+    "recalibrate": "Correct what serves",
+    "re-weigh": "Weigh the members anew",
+    "re-elect": "Serve an earlier version",
     "retrain": "Retrain",
+    "call": "A person has to look",
 }
 
 
-def block(signals: Signals, decision: Decision) -> list[str]:
-    """Write a decision as lines for a log: action, reasons, counterfactual, and a table of the signals."""
+def block(signals: Signals, decision: Decision, shadow: Decision | None = None) -> list[str]:
+    """Write a decision as lines for a log: action, reasons, counterfactual, what serves, and a table of the signals."""
     held = f" (held by: {decision.held_by})" if decision.held_by else ""
-    rows = signal_rows(signals)
+    rows = [*signal_rows(signals), *((f"verdict on {name}", said) for name, said in verdict_rows(signals))]
     width = max(len(name) for name, _ in rows)
     return [
         f"DECISION {decision.action.upper()}{held} for {signals.now:%Y-%m-%d %H:%M} UTC",
         *(f"  because {reason}" for reason in decision.reasons),
         f"  otherwise: {decision.counterfactual}",
+        *(f"  member {name} at {weight:.1%}" for name, weight in decision.weights.items()),
+        *([f"  in shadow it would be {shadow.action!r}: {shadow.reasons[0]}"] if shadow else []),
         *(f"  {name:<{width}}  {value}" for name, value in rows),
     ]
 
@@ -38,7 +50,8 @@ def signal_rows(signals: Signals) -> list[tuple[str, str]]:
         ("data check", signals.data_check + (f": {reasons}" if reasons else "")),
         ("drift", "not measured"),
         ("prediction drift", "not measured"),
-        *_quality_rows(signals.quality),
+        *_quality_rows(signals.quality, signals.now),
+        *(_reopened_row(quality, signals.now) for quality in signals.reopened),
     ]
     if signals.drift:
         named = f" ({', '.join(signals.drift.columns)})" if signals.drift.columns else ""
@@ -50,13 +63,34 @@ def signal_rows(signals: Signals) -> list[tuple[str, str]]:
     return rows
 
 
-def _quality_rows(quality: Quality | None) -> list[tuple[str, str]]:
+def verdict_rows(signals: Signals) -> list[tuple[str, str]]:
+    """Give each signal with a verdict as a name and a sentence."""
+    return [(signal.name.replace("_", " "), _verdict(signal)) for signal in signals.measured.values()]
+
+
+def _verdict(signal: Signal) -> str:
+    value = "" if signal.value is None else f" {number(signal.value)}"
+    interval = "" if signal.low is None or signal.high is None else f" ({number(signal.low)} to {number(signal.high)})"
+    return f"{VERDICTS[signal.verdict]}{value}{interval}{f': {signal.detail}' if signal.detail else ''}"
+
+
+def _reopened_row(quality: Quality, now: datetime) -> tuple[str, str]:
+    lost = "no label yet" if quality.loss is None else f"{quality.metric} {quality.loss:.4f}"
+    return "measured again", f"{lost}; {_matured(quality, now)}"
+
+
+def _matured(quality: Quality, now: datetime) -> str:
+    return describe(Maturity(quality.start, quality.end, quality.rows, quality.labelled), now=now)
+
+
+def _quality_rows(quality: Quality | None, now: datetime) -> list[tuple[str, str]]:
     if quality is None:
         return [("quality", "not measured")]
     span = f"{quality.start:%Y-%m-%d %H:%M} to {quality.end:%Y-%m-%d %H:%M}"
     rows = [
         ("labelled window", span),
         ("predictions", f"{quality.rows:,}, of them {quality.labelled:,} with a label ({quality.maturity:.0%})"),
+        ("labels", _matured(quality, now)),
     ]
     if quality.loss is None:
         return [*rows, ("quality", "no labelled prediction")]
@@ -66,4 +100,8 @@ def _quality_rows(quality: Quality | None) -> list[tuple[str, str]]:
             (f"loss of version {version}", f"{found.loss:.4f} over {found.rows:,}")
             for version, found in quality.by_version.items()
         ]
+    rows += [
+        (f"member {name} would have", f"{found.loss:.4f} over {found.rows:,}")
+        for name, found in sorted(quality.by_member.items(), key=lambda item: item[1].loss)
+    ]
     return rows

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
 
 CACHE = Path(".mlops-cache")
-# Without --from: so many windows of the monitor, and the rows before them that a first training reads.
-_WINDOWS = 120
 WORSE = 4
 
 
@@ -51,7 +49,7 @@ def add_to(commands: _SubParsersAction) -> None:
         "--max-train-rows", type=int, default=20_000, metavar="N", help="of a training; default 20000, 0: all"
     )
     parser.add_argument(
-        "--sample-rows", type=_positive, default=500, metavar="N", help="judged of each stretch; default 500"
+        "--sample-rows", type=_positive, default=2000, metavar="N", help="judged of each stretch; default 2000"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report there as one page")
@@ -98,12 +96,10 @@ def _positive(text: str) -> int:
 
 def _candidates(spec: ModelSpec, files: list[Path]) -> list[Candidate]:
     """Name the policies: the spec's own, its shadow, and each file's."""
-    from airflow_mlops.replay.report import Candidate
+    from airflow_mlops.replay.report import Candidate, own_candidates
     from airflow_mlops.spec.policy_file import load_policy
 
-    found = [Candidate(f"{spec.retrain.policy.kind} (spec)", spec.retrain.policy)]
-    if spec.retrain.shadow is not None:
-        found.append(Candidate(f"{spec.retrain.shadow.kind} (shadow)", spec.retrain.shadow))
+    found = own_candidates(spec)
     for file in files:
         name = file.stem if sum(each.stem == file.stem for each in files) == 1 else str(file)
         found.append(Candidate(name, load_policy(file, spec)))
@@ -124,13 +120,13 @@ def _compared(options: Namespace, candidates: list[Candidate]) -> tuple[int, int
 def _report(
     spec: ModelSpec, candidates: list[Candidate], compared: tuple[int, int] | None, options: Namespace
 ) -> Report:
-    from airflow_mlops.operators.history import read_history
+    from airflow_mlops.operators.history import history_start, read_history
     from airflow_mlops.replay.lay import Bounds, lay
     from airflow_mlops.replay.report import backtest
 
     end = options.end or spec.retrain.now or datetime.now(UTC)
     end = end if end.tzinfo else end.replace(tzinfo=UTC)
-    start = options.start or end - spec.ingest.window - _WINDOWS * spec.monitor_window
+    start = options.start or history_start(spec, end)
     with _status(f"reading the rows of {spec.name}"):
         rows, labels = read_history(spec, start, end)
     bounds = Bounds(options.max_train_rows or None, options.sample_rows, options.jobs)
@@ -178,22 +174,23 @@ def _show(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from airflow_mlops.replay.page import COLUMNS, facts, recommendations, row
+    from airflow_mlops.replay.page import COLUMNS, facts, row
 
+    # A policy a column: numbers of one kind stand beside each other, and names are long.
+    rows = [row(report, entry) for entry in report.entries]
     table = Table(box=None)
-    for place, heading in enumerate(COLUMNS):
-        table.add_column(heading, justify="right" if place else "left", overflow="fold")
-    for entry in report.entries:
-        table.add_row(*row(report, entry))
-    console = Console(highlight=False)
+    table.add_column(COLUMNS[0])
+    for each in rows:
+        table.add_column(each[0], justify="right", overflow="fold")
+    for place, heading in enumerate(COLUMNS[1:], start=1):
+        table.add_row(heading, *(each[place] for each in rows))
+    console = Console(soft_wrap=True, highlight=False)
     console.print(f"{report.table.board.matrix.name}: {', '.join(facts(report))}", markup=False)
     console.print(table)
-    for sentence in recommendations(report):
+    for sentence in report.sentences():
         console.print(sentence, markup=False)
     for note in report.notes:
         print(note, file=sys.stderr)
-    for reason in report.comparison.reasons if report.comparison else ():
-        console.print(reason, markup=False)
 
 
 def _write(report: Report, options: Namespace) -> None:

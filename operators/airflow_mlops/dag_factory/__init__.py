@@ -1,8 +1,13 @@
-"""Specs become DAGs: `retrain_dag`, `monitor_dag` and `score_dag` for one spec, `dags_from` for a folder of them."""
+"""Specs become DAGs.
 
+`retrain_dag`, `monitor_dag`, `score_dag` and `backtest_dag` for one spec, `dags_from` for a folder of them; there the
+backtest is left out, for a run of it trains for minutes and belongs where somebody asks for it.
+"""
+
+from airflow_mlops.dag_factory.backtest import backtest_dag
 from airflow_mlops.dag_factory.folder import dags_from
 from airflow_mlops.dag_factory.monitor import monitor_dag
 from airflow_mlops.dag_factory.retrain import retrain_dag
 from airflow_mlops.dag_factory.score import score_dag
 
-__all__ = ["dags_from", "monitor_dag", "retrain_dag", "score_dag"]
+__all__ = ["backtest_dag", "dags_from", "monitor_dag", "retrain_dag", "score_dag"]

@@ -91,6 +91,15 @@ _PAGES = {
         "*Upstream failed* means that the training failed. The champion serves on.",
         action="Restore what the log names and clear this task; it weighs the same again.",
     ),
+    "backtest": Page(
+        title="Replay the history",
+        does="Trains, once, every model that the history could have had, and plays the policies of the spec, and the "
+        "one of this run's form, on them by the code that decides live. Nothing that serves is touched.",
+        leaves="`{name}/reports/backtest/<id>/`: the report as JSON and as a page; trained models in a cache, from "
+        "which the next run goes on.",
+        failure="The history is empty or too short, a policy has faults, or no training was possible.",
+        action="Read the sentence at the end of the log; give a longer history or mend the policy in the form.",
+    ),
     "evaluate": Page(
         title="Judge it against the champion",
         does="Puts challenger and champion before the same held-out rows and decides whether the challenger may serve.",

@@ -140,11 +140,22 @@ class StageOperator(BaseOperator):
     @property
     def moment(self) -> datetime:
         """``now`` in UTC, which is also its zone where it has none."""
+        return self.moment_of(self.now, "now")
+
+    @staticmethod
+    def moment_of(text: str, name: str) -> datetime:
+        """Read a time in ISO 8601, in UTC where it has no zone.
+
+        Raises
+        ------
+        SpecError
+            The text is no time.
+        """
         try:
-            moment = datetime.fromisoformat(self.now)
+            moment = datetime.fromisoformat(text)
         except ValueError as error:
             raise SpecError(
-                f"now is {self.now!r}, which is no time; give ISO 8601, such as 2013-03-01T05:00:00+00:00."
+                f"{name} is {text!r}, which is no time; give ISO 8601, such as 2013-03-01T05:00:00+00:00."
             ) from error
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 

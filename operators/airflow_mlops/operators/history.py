@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
 
 
+# So many windows of the monitor are replayed, where nothing else is said.
+WINDOWS = 120
+
+
+def history_start(spec: ModelSpec, end: datetime) -> datetime:
+    """Return where a history begins by default: 120 windows before its end, and what a first training reads."""
+    return end - spec.ingest.window - WINDOWS * spec.monitor_window
+
+
 def read_history(spec: ModelSpec, start: datetime, end: datetime) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Read rows and labels of a stretch of time.
 

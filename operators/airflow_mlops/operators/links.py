@@ -56,6 +56,13 @@ class DecisionReportLink(_ReportLink):
     xcom_key = "_link_mlops_decision"
 
 
+class BacktestReportLink(_ReportLink):
+    """What policies would have done with a history."""
+
+    name = "Backtest"
+    xcom_key = "_link_mlops_backtest"
+
+
 class MlflowRunLink(BaseOperatorLink):
     """The run in MLflow, where the tracking server has pages."""
 

@@ -53,7 +53,7 @@ def render(report: Report, plots: Mapping[str, bytes]) -> str:
             _table(COLUMNS, [row(report, entry) for entry in report.entries]),
             *(_figure(name, svg) for name, svg in plots.items()),
             "<h2>Recommended settings</h2><ul>",
-            *(f"<li>{escape(sentence)}</li>" for sentence in recommendations(report)),
+            *(f"<li>{escape(sentence)}</li>" for sentence in report.recommendations()),
             "</ul>",
             _notes(report),
             _method(),
@@ -91,12 +91,6 @@ def row(report: Report, entry: Entry) -> list[str]:
         f"{found.worst_gap:+.4f}",
         f"{found.recovery:.1f}",
     ]
-
-
-def recommendations(report: Report) -> list[str]:
-    """Say of each policy which setting is recommended."""
-    nothing = "there is no setting to choose: its rules are its own, or the history is shorter than 20 looks."
-    return [f"{entry.candidate.name}: {entry.choice.sentence if entry.choice else nothing}" for entry in report.entries]
 
 
 def _share(value: float | None) -> str:

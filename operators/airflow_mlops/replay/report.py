@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_mlops.replay.noise import Difference
     from airflow_mlops.replay.play import Play
     from airflow_mlops.replay.plays import Table
+    from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.loop_sections import Policy
 
 SCHEMA_VERSION = 1
@@ -38,6 +39,14 @@ class Candidate:
 
     name: str
     policy: Policy
+
+
+def own_candidates(spec: ModelSpec) -> list[Candidate]:
+    """Name the policies of a spec: its own, and the one in shadow."""
+    found = [Candidate(f"{spec.retrain.policy.kind} (spec)", spec.retrain.policy)]
+    if spec.retrain.shadow is not None:
+        found.append(Candidate(f"{spec.retrain.shadow.kind} (shadow)", spec.retrain.shadow))
+    return found
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,35 @@ class Report:
     def kept(self, loss: float) -> float | None:
         """Return the gain that a mean loss keeps."""
         return kept(self.table.board, loss)
+
+    @property
+    def verdict(self) -> str:
+        """Say in a word what the comparison came to; "reported" where there was none."""
+        if self.comparison is None:
+            return "reported"
+        return "worse" if self.comparison.is_worse else "not worse"
+
+    def recommendations(self) -> list[str]:
+        """Say of each policy which setting is recommended."""
+        nothing = "there is no setting to choose: its rules are its own, or the history is shorter than 20 looks."
+        return [
+            f"{entry.candidate.name}: {entry.choice.sentence if entry.choice else nothing}" for entry in self.entries
+        ]
+
+    def sentences(self) -> list[str]:
+        """Give the recommendations, then what the comparison came to."""
+        return [*self.recommendations(), *(self.comparison.reasons if self.comparison else ())]
+
+    def summary(self) -> dict[str, Any]:
+        """Give the few numbers of each policy that travel between tasks."""
+        return {
+            entry.candidate.name: {
+                "trainings": entry.score.trainings,
+                "loss": entry.score.loss,
+                "gain_kept": entry.score.gain_kept,
+            }
+            for entry in self.entries
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON; docs/backtest.md says what each key means."""

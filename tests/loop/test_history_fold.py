@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,7 +57,7 @@ def test_kinds_that_nobody_knows_change_nothing(events):
 def test_windows_lie_apart_and_are_in_order(events):
     windows = History.of(events).windows
 
-    assert all(before.end <= after.start for before, after in zip(windows, windows[1:], strict=False))
+    assert all(before.end <= after.start for before, after in pairwise(windows))
 
 
 @given(pasts())

@@ -85,7 +85,9 @@ def _compare(rule: Compare, looks: Looks) -> Node:
     value = found.value
     if value is None:
         return Node(rule, None)
-    return Node(rule, value <= rule.at_most if rule.at_least is None else value >= rule.at_least, value)
+    if rule.at_least is not None:
+        return Node(rule, value >= rule.at_least, value)
+    return Node(rule, rule.at_most is not None and value <= rule.at_most, value)
 
 
 def _all(rule: All, looks: Looks) -> Node:

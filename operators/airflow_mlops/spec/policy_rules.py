@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_mlops.spec.durations import format_duration
-from airflow_mlops.spec.rule_sections import All, AnyOf, Compare, Count, Not, Persist
+from airflow_mlops.spec.rule_sections import Compare, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,7 +179,7 @@ def nobody_trains(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
 
 def _impossible(rule: Rule, at: Location) -> Iterator[Broken]:
     """Find comparisons that are false, or unknown, whatever is measured."""
-    for found, place in _placed(rule, at):
+    for found, place in placed(rule, at):
         if not isinstance(found, Compare):
             continue
         known = RANGES[found.signal]
@@ -189,16 +189,3 @@ def _impossible(rule: Rule, at: Location) -> Iterator[Broken]:
             yield (*place, "at_least"), f"{found.signal} is never above {known.largest:g} (found {found.at_least:g})"
         if found.at_most is not None and found.at_most < 0:
             yield (*place, "at_most"), f"{found.signal} is never below 0 (found {found.at_most:g})"
-
-
-def _placed(rule: Any, at: Location) -> Iterator[tuple[Rule, Location]]:
-    """Yield a rule and all rules inside it with their paths."""
-    yield rule, at
-    for form, key in ((All, "all"), (AnyOf, "any"), (Count, "of")):
-        if isinstance(rule, form):
-            for place, part in enumerate(getattr(rule, key)):
-                yield from _placed(part, (*at, key, place))
-    if isinstance(rule, Not):
-        yield from _placed(rule.not_, (*at, "not"))
-    if isinstance(rule, Persist):
-        yield from _placed(rule.persist, (*at, "persist"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from typing_extensions import TypeAliasType
 
 from airflow_mlops.spec.section import Section
 from airflow_mlops.spec.vocabulary import SignalName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class RuleSection(Section):
@@ -126,13 +129,19 @@ for _section in (All, AnyOf, Not, Count, Persist):
     _section.model_rebuild()
 
 
-def parts(rule: Any) -> list[Any]:
+def placed(rule: Rule, at: tuple[str | int, ...] = ()) -> Iterator[tuple[Rule, tuple[str | int, ...]]]:
+    """Yield a rule and all rules inside it with their paths of keys, the outer before the inner."""
+    yield rule, at
+    if isinstance(rule, Not):
+        yield from placed(rule.not_, (*at, "not"))
+    elif isinstance(rule, Persist):
+        yield from placed(rule.persist, (*at, "persist"))
+    elif not isinstance(rule, Compare):
+        key = "all" if isinstance(rule, All) else "any" if isinstance(rule, AnyOf) else "of"
+        for place, part in enumerate(getattr(rule, key)):
+            yield from placed(part, (*at, key, place))
+
+
+def parts(rule: Rule) -> list[Rule]:
     """Return a rule and all rules inside it, the outer before the inner."""
-    inner = {
-        All: lambda: rule.all,
-        AnyOf: lambda: rule.any,
-        Not: lambda: (rule.not_,),
-        Count: lambda: rule.of,
-        Persist: lambda: (rule.persist,),
-    }.get(type(rule), tuple)()
-    return [rule, *(found for each in inner for found in parts(each))]
+    return [part for part, _ in placed(rule)]

@@ -113,17 +113,21 @@ def choose(past: Past, policy: VersionsPolicy) -> Choice:
     cheap = _cheap(past, policy, choice)
     choice.wish = cheap if cheap != "nothing" else "warn" if warn.value or choice.jump else "nothing"
     choice.action = "call" if choice.held_by else choice.wish
-    if train.value is not True:
-        return choice
+    if train.value is True:
+        _ask_for_training(past, policy, choice)
+    return choice
+
+
+def _ask_for_training(past: Past, policy: VersionsPolicy, choice: Choice) -> None:
+    """Grant a training that is due, or say what holds it; a circuit that flapping opened holds none by itself."""
     choice.wish, held_by = "retrain", _held(past, policy)
     if held_by is None:
         choice.action, choice.held_by = "retrain", None
         choice.window = policy.windows[(len(past.trained) - 1) % len(policy.windows)]
-    elif choice.held_by is None:
-        choice.held_by = held_by
-        if held_by == "circuit":
-            choice.action = "call"
-    return choice
+        return
+    choice.held_by = choice.held_by or held_by
+    if choice.held_by == "circuit":
+        choice.action = "call"
 
 
 def _standing(past: Past, policy: VersionsPolicy) -> tuple[float | None, float, float | None]:

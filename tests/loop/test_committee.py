@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from airflow_mlops.loop.committee import committee, elect, scores
 
+untimed = settings(deadline=None)
 NAN = float("nan")
 found_scores = st.integers(1, 20).flatmap(
     lambda count: arrays("float64", count, elements=st.integers(-20, 20).map(lambda tenths: tenths / 10))
@@ -20,6 +21,7 @@ def scored(losses, served, *, memory=0.8, prior=0.0001, trust=0.0):
     return scores(np.array(losses, dtype="float64"), np.array(served), memory=memory, prior=prior, trust=trust)
 
 
+@untimed
 @given(found_scores, st.floats(0.1, 50), st.integers(1, 8))
 def test_weights_add_up_to_one_and_no_more_members_have_one_than_allowed(found, sharpness, members):
     weights = committee(found, sharpness=sharpness, members=members)
@@ -30,6 +32,7 @@ def test_weights_add_up_to_one_and_no_more_members_have_one_than_allowed(found, 
     assert weights[found == found.min()].any()
 
 
+@untimed
 @given(found_scores, st.floats(0.1, 20), st.integers(1, 8))
 def test_a_better_version_has_no_less_weight(found, sharpness, members):
     weights = committee(found, sharpness=sharpness, members=members)

@@ -11,6 +11,7 @@ from airflow_mlops.events import ModelState, advance, fold
 from airflow_mlops.loop.history import History
 from tests.loop.past import START, WEEK, event, measured, numbered, promotion, signals, training
 
+untimed = settings(deadline=None)
 weeks = st.integers(0, 12)
 losses = st.floats(0.1, 2.0)
 unknown = st.builds(
@@ -38,6 +39,7 @@ def pasts(draw):
     return numbered(*drawn)
 
 
+@untimed
 @given(pasts(), st.randoms())
 def test_order_and_repetition_of_events_do_not_matter(events, random):
     passed = random.sample([*events, *events], 2 * len(events))
@@ -46,6 +48,7 @@ def test_order_and_repetition_of_events_do_not_matter(events, random):
     assert fold(passed, model="m") == fold(events, model="m")
 
 
+@untimed
 @given(pasts())
 def test_kinds_that_nobody_knows_change_nothing(events):
     of_today = [each for each in events if each.kind not in ("of tomorrow", "ingest", "drift")]
@@ -53,6 +56,7 @@ def test_kinds_that_nobody_knows_change_nothing(events):
     assert History.of(events) == History.of(of_today)
 
 
+@untimed
 @given(pasts())
 def test_windows_lie_apart_and_are_in_order(events):
     windows = History.of(events).windows
@@ -60,6 +64,7 @@ def test_windows_lie_apart_and_are_in_order(events):
     assert all(before.end <= after.start for before, after in pairwise(windows))
 
 
+@untimed
 @given(pasts())
 def test_epochs_and_trainings_are_in_order(events):
     history = History.of(events)
@@ -68,6 +73,7 @@ def test_epochs_and_trainings_are_in_order(events):
     assert [each.at for each in history.trainings] == sorted(each.at for each in history.trainings)
 
 
+@untimed
 @given(pasts(), st.integers(0, 15))
 def test_a_state_goes_on_from_the_state_of_any_prefix(events, cut):
     state = fold(events[:cut], model="m")
@@ -77,6 +83,7 @@ def test_a_state_goes_on_from_the_state_of_any_prefix(events, cut):
     assert state == fold(events, model="m")
 
 
+@untimed
 @given(pasts())
 def test_to_advance_changes_nothing_of_the_state_before(events):
     states = [ModelState("m")]
@@ -86,7 +93,7 @@ def test_to_advance_changes_nothing_of_the_state_before(events):
     assert states == [fold(events[:count], model="m") for count in range(len(events) + 1)]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(pasts(), st.integers(0, 12))
 def test_what_is_measured_later_does_not_change_what_a_look_saw(events, week):
     look = signals(week, 0.5, epoch=len(events))  # every promotion was there

@@ -13,6 +13,7 @@ from airflow_mlops.loop.turning import Change, turning
 from airflow_mlops.spec.rule_sections import All, AnyOf, Compare, Count, Not, Persist
 from airflow_mlops.spec.vocabulary import SIGNALS
 
+untimed = settings(deadline=None)
 VERDICTS = ("stable", "watch", "drifted", "unknown")
 # Few, so that rules meet the signals that were drawn.
 SOME = SIGNALS[:4]
@@ -61,27 +62,32 @@ def value(rule, of):
     return evaluate(rule, of).value
 
 
+@untimed
 @given(st.lists(rules, min_size=1, max_size=3).map(tuple), looks)
 def test_not_any_is_all_not(parts, found):
     assert value(Not(not_=AnyOf(any=parts)), found) == value(All(all=tuple(Not(not_=part) for part in parts)), found)
 
 
+@untimed
 @given(st.lists(rules, min_size=1, max_size=3).map(tuple), looks)
 def test_not_all_is_any_not(parts, found):
     assert value(Not(not_=All(all=parts)), found) == value(AnyOf(any=tuple(Not(not_=part) for part in parts)), found)
 
 
+@untimed
 @given(rules, looks)
 def test_not_not_is_the_rule(rule, found):
     assert value(Not(not_=Not(not_=rule)), found) is value(rule, found)
 
 
+@untimed
 @given(st.lists(rules, min_size=1, max_size=4).map(tuple), looks)
 def test_any_counts_one_and_all_counts_each(parts, found):
     assert value(AnyOf(any=parts), found) is value(Count(count=1, of=parts), found)
     assert value(All(all=parts), found) is value(Count(count=len(parts), of=parts), found)
 
 
+@untimed
 @given(st.lists(rules, min_size=2, max_size=4).map(tuple), looks)
 def test_fewer_are_reached_where_more_are(parts, found):
     order = {False: 0, None: 1, True: 2}
@@ -90,11 +96,13 @@ def test_fewer_are_reached_where_more_are(parts, found):
     assert reached == sorted(reached, reverse=True)
 
 
+@untimed
 @given(plain, looks)
 def test_once_in_the_last_look_is_the_rule(rule, found):
     assert value(Persist(persist=rule, times=1, last=1), found) is value(rule, found)
 
 
+@untimed
 @given(rules, looks, looks)
 def test_no_rule_looks_farther_back_than_it_says(rule, older, found):
     longest = [{}] * 5 + found  # as long as the longest rule looks back
@@ -102,7 +110,7 @@ def test_no_rule_looks_farther_back_than_it_says(rule, older, found):
     assert value(rule, [*older, *longest]) is value(rule, longest)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rules, looks, st.data())
 def test_what_was_decided_stays_so_when_an_unknown_signal_becomes_known(rule, found, data):
     before = value(rule, found)
@@ -159,7 +167,7 @@ def made(change):
     return Signal(rule.signal, rule.at_most if change.value else rule.at_most + 1)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(with_signals_of_their_own(), some_looks(SIGNALS, 1), st.data())
 def test_the_changes_named_turn_a_rule_round_and_no_fewer_do(rule, found, data):
     node = evaluate(rule, found)
@@ -172,6 +180,7 @@ def test_the_changes_named_turn_a_rule_round_and_no_fewer_do(rule, found, data):
         assert all((value(rule, [one]) is True) == (node.value is True) for one in new)
 
 
+@untimed
 @given(persisted, looks)
 def test_as_many_looks_as_are_named_make_a_lasting_rule_fire(rule, found):
     node = evaluate(rule, found)

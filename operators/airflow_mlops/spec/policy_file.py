@@ -72,7 +72,9 @@ def _policy_of(document: Document, spec: ModelSpec) -> Policy:
 def _in_place(document: Document, spec: ModelSpec) -> Document:
     """Put the policy where the spec has its own, with the lines of its file."""
     plain: dict[str, Any] = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    plain["retrain"] = {**plain.get("retrain", {}), "policy": document.value["policy"]}
+    # Without the spec's shadow: that one may be compared with as well.
+    around = {key: value for key, value in plain.get("retrain", {}).items() if key != "shadow"}
+    plain["retrain"] = {**around, "policy": document.value["policy"]}
     root = document.root
     key = yaml.ScalarNode("tag:yaml.org,2002:str", "retrain", root.start_mark, root.start_mark)
     inside = yaml.MappingNode("tag:yaml.org,2002:map", root.value, root.start_mark, root.end_mark)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from airflow_mlops.spec import ModelSpec
 from tests.lifecycle.looks import Place, day, small_spec
+
+if TYPE_CHECKING:
+    from airflow_mlops.spec import ModelSpec
 
 KEYS = {"action", "weights", "correction", "tree", "readings", "counterfactual", "held_by"}
 

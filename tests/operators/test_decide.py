@@ -367,3 +367,69 @@ def test_a_page_without_any_loss_says_so(look, served, tmp_path):
 
     page = served.operator("decide").store.read_bytes(found["html_uri"]).decode()
     assert "No labelled window has a loss yet" in page
+
+
+# Policies that choose among versions
+
+
+@pytest.fixture
+def second(served, ledger):
+    """A second version in the pool: a smaller model of the same rows."""
+    spec = changed(train={"params": {"max_iter": 5, "max_leaf_nodes": 4}})
+    operator = served.operator("train", spec=spec)
+    operator.__dict__["ledger"] = ledger
+    return operator.execute({"run_id": "manual__2"})["id"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "action"),
+    [
+        ({"kind": "committee"}, "re-weigh"),
+        ({"kind": "single", "trust": 0, "prior": 0.1}, "recalibrate"),
+        ({"kind": "rules", "train": {"signal": "age", "at_least": 1}, "shortest": 0}, "retrain"),
+    ],
+)
+def test_what_needs_no_training_rings_too(look, ledger, second, bells, policy, action):
+    found = look(spec=changed(retrain={"policy": policy}))
+
+    assert (found["action"], found["champion_version"]) == (action, "1")
+    assert [extra["action"] for extra in rung(bells)] == [action]
+    assert [extra["decision"] for extra in rung(bells)] == [found["id"]]
+
+
+def test_a_call_asks_for_a_person_in_the_log_and_rings_nothing(look, ledger, bells, capfd):
+    at = TICK - timedelta(days=3)
+    for number in range(2):
+        refused = {"verdict": "refused", "id": f"r{number}", "epoch": 1, "metrics": {}}
+        ledger.append("flights", "evaluate", f"r{number}", refused, at=at + timedelta(days=number))
+    policy = {
+        "kind": "rules",
+        "train": {"signal": "trainings_without_gain", "at_least": 2},
+        "shortest": 0,
+        "circuit": {"refusals": 2},
+    }
+
+    found = look(spec=changed(retrain={"policy": policy}))
+
+    assert (found["action"], found["held_by"]) == ("call", "circuit")
+    log = capfd.readouterr().out
+    assert "A person is called: the circuit is open" in log
+    assert "start it by its form" in log
+    assert rung(bells) == []
+
+
+def test_the_page_shows_rules_members_and_the_policy_in_shadow(look, served, second):
+    found = look(spec=changed(retrain={"policy": {"kind": "committee"}, "shadow": {"kind": "schedule"}}))
+
+    page = served.operator("decide").store.read_bytes(found["html_uri"]).decode()
+    for part in (
+        "Weigh the members anew",
+        f"<th>{second}</th>",
+        "excess_loss at least 1",
+        "Correction ",
+        "In shadow, policy schedule",
+        "not enough data",
+        "has arrived",
+    ):
+        assert part in page
+    assert "<script" not in page

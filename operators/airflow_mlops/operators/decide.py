@@ -95,8 +95,8 @@ class DecideOperator(StageOperator):
             self._ring(context, ref)
         elif ref.action == "call":
             self.log.warning(
-                "a person has to look: %s. No training is asked for meanwhile. When labels and features are in order, "
-                "start the retrain DAG by its form.",
+                "A person is called: %s. Nothing is asked of the retrain DAG meanwhile. When labels and features are "
+                "in order, start it by its form.",
                 ref.reasons[0],
             )
         return ref

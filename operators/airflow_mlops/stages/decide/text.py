@@ -28,16 +28,21 @@ TITLES = {
 def block(signals: Signals, decision: Decision, shadow: Decision | None = None) -> list[str]:
     """Write a decision as lines for a log: action, reasons, counterfactual, what serves, and a table of the signals."""
     held = f" (held by: {decision.held_by})" if decision.held_by else ""
-    rows = [*signal_rows(signals), *((f"verdict on {name}", said) for name, said in verdict_rows(signals))]
-    width = max(len(name) for name, _ in rows)
+    rows, verdicts = signal_rows(signals), verdict_rows(signals)
     return [
         f"DECISION {decision.action.upper()}{held} for {signals.now:%Y-%m-%d %H:%M} UTC",
         *(f"  because {reason}" for reason in decision.reasons),
         f"  otherwise: {decision.counterfactual}",
         *(f"  member {name} at {weight:.1%}" for name, weight in decision.weights.items()),
         *([f"  in shadow it would be {shadow.action!r}: {shadow.reasons[0]}"] if shadow else []),
-        *(f"  {name:<{width}}  {value}" for name, value in rows),
+        *_aligned(rows),
+        *(["VERDICTS", *_aligned(verdicts)] if verdicts else []),
     ]
+
+
+def _aligned(rows: list[tuple[str, str]]) -> list[str]:
+    width = max(len(name) for name, _ in rows)
+    return [f"  {name:<{width}}  {value}" for name, value in rows]
 
 
 def signal_rows(signals: Signals) -> list[tuple[str, str]]:
@@ -69,9 +74,9 @@ def verdict_rows(signals: Signals) -> list[tuple[str, str]]:
 
 
 def _verdict(signal: Signal) -> str:
-    value = "" if signal.value is None else f" {number(signal.value)}"
     interval = "" if signal.low is None or signal.high is None else f" ({number(signal.low)} to {number(signal.high)})"
-    return f"{VERDICTS[signal.verdict]}{value}{interval}{f': {signal.detail}' if signal.detail else ''}"
+    value = "" if signal.value is None else f"{number(signal.value)}{interval}, "
+    return f"{value}{VERDICTS[signal.verdict]}{f': {signal.detail}' if signal.detail else ''}"
 
 
 def _reopened_row(quality: Quality, now: datetime) -> tuple[str, str]:

@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from airflow_mlops.cli import main
+
+# Airflow says where its test configuration is when it is imported first: not in the output of a command.
+from airflow_mlops.operators import history  # noqa: F401
 from tests.conftest import ROOT
 
 TIMES = ["--from", "2013-01-01T05:00:00", "--to", "2013-01-12T05:00:00"]
@@ -105,7 +108,7 @@ def test_a_policy_that_overspends_is_exit_code_4_with_its_numbers(run, policy, f
     code, said, _ = run("--policy", one, "--policy", other, "--fail-if-worse", spec="daily.yaml")
 
     assert code == 4
-    assert re.search(r"thrifty trains \d+ times in 14 looks, and its budget allows 3", said)
+    assert re.search(r"thrifty trains \d+ times in 13 looks, and its budget allows 3", said)
     assert run("--policy", other, "--policy", one, "--fail-if-worse", spec="daily.yaml")[0] == 0
 
 

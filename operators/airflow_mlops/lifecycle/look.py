@@ -119,7 +119,7 @@ class Look:
         end = self.now - self.spec.data.label_delay
         start = end - self.spec.monitor_window
         quality, problem = self._measured(snapshot, [self.labels] if self.labels else [], start, end)
-        found = {"quality": quality, "problems": (problem,) if problem else ()}
+        found: dict[str, Any] = {"quality": quality, "problems": (problem,) if problem else ()}
         if quality is not None:
             found["reopened"] = tuple(self._reopened(quality))
         return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import LedgerCorrupt
+from airflow_mlops.events import PROMOTION
 from airflow_mlops.lifecycle.look import Look
 from airflow_mlops.lifecycle.scorecards import Models, Scorecards
 from airflow_mlops.lifecycle.verdicts import Judge, importance_of
@@ -17,6 +18,7 @@ from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE, SHADOW, SIGNA
 from airflow_mlops.loop.past_of import past_of, persists
 from airflow_mlops.loop.policy import Decision, decide
 from airflow_mlops.loop.signals import Signals
+from airflow_mlops.spec.policy_sections import CommitteePolicy, RulesPolicy, SinglePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,10 +33,9 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.loop_sections import Policy
 
-PROMOTION = "promotion"
 VALIDATE = "validate"
-# Kinds of policy that choose among versions already trained.
-VERSIONS = ("committee", "single", "rules")
+# Policies that choose among versions already trained.
+VERSIONS = (CommitteePolicy, SinglePolicy, RulesPolicy)
 _DIGEST_LENGTH = 8
 
 
@@ -141,7 +142,7 @@ class Tick:
             "maturity": monitor.maturity,
             "label_wait": self.spec.label_wait,
         }
-        if policy.kind in VERSIONS and history.promotions:
+        if isinstance(policy, VERSIONS) and history.promotions:
             past = past_of(
                 history,
                 signals,
@@ -206,7 +207,7 @@ class Tick:
         retrain = self.spec.retrain
         for policy, kind in ((retrain.policy, DECISION), (retrain.shadow, SHADOW)):
             # Of a model that is looked at every hour these are many.
-            if policy is not None and policy.kind in VERSIONS and persists(policy):
+            if isinstance(policy, VERSIONS) and persists(policy):
                 kinds.append(kind)
         found = [event for kind in kinds for event in self.ledger.events(self.spec.name, kind=kind, as_of=self.now)]
         earlier = [event for event in found if event.kind not in (SIGNALS, DECISION, SHADOW) or event.at < self.now]

@@ -166,7 +166,7 @@ class History:
         promotions = [_promotion(event) for event in ordered if event.kind == "promotion"]
         trainings = [_training(event, ordered) for event in ordered if _has_ended(event, ordered)]
         looks = [found for event in ordered if event.kind == SIGNALS and (found := _signals(event.payload))]
-        members = [found for event in ordered if event.kind == TRAIN and (found := _member(event))]
+        members = [member for event in ordered if event.kind == TRAIN and (member := _member(event))]
         return cls(
             promotions=tuple(found for found in promotions if found),
             trainings=tuple(sorted(trainings, key=lambda training: training.at)),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_mlops.loop.committee import WINDOWS
+from airflow_mlops.loop.history import Training
 from airflow_mlops.loop.past import Past
 from airflow_mlops.loop.scorecard import measure_shift
 from airflow_mlops.loop.standing import comparable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from airflow_mlops.loop.choice import VersionsPolicy
-    from airflow_mlops.loop.history import History, Member, Reading, Window
+    from airflow_mlops.loop.history import History, Member, Promotion, Reading, Window
     from airflow_mlops.loop.past import Shift
     from airflow_mlops.loop.scorecard import Card
     from airflow_mlops.loop.signals import Signals
@@ -139,18 +140,18 @@ def _trainings(history: History) -> tuple[list[datetime], int, list[datetime]]:
     """
     opening, *later = history.promotions
     trained, served_from, refused = [opening.at], [opening.at], 0
-    have_served, newest = set(opening.members), None
-    steps = [(training.at, 0, training) for training in history.trainings if training.at > opening.at]
-    steps += [(promotion.at, 1, promotion) for promotion in later]
-    for at, is_promotion, step in sorted(steps, key=lambda each: each[:2]):
-        if not is_promotion:
-            trained.append(at)
-            newest = step.trained
+    have_served, newest = set(opening.members), ""
+    steps: list[Training | Promotion] = [each for each in history.trainings if each.at > opening.at]
+    # The order of equals stays: a training comes before the promotion that it led to.
+    for step in sorted([*steps, *later], key=lambda each: each.at):
+        if isinstance(step, Training):
+            trained.append(step.at)
+            newest = step.trained or ""
             refused += not step.promoted
         elif newest in step.members and newest not in have_served:
             refused = 0
             have_served.add(newest)
-            served_from.append(at)
+            served_from.append(step.at)
     return trained, refused, served_from
 
 

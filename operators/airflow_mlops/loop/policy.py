@@ -154,7 +154,7 @@ def _first_training(window: str) -> Decision:
     return Decision("retrain", (reason,), "With a champion, its loss and its age would decide.", window)
 
 
-def _wish(stands: Standing, signals: Signals, policy: Policy, window: str) -> Decision:
+def _wish(stands: Standing, signals: Signals, policy: ExcessLossPolicy | SchedulePolicy, window: str) -> Decision:
     """Give the policy's own answer, before anything holds it."""
     if policy.kind == "schedule":
         return _warned(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.loop.history import History, Promotion, Window
     from airflow_mlops.loop.signals import Signals
-    from airflow_mlops.spec.loop_sections import ExcessLossPolicy, Policy
+    from airflow_mlops.spec.loop_sections import ExcessLossPolicy, SchedulePolicy
 
 # So many fresh losses, and so many changes from window to window, make a level and a noise.
 FRESH_LOSSES = 5
@@ -80,7 +80,7 @@ class Standing:
 def standing(
     history: History,
     signals: Signals,
-    policy: Policy,
+    policy: ExcessLossPolicy | SchedulePolicy,
     *,
     min_labels: int,
     maturity: float = 0.0,

@@ -7,6 +7,7 @@ import pytest
 from airflow_mlops.dag_factory import monitor_dag, retrain_dag, score_dag
 from airflow_mlops.spec import ModelSpec
 from tests.chain import NOW, Chain, ten_days
+from tests.dag_runs import run_dag
 
 LATER = "2013-01-18T05:00:00+00:00"
 
@@ -24,59 +25,8 @@ def chain(tmp_path_factory, airflow_db):
 
 @pytest.fixture(scope="module")
 def run(chain):
-    """Run a DAG; return its state, the states of its tasks, what they returned, and how often the asset rang."""
-
-    def once(dag, *, by_asset=False, **conf):
-        before = len(rings())
-        with pytest.MonkeyPatch.context() as patch:
-            if by_asset:
-                patch.setattr("airflow.models.dagrun.get_or_create_dagrun", _as_the_scheduler_would)
-            done = dag.test(logical_date=None, run_conf=conf)
-        tasks = done.get_task_instances()
-        return Run(
-            str(done.state),
-            {ti.task_id: str(ti.state) for ti in tasks},
-            {ti.task_id: ti.xcom_pull(task_ids=ti.task_id) for ti in tasks if str(ti.state) == "success"},
-            rings()[before:],
-        )
-
-    return once
-
-
-class Run:
-    def __init__(self, state, tasks, results, rings):
-        self.state, self.tasks, self.results, self.rings = state, tasks, results, rings
-
-
-def _as_the_scheduler_would(**arguments):
-    """Make the run that `dag.test` makes, started by an asset and not by hand."""
-    from airflow.utils.types import DagRunType
-
-    return arguments["dag"].create_dagrun(
-        run_id=arguments["run_id"].replace("manual", "asset_triggered"),
-        logical_date=None,
-        data_interval=None,
-        run_after=arguments["run_after"],
-        run_type=DagRunType.ASSET_TRIGGERED,
-        triggered_by=arguments["triggered_by"],
-        state="running",
-        start_date=arguments["start_date"],
-        session=arguments["session"],
-    )
-
-
-def rings() -> list[dict]:
-    """What the retrain asset's events say, oldest first."""
-    from airflow.models.asset import AssetEvent, AssetModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        events = select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-        return [
-            event.extra
-            for event in session.scalars(events.where(AssetModel.name == "flights/retrain").order_by(AssetEvent.id))
-        ]
+    """Run DAGs in the chain's folder."""
+    return run_dag
 
 
 def with_rows_no_window_has() -> ModelSpec:

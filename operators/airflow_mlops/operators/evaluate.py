@@ -73,8 +73,7 @@ class EvaluateOperator(StageOperator):
         model = ModelRef.from_dict(self.model)
         state = self.ledger.state(self.model_spec.name)
         trained = ModelRef.from_dict(self.trained or self.model)
-        features = FeaturesRef.from_dict(trained.features)
-        matchup = Matchup(model, trained, features, state.epoch, state.champion, self.action, self.moment.isoformat())
+        matchup = Matchup(model, trained, state.epoch, state.champion, self.action, self.moment.isoformat())
         if served := self._already_serving(matchup):
             return served
         key = matchup.key(self.model_spec)
@@ -259,11 +258,15 @@ class Matchup:
 
     model: ModelRef
     trained: ModelRef
-    features: FeaturesRef
     epoch: int
     champion: Champion | None
     action: str
     now: str
+
+    @property
+    def features(self) -> FeaturesRef:
+        """What the new version was trained on, with the rows that were held out."""
+        return FeaturesRef.from_dict(self.trained.features)
 
     @property
     def is_light(self) -> bool:

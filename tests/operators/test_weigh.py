@@ -21,6 +21,7 @@ from airflow_mlops.stages.committee import link_of
 from airflow_mlops.stages.golden import answers, predict_method
 from tests.lifecycle.looks import COLUMNS, Place, day, small_spec
 
+NOW = day(7)
 HALVES = {"one": 0.5, "two": 0.5}
 LONG = {"deploy": {"max_latency_ms": 30_000, "timeout": "10m"}}
 
@@ -45,13 +46,13 @@ class Weighings(Place):
         made = operator(task_id="task", spec=self.spec, now=at.isoformat(), artifacts_uri=str(self.folder), **inputs)
         return made.execute({"run_id": run_id})
 
-    def asked(self, weights, *, action="re-weigh", key="d1", at=day(7)):
+    def asked(self, weights, *, action="re-weigh", key="d1", at=NOW):
         return {
             "cause": "decision", "now": at.isoformat(), "window": "all", "reason": "the newest weeks say so",
             "decision": key, "action": action, "weights": weights,
         }  # fmt: skip
 
-    def weigh(self, weights=HALVES, *, at=day(7), run_id="run", **asked):
+    def weigh(self, weights=HALVES, *, at=NOW, run_id="run", **asked):
         return self.run(WeighOperator, at, run_id, model=None, request=self.asked(weights, at=at, **asked))
 
 
@@ -124,7 +125,7 @@ def test_a_try_after_its_own_promotion_still_makes_the_same(place):
     """Which correction serves is part of what is weighed, and a promotion changes it."""
     first = place.weigh()
     place.trained["made"] = ModelRef.from_dict(first)
-    place.promote("made", "2", at=day(7))
+    place.promote("made", "2", at=NOW)
 
     assert place.weigh(run_id="retry")["id"] == first["id"]
 
@@ -143,7 +144,7 @@ def test_a_version_that_nobody_trained_cannot_serve(place):
 
 
 def test_after_a_training_only_windows_before_the_held_out_rows_weigh(place):
-    place.train("three", since=day(1), until=day(5), at=day(7), holdout=day(5))
+    place.train("three", since=day(1), until=day(5), at=NOW, holdout=day(5))
 
     found = place.run(WeighOperator, day(7), model=place.trained["three"].to_dict())
 
@@ -167,7 +168,7 @@ def test_a_policy_that_serves_the_newest_version_gets_it_as_it_is(place):
 # The light gate
 
 
-def evaluate(place, model, *, at=day(7), action="re-weigh", **inputs):
+def evaluate(place, model, *, at=NOW, action="re-weigh", **inputs):
     return place.run(EvaluateOperator, at, model=model, action=action, mlflow_conn_id=None, **inputs)
 
 
@@ -229,7 +230,7 @@ def test_however_often_it_is_tried_there_is_one_version_and_one_promotion(place,
         assert again == registered
         assert place.run(DeployOperator, day(7), "retry", model=again, evaluation=verdict) == deployed
 
-    assert [each.version for each in client.search_model_versions("name = 'flights'")] == ["2", "1"]
+    assert [each.version for each in client.search_model_versions("name = 'flights'")] == [2, 1]
     [promotion] = [each for each in place.ledger.events("flights", kind="promotion") if each.epoch == 2]
     assert promotion.payload["cause"] == "re-weigh"
     assert promotion.payload["model"]["members"] == HALVES
@@ -253,7 +254,7 @@ def test_mlflow_shows_what_a_version_is_made_of(place, client):
     assert version.description.startswith(f"# flights: model {made['id']}\n\n## Who answers")
     assert "- the newest weeks say so" in version.description
     assert "model_card.md" in [item.path for item in client.list_artifacts(registered["mlflow_run_id"])]
-    loaded = mlflow.pyfunc.load_model(client.get_logged_model(version.model_id).artifact_location)
+    loaded = mlflow.pyfunc.load_model(client.get_model_version_download_uri("flights", version.version))
     stored = StoredModel.read(place.store, ModelRef.from_dict(made))
     np.testing.assert_allclose(loaded.predict(stored.golden.to_pandas()), stored.expected, atol=1e-9)
 

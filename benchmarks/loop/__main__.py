@@ -35,7 +35,7 @@ def _measured(options: Options, folders: list[Path] | None, *, neighbours: bool)
         sources = from_folders(folders, rows_per_batch=options.rows_per_batch, label_delay=options.label_delay)
     else:
         sources, run.left_out = from_packages(label_delay=options.label_delay)
-    found = run.all(sources)
+    found = run.all(sources, with_neighbours=neighbours)
     _say("")
     show(found)
     return 1 if run.failed or not run.measured else 0

@@ -1,4 +1,4 @@
-"""Further models of the window that trained the first champion: a bag that is never retrained, and other draws of it."""
+"""Further models of the window that trained the first champion: a bag never retrained, and other draws of its rows."""
 
 from __future__ import annotations
 

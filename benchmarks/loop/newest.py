@@ -54,7 +54,7 @@ def replay(board: Board, trigger: Trigger) -> Replayed:
     trainings: list[int] = []
     serves = matrix.looks[champion[1]].serves
     for look in range(champion[1] + 1, len(matrix.looks)):
-        served |= {cell: champion for cell in range(serves, matrix.looks[look].serves)}
+        served |= dict.fromkeys(range(serves, matrix.looks[look].serves), champion)
         serves = matrix.looks[look].serves
         waiting.append(look)
         due = [window for window in waiting if board.ready[window] <= look]

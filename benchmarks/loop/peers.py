@@ -1,4 +1,4 @@
-"""What others use as triggers: Evidently's verdict on the rows of a batch, and river's detectors on the errors served."""
+"""What others use as triggers: Evidently's verdict on a batch's rows, and river's detectors on the errors served."""
 
 from __future__ import annotations
 

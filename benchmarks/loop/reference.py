@@ -1,4 +1,4 @@
-"""What losses are held against: the zero and the one of the gain kept, of the strict reference, and what is a control."""
+"""What losses are held against: zero and one of the gain kept, of the strict reference, and what is a control."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ class Reference:
     Attributes
     ----------
     never, every : float
-        Zero and one of the gain kept: the first champion alone; a training at every batch, with the better window.
+        Zero and one of the gain kept: the mean of the draws; a training at every batch, with the better window.
     draws : tuple of float
-        Of models like the first champion on other draws of the rows of its window, itself the first.
+        Of the first champion alone, and of models like it on other draws of the rows of its window. Where a training
+        takes a sample of the window's rows, what never training loses depends on the luck of one draw, and training at
+        every batch is an average of a hundred.
     bag : float
         Of the static bag of eight.
     every_committee : float
@@ -52,14 +54,14 @@ class Reference:
         """Return the gain kept; None where training at every batch gives the very same loss as never training."""
         return _between(self.never, self.every, loss)
 
-    def kept_of_draws(self, loss: float) -> float | None:
-        """Return the gain kept where zero is the mean of the draws: without the luck of the first champion's."""
-        return _between(sum(self.draws) / len(self.draws), self.every, loss)
+    def kept_of_one_draw(self, loss: float) -> float | None:
+        """Return the gain kept where zero is the first champion's loss, with the luck of its draw."""
+        return _between(self.draws[0], self.every, loss)
 
     def strict(self, loss: float) -> float | None:
         """Return the gain kept by the strict reference.
 
-        0 is the better of the static champion and the static bag, 1 is training at every batch and serving the
+        0 is the better of never training and the static bag, 1 is training at every batch and serving the
         committee; None where these two are the same or in the wrong order.
         """
         zero = min(self.never, self.bag)
@@ -82,15 +84,15 @@ def reference_of(arena: Arena, controls: Sequence[str] | None) -> Reference:
         training beyond noise: the one-sided bound at 95 % of the mean gain, from a paired bootstrap of blocks of
         batches, is not above zero. With fewer than ten batches the mean itself is asked.
     """
-    board = arena.board
-    nothing, most = never(board), best_every(board)
-    table = Table(board, arena.spec, gated=False)
-    gained = difference(by_look(board, nothing), by_look(board, most))
+    board, table = arena.board, Table(arena.board, arena.spec, gated=False)
+    served = [_served(arena, draw) for draw in arena.first.draws]
+    most, draws = best_every(board), tuple(mean_loss(board, losses) for losses in served)
+    gained = difference(by_look(board, sum(served) / len(served)), by_look(board, most))
     is_gain = gained.mean > 0 if gained.windows < FEWEST_WINDOWS else gained.low > 0
     return Reference(
-        never=mean_loss(board, nothing),
+        never=sum(draws) / len(draws),
         every=mean_loss(board, most),
-        draws=tuple(mean_loss(board, _served(arena, draw)) for draw in arena.first.draws),
+        draws=draws,
         bag=mean_loss(board, _served(arena, arena.first.bag)),
         every_committee=clocked(table, CommitteePolicy(), len(board.matrix.looks)),
         gain=gained.mean,

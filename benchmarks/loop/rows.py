@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_mlops.replay.gates import Gates
-from airflow_mlops.replay.measure import every, mean_loss, never
+from airflow_mlops.replay.measure import every, mean_loss
 from airflow_mlops.replay.newest import NewestPlayer
 from airflow_mlops.replay.oracle import oracle
 from airflow_mlops.replay.periodic import at_equal_trainings, clocked, periodic_curve
@@ -64,7 +64,7 @@ def own_rows(arena: Arena, reference: Reference) -> dict[str, Row]:
     single = Player(board, SinglePolicy()).play()
     windows = [(f"every_{window}", every(board, window)) for window in ("all", "recent")]
     return {
-        "never": Row(mean_loss(board, never(board)), 0),
+        "never": Row(reference.never, 0),
         **{name: Row(mean_loss(board, losses), looks) for name, losses in windows},
         "committee": _row(board, committee),
         "single": _row(board, single),

@@ -13,6 +13,7 @@ from airflow_mlops.errors import MLOpsError
 from airflow_mlops.spec.policy_sections import CommitteePolicy, SinglePolicy
 from benchmarks.loop import peers, summary
 from benchmarks.loop.arena import Arena, prepared
+from benchmarks.loop.neighbours import neighbours
 from benchmarks.loop.reference import Reference, reference_of
 from benchmarks.loop.rows import Row, looks_of, own_rows, peer_rows
 
@@ -37,8 +38,13 @@ FAILURES = (
 LIBRARIES = ("river", "evidently")
 CONTROL_RULE = (
     "a stream is a control where training at every batch, with the better of two windows, gains nothing over never "
-    "training beyond noise: the one-sided bound at 95 % of its mean gain, from a paired bootstrap of blocks of batches, "
-    "is not above zero; its gain kept is a quotient of noise and left out of mean and worst"
+    "training beyond noise: the one-sided bound at 95 % of its mean gain, from a paired bootstrap of blocks of "
+    "batches, is not above zero; its gain kept is a quotient of noise and left out of mean and worst"
+)
+
+GAIN_KEPT = (
+    "(loss of never - loss) / (loss of never - loss of training at every batch with the better of two windows); never "
+    "is the mean of eight draws of the rows that train the first champion, gain_kept_one_draw takes its own alone"
 )
 
 
@@ -85,11 +91,16 @@ class Run:
         self.measured: dict[str, Measured] = {}
         self.failed: dict[str, str] = {}
         self.left_out: list[str] = []
+        self.neighbours: dict[str, Any] | None = None
 
-    def all(self, sources: Sequence[Source]) -> dict[str, Any]:
+    def all(self, sources: Sequence[Source], *, with_neighbours: bool = False) -> dict[str, Any]:
         """Measure streams, then what peers do on them, and return all of it as JSON."""
         for source in sources:
             self._one(source)
+        if with_neighbours:
+            self.say("settings beside the defaults")
+            self.neighbours = neighbours(self.measured)
+            self._write()
         if self.options.has_peers:
             self.left_out += peers.missing()
             self._peers()
@@ -104,6 +115,7 @@ class Run:
             "policies": summary.of_policies(streams),
             "failed": self.failed,
             "left_out": self.left_out,
+            **({} if self.neighbours is None else {"neighbours": self.neighbours}),
         }
 
     def _one(self, source: Source) -> None:
@@ -166,6 +178,7 @@ def _settings(options: Options) -> dict[str, Any]:
     return {
         "label_delay": options.label_delay,
         "rows_per_batch": options.rows_per_batch,
+        "gain_kept": GAIN_KEPT,
         "control": list(options.controls) if options.controls is not None else CONTROL_RULE,
         "committee": CommitteePolicy().model_dump(mode="json"),
         "single": SinglePolicy().model_dump(mode="json"),

@@ -30,7 +30,7 @@ def of_stream(
             name: {
                 "gain_kept": reference.kept(row.loss),
                 "trainings_pct": 100 * row.trainings / looks if looks else 0.0,
-                "gain_kept_of_draws": reference.kept_of_draws(row.loss),
+                "gain_kept_one_draw": reference.kept_of_one_draw(row.loss),
                 "strict": reference.strict(row.loss),
                 "mean_loss": row.loss,
                 "trainings": row.trainings,
@@ -56,7 +56,7 @@ def _of_policy(name: str, streams: Mapping[str, Mapping[str, Any]]) -> dict[str,
     controls = [each["policies"][name] for each in having.values() if each["control"]]
     gains = {key: row["gain_kept"] for key, row in drifting.items() if row["gain_kept"] is not None}
     stricts = [row["strict"] for row in drifting.values() if row["strict"] is not None]
-    draws = [row["gain_kept_of_draws"] for row in drifting.values() if row["gain_kept_of_draws"] is not None]
+    one_draw = [row["gain_kept_one_draw"] for row in drifting.values() if row["gain_kept_one_draw"] is not None]
     worst = min(gains, key=lambda key: gains[key], default=None)
     return {
         "mean": _mean(list(gains.values())),
@@ -66,8 +66,8 @@ def _of_policy(name: str, streams: Mapping[str, Mapping[str, Any]]) -> dict[str,
         "trainings_pct": _mean([row["trainings_pct"] for row in drifting.values()]),
         "most_trainings_pct": max((row["trainings_pct"] for row in drifting.values()), default=None),
         "control_trainings_pct": max((row["trainings_pct"] for row in controls), default=None),
-        "of_draws_capped_mean": _mean([min(gain, CAP) for gain in draws]),
-        "of_draws_worst": min(draws, default=None),
+        "one_draw_capped_mean": _mean([min(gain, CAP) for gain in one_draw]),
+        "one_draw_worst": min(one_draw, default=None),
         "strict_mean": _mean([min(gain, CAP) for gain in stricts]),
         "strict_worst": min(stricts, default=None),
         "streams": len(gains),

@@ -40,6 +40,8 @@ def show(found: Mapping[str, Any]) -> None:
     drifting = sum(not stream["control"] for stream in found["streams"].values())
     console.print(policies(found["policies"], f"{drifting} drifting streams"))
     console.print(streams(found["streams"]))
+    for kind, grid in found.get("neighbours", {}).items():
+        console.print(neighbours(kind, grid))
     for line in found["left_out"]:
         console.print(line, style="yellow", markup=False)
     for name, sentence in found["failed"].items():
@@ -50,7 +52,7 @@ def policies(rows: Mapping[str, Mapping[str, Any]], title: str) -> Table:
     """Lay out one line a policy."""
     table = Table(title=f"Gain kept, {title}")
     table.add_column("policy")
-    heads = ("mean", "capped", "worst", "of draws: capped", "worst", "strict", "worst", "trainings %", "control %")
+    heads = ("mean", "capped", "worst", "one draw: capped", "worst", "strict", "worst", "trainings %", "control %")
     for head in heads:
         table.add_column(head, justify="right")
     for name in [name for name in CALLED if name in rows]:
@@ -59,8 +61,8 @@ def policies(rows: Mapping[str, Mapping[str, Any]], title: str) -> Table:
             "mean",
             "capped_mean",
             "worst",
-            "of_draws_capped_mean",
-            "of_draws_worst",
+            "one_draw_capped_mean",
+            "one_draw_worst",
             "strict_mean",
             "strict_worst",
         )
@@ -78,6 +80,18 @@ def streams(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     for name, row in rows.items():
         told = [_cell(row["policies"].get(policy), is_control=row["control"]) for policy in shown]
         table.add_row(f"{name} (control)" if row["control"] else name, row["task"], str(row["batches"]), *told)
+    return table
+
+
+def neighbours(kind: str, grid: Mapping[str, Any]) -> Table:
+    """Lay out one line a setting, and below what they average to and what a choice without the stream gives."""
+    table = Table(title=f"Settings beside the defaults: {kind}")
+    names = ("capped_mean", "worst", "trainings_pct", "control_trainings_pct")
+    for head in ("setting", "capped", "worst", "trainings %", "control %"):
+        table.add_column(head, justify="left" if head == "setting" else "right")
+    average, left_out = {"setting": "average", **grid["average"]}, {"setting": "chosen without the stream"}
+    for row in (*grid["settings"], average, {**left_out, **grid["left_out"]}):
+        table.add_row(row["setting"], *(_number(row.get(name), 1 if "pct" in name else 3) for name in names))
     return table
 
 

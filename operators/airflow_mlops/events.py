@@ -1,6 +1,7 @@
 """Event types of the ledger, and the fold that gives a model's state.
 
-Kinds, one a stage and one a decision: ``ingest validate features train evaluate register deploy drift promotion``.
+Kinds, one a stage and one a decision: ``ingest validate features train weigh evaluate register deploy drift signals
+decision shadow_decision request promotion``.
 """
 
 from __future__ import annotations

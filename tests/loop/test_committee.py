@@ -73,11 +73,12 @@ def test_windows_that_a_version_was_trained_on_are_no_witnesses():
     assert np.isfinite(scored([[NAN, NAN], [0.5, NAN]], [0.5, 0.5])).all()
 
 
-def test_a_version_without_a_window_is_trusted_and_one_with_few_is_drawn_to_nothing():
+def test_a_version_is_trusted_until_its_windows_outweigh_that():
     new, few, many = scored([[NAN] * 9, [NAN] * 8 + [0.6], [0.6] * 9], [0.5] * 9, memory=0.99, prior=2.0, trust=0.15)
 
-    assert new == -0.15
-    assert 0 < few < many < 0.2
+    assert new == pytest.approx(-0.15)
+    assert new < few < many < 0.2
+    assert few < 0 < many
 
 
 def test_before_any_window_all_are_trusted_alike():

@@ -35,7 +35,8 @@ def scores(losses: np.ndarray, served: np.ndarray, *, memory: float, prior: floa
     prior : float
         Windows that a prior belief counts for.
     trust : float
-        The prior belief in a version without a window: so much better than what was served, relative to its loss.
+        The prior belief in a version: so much better than what was served, relative to its loss. Windows outweigh it
+        as they come, so one noisy window does not end the trust in a new version.
 
     Returns
     -------
@@ -53,8 +54,7 @@ def scores(losses: np.ndarray, served: np.ndarray, *, memory: float, prior: floa
     scale = float(served.mean()) or 1.0
     beyond = np.where(scored, losses - served, 0.0) @ fading / scale
     total = weights.sum(axis=1)
-    believed = np.where(total > 0, 0.0, -trust)
-    return (beyond + prior * believed) / (total + prior)
+    return (beyond - prior * trust) / (total + prior)
 
 
 def committee(found: np.ndarray, *, sharpness: float, members: int) -> np.ndarray:

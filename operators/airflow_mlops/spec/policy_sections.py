@@ -99,7 +99,8 @@ class VersionsPolicy(Section):
     trust: float = Field(
         0.02,
         ge=0,
-        description="A version that was not judged yet is taken to lose less than what serves by this part of it.",
+        description="A version is believed beforehand to lose less than what serves by this part of it; its windows "
+        "outweigh that as they come.",
     )
     prior: float = Field(3, gt=0, description="So many windows count as much as what is believed beforehand.")
     correction: Correction | None = Field(default_factory=Correction, description="null: none.")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from statistics import median
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import ArtifactMissing
 from airflow_mlops.loop import verdicts
 from airflow_mlops.loop.past_of import counted, fresh_losses
 from airflow_mlops.loop.standing import CHANGES, FRESH_LOSSES
-from airflow_mlops.loop.verdicts.readings import DATA_QUALITY, FRESHNESS
+from airflow_mlops.loop.verdicts.readings import DATA_QUALITY, FRESHNESS, usual_age
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from airflow_mlops.loop.signals import Signals
     from airflow_mlops.refs import SnapshotRef
     from airflow_mlops.spec import ModelSpec
-
-# Looks whose newest row says how old one usually is.
-_FEWEST_USUAL = 3
 
 
 @dataclass(frozen=True)
@@ -74,13 +70,12 @@ class Judge:
         return [signals.measured[name] for signals in self.earlier if name in signals.measured]
 
     def _read_off(self, signals: Signals, snapshot: SnapshotRef | None) -> list[Signal]:
-        ages = [signal.value for signal in self._past(FRESHNESS) if signal.value is not None]
         read = verdicts.readings(
             now=signals.now,
             data_check=signals.data_check,
             reasons=signals.data_check_reasons,
             newest=_moment(snapshot.end) if snapshot is not None and snapshot.rows else None,
-            usual=timedelta(days=median(ages)) if len(ages) >= _FEWEST_USUAL else None,
+            usual=usual_age([signal.value for signal in self._past(FRESHNESS)]),
         )
         return [read[DATA_QUALITY], read[FRESHNESS]]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.replay.board import Board
 from airflow_mlops.replay.build import build_matrix
+from airflow_mlops.replay.measures import Measures
 from airflow_mlops.replay.plays import Table, windows_of
 from airflow_mlops.replay.report import FEWEST_LOOKS
 from airflow_mlops.replay.streams import looks_of, span_of
@@ -49,6 +50,7 @@ def lay(
     *,
     bounds: Bounds | None = None,
     gated: bool = True,
+    signals: bool = False,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
@@ -68,6 +70,8 @@ def lay(
         Sizes.
     gated : bool, default=True
         Let versions pass the gates before they serve.
+    signals : bool, default=False
+        Measure what the default rule of ``warn`` names, too. What rules in the spec name is measured anyway.
     folder : Path, optional
         Where matrices are kept.
     progress : callable, optional
@@ -93,7 +97,8 @@ def lay(
         max_train_rows=bounds.max_train_rows,
         progress=progress,
     )
-    return Table(Board(matrix, maturity=spec.monitor.maturity), spec, gated)
+    board = Board(matrix, maturity=spec.monitor.maturity)
+    return Table(board, spec, gated, Measures(rows, spec, board, folder=folder, warnings=signals))
 
 
 def _looks(rows: pd.DataFrame, spec: ModelSpec) -> tuple[datetime, ...]:

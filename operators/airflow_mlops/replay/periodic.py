@@ -64,7 +64,7 @@ def clocked(table: Table, policy: CommitteePolicy | SinglePolicy | RulesPolicy, 
     count, idle = looks - first - 1, policy.model_copy(update={"train": _NEVER})
 
     def lost(forced: frozenset[int]) -> float:
-        return mean_loss(board, play(table, idle, forced=forced).losses)
+        return mean_loss(board, play(table, idle, forced=forced, warnings=False).losses)
 
     of_period = cache(lambda period: _over_phases(lost, first, looks, period))
     if trainings == 0 or count == 0:

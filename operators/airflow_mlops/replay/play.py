@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from airflow_mlops.replay.board import Board, Model
     from airflow_mlops.replay.gates import Gates
 
-    # Gives what is measured on the rows of a look, where rules ask for it: the look's place, and what serves.
-    Measure = Callable[[int, Serving], Mapping[str, Signal]]
+    # Gives what is measured at a look, where rules ask for it: the look's place, what was done before, what is known.
+    Measure = Callable[[int, "Play", Past], Mapping[str, Signal]]
 
 MONTH_DAYS = 30.0
 SECONDS_A_DAY = 86_400.0
@@ -55,6 +55,8 @@ class Play:
         All that each decision rested on, where it was asked for.
     servings : list of (int, Serving)
         The first cell that each answered.
+    came : list of float
+        When versions that were the newest came to serve for the first time, in windows; the first champion's first.
     """
 
     losses: np.ndarray
@@ -63,6 +65,7 @@ class Play:
     actions: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     servings: list[tuple[int, Serving]] = field(default_factory=list)
+    came: list[float] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -157,6 +160,7 @@ class Player:
         self._windows: list[int] = []
         self._waiting: list[int] = []
         self._fresh_after: list[float] = [at]
+        self._play.came.append(at)
         self._past = Past(now=at, looks=0, trained=[at], correct=self._correct if self.policy.correction else None)
 
     # One look
@@ -221,12 +225,12 @@ class Player:
 
     def _fill(self, look: int) -> None:
         past, pool = self._past, self._pool[-self.policy.pool :]
-        past.pool = pool  # type: ignore[assignment]  # models stand for their versions
+        past.pool = pool
         newest = self._windows[-WINDOWS:]
         past.losses = self._losses_of(pool, newest)
-        past.serving = dict(self._serving.weights)  # type: ignore[arg-type]
+        past.serving = dict(self._serving.weights)
         if self.measure is not None:
-            past.measured = self.measure(look, self._serving)
+            past.measured = self.measure(look, self._play, past)
         self._spend(look)
 
     def _losses_of(self, pool: Sequence[Model], windows: Sequence[int]) -> np.ndarray:
@@ -315,7 +319,7 @@ class Player:
 
     def _change(self, look: int, choice: Choice) -> None:
         shift = self._serving.shift if choice.jump else NO_SHIFT if choice.shift is None else choice.shift.value
-        serving = Serving(as_weights(choice.weights), shift)  # type: ignore[arg-type]
+        serving = Serving(as_weights(choice.weights), shift)
         if self.gates is not None and not self.gates.light(serving, self._serving, self._windows[-WINDOWS:]):
             return
         if choice.action == "re-elect":
@@ -329,5 +333,6 @@ class Player:
             past.refused = 0
             self._have_served.add(newest)
             self._fresh_after.append(past.now)
+            self._play.came.append(past.now)
         self._serving = serving
         self._play.servings.append((self.board.matrix.looks[look].serves, serving))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.replay.gates import Gates
+from airflow_mlops.replay.measures import measure_for, named_by
 from airflow_mlops.replay.newest import NewestPlayer
 from airflow_mlops.replay.play import Play, Player, first_champion
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_mlops.replay.board import Board
+    from airflow_mlops.replay.measures import Measures
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.loop_sections import Policy
 
@@ -34,11 +36,14 @@ class Table:
         Of the model: gate, schedule, seed.
     gated : bool, default=True
         Let versions pass the gates before they serve.
+    measures : Measures or None
+        Of its rows, for rules that name what is measured on them; None leaves those signals unknown.
     """
 
     board: Board
     spec: ModelSpec
     gated: bool = True
+    measures: Measures | None = None
 
     def gates(self, policy: Policy) -> Gates | None:
         """Return the gates a policy's versions have to pass."""
@@ -48,7 +53,14 @@ class Table:
         return Gates(self.board, self.spec.evaluate.gate, memory=memory, seed=self.spec.train.seed)
 
 
-def play(table: Table, policy: Policy, *, keep: bool = False, forced: frozenset[int] | None = None) -> Play:
+def play(
+    table: Table,
+    policy: Policy,
+    *,
+    keep: bool = False,
+    forced: frozenset[int] | None = None,
+    warnings: bool = True,
+) -> Play:
     """Play one policy, whatever its kind.
 
     Parameters
@@ -61,6 +73,8 @@ def play(table: Table, policy: Policy, *, keep: bool = False, forced: frozenset[
         Keep each decision with its rule tree.
     forced : frozenset of int, optional
         Looks at which a training is made whatever is decided; default those of ``retrain.schedule``.
+    warnings : bool, default=True
+        Measure what the rule of ``warn`` names; without, that rule is unknown, which changes nothing that serves.
 
     Raises
     ------
@@ -72,11 +86,12 @@ def play(table: Table, policy: Policy, *, keep: bool = False, forced: frozenset[
     gates = table.gates(policy)
     if policy.kind in ("excess_loss", "schedule"):
         return NewestPlayer(table.board, policy, table.spec, gates, keep=keep, forced=forced).play()
-    return Player(table.board, policy, gates, keep=keep, forced=forced).play()
+    measure = measure_for(policy, table.measures, train_only=not warnings)
+    return Player(table.board, policy, gates, measure, keep=keep, forced=forced).play()
 
 
 def play_all(table: Table, policies: Sequence[Policy], *, jobs: int = 2) -> list[Play]:
-    """Play many policies, in several processes where that pays; decisions are not kept.
+    """Play many policies, in several processes where that pays; decisions are not kept, and nobody is warned.
 
     Parameters
     ----------
@@ -87,17 +102,21 @@ def play_all(table: Table, policies: Sequence[Policy], *, jobs: int = 2) -> list
     jobs : int, default=2
         Most processes.
     """
-    if jobs == 1 or len(policies) < FEWEST_APART:
-        return [play(table, policy) for policy in policies]
+    # Signals are measured once for all policies, in this process.
+    is_measured = any(named_by(policy, warnings=False, train_only=True) for policy in policies)
+    if jobs == 1 or is_measured or len(policies) < FEWEST_APART:
+        return _part(table, policies)
     import joblib
 
+    lean = replace(table, measures=None)
+
     parts = [list(policies[start::jobs]) for start in range(jobs)]
-    found = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_part)(table, part) for part in parts)
+    found = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_part)(lean, part) for part in parts)
     return [found[place % jobs][place // jobs] for place in range(len(policies))]
 
 
-def _part(table: Table, policies: list[Policy]) -> list[Play]:
-    return [play(table, policy) for policy in policies]
+def _part(table: Table, policies: Sequence[Policy]) -> list[Play]:
+    return [play(table, policy, warnings=False) for policy in policies]
 
 
 def windows_of(spec: ModelSpec, policies: Sequence[Policy]) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from airflow_mlops.loop.signal import Signal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from airflow_mlops.loop.signal import Verdict
@@ -16,6 +18,8 @@ DATA_QUALITY, FRESHNESS, AGE, RELATIVE_AGE = "data_quality", "freshness", "age",
 
 # Rows that are so many times as old as usual are late; so many times, they have stopped.
 LATE, STOPPED = 2.0, 4.0
+# Looks whose newest row says how old one usually is.
+FEWEST_USUAL = 3
 
 _CHECKED: dict[str, tuple[float | None, Verdict]] = {
     "passed": (0.0, "stable"),
@@ -82,6 +86,14 @@ def readings(
             detail="there is no age to compare" if share is None else f"{share:.0%} of the maximum age",
         ),
     }
+
+
+def usual_age(ages: Sequence[float | None]) -> timedelta | None:
+    """Return how old the newest row usually is, from that of earlier looks in days; None of too few of them."""
+    from datetime import timedelta
+
+    known = [age for age in ages if age is not None]
+    return timedelta(days=median(known)) if len(known) >= FEWEST_USUAL else None
 
 
 def _freshness(lag: timedelta | None, usual: timedelta | None) -> Signal:

@@ -144,7 +144,7 @@ def noise(rng, count, correlation):
     return found[30:]
 
 
-@pytest.mark.parametrize(("correlation", "most"), [(0.0, 0.075), (0.3, 0.08), (0.6, 0.11)])
+@pytest.mark.parametrize(("correlation", "most"), [(0.0, 0.05), (0.3, 0.05), (0.6, 0.065)])
 def test_where_nothing_differs_few_comparisons_say_so(correlation, most):
     rng = np.random.default_rng(7)
     found = [difference(noise(rng, 60, correlation), np.zeros(60), seed=run).is_worse for run in range(400)]

@@ -45,7 +45,7 @@ class Board:
     matrix: Matrix
     maturity: float = 0.9
     _losses: dict[tuple[Serving, int], float] = field(default_factory=dict)
-    _shifts: dict[tuple[Any, ...], Shift | None] = field(default_factory=dict)
+    _shifts: dict[tuple[Any, ...], tuple[Any, float, int] | None] = field(default_factory=dict)
 
     @cached_property
     def positions(self) -> np.ndarray:
@@ -180,7 +180,9 @@ class Board:
         value, scale, rows = found
         return Shift(value, _distance(value, current) / scale, rows)
 
-    def _measure_shift(self, weights: Any, windows: tuple[int, ...], settings: Correction) -> Any:
+    def _measure_shift(
+        self, weights: Any, windows: tuple[int, ...], settings: Correction
+    ) -> tuple[Any, float, int] | None:
         import numpy as np
 
         matrix = self.matrix

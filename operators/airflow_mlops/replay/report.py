@@ -298,7 +298,7 @@ def _entry(table: Table, candidate: Candidate, done: Play, curve: Any, hindsight
 def _compared(table: Table, first: Entry, second: Entry, looks: int) -> Comparison:
     found = difference(second.losses, first.losses, seed=table.spec.train.seed)
     metric, reasons = table.board.matrix.metric, []
-    sure = f"from {found.low:+.4f} to {found.high:+.4f}, each bound at 95 %, {found.windows} windows"
+    sure = f"from {found.low:+.4f} to {found.high:+.4f}, each bound at 97.5 %, {found.windows} windows"
     if found.is_worse:
         reasons.append(
             f"{second.candidate.name} is worse than {first.candidate.name}: {metric} {second.score.loss:.4f} against "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow_mlops.loop import committee
 from airflow_mlops.loop.rules import Node, evaluate
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from airflow_mlops.spec.rule_sections import Rule
 
     VersionsPolicy = CommitteePolicy | SinglePolicy | RulesPolicy
+
+# A model id, or a place in a matrix.
+Version = TypeVar("Version")
 
 Action = Literal["nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"]
 # What keeps a wish from being granted, in the order in which it is asked.
@@ -62,7 +65,7 @@ class Choice:
     signals: Mapping[str, Signal]
     held_by: Hold | None = None
     window: str | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[Any, float] = field(default_factory=dict)
     shift: Shift | None = None
     jump: Shift | None = None
     level: float | None = None
@@ -191,7 +194,7 @@ def _cheap(past: Past, policy: VersionsPolicy, choice: Choice) -> Action:
     return changed
 
 
-def _weights(past: Past, policy: VersionsPolicy) -> Mapping[str, float]:
+def _weights(past: Past, policy: VersionsPolicy) -> Mapping[Any, float]:
     if policy.kind == "rules" or past.losses is None or not past.pool or not past.served:
         return past.serving
     served = past.served[-past.losses.shape[1] :] if past.losses.shape[1] else []
@@ -199,18 +202,18 @@ def _weights(past: Past, policy: VersionsPolicy) -> Mapping[str, float]:
 
 
 def what_serves(
-    pool: Sequence[str],
+    pool: Sequence[Version],
     losses: np.ndarray,
     served: Sequence[float],
     policy: VersionsPolicy,
     *,
-    serving: Mapping[str, float] | None = None,
-) -> Mapping[str, float]:
+    serving: Mapping[Version, float] | None = None,
+) -> Mapping[Version, float]:
     """Weigh the versions of a pool; where rules serve the newest version, that one.
 
     Parameters
     ----------
-    pool : sequence of str
+    pool : sequence
         Versions, the newest last.
     losses : ndarray of shape (n_pool, n_windows)
         See `Past`.
@@ -235,7 +238,7 @@ def what_serves(
     return {name: weight for name, weight in zip(pool, weights.tolist(), strict=True) if weight > 0}
 
 
-def _moved(wanted: Mapping[str, float], serving: Mapping[str, float]) -> float:
+def _moved(wanted: Mapping[Any, float], serving: Mapping[Any, float]) -> float:
     """Return the total variation distance of two sets of weights, 0 to 1."""
     if wanted is serving:
         return 0.0

@@ -63,8 +63,8 @@ class Past:
         Labelled windows: where they start, and the mean loss of what was served.
     fresh : list of float
         Loss of the first whole window after each training whose version served.
-    pool : sequence of str
-        The latest trained versions.
+    pool : sequence
+        The latest trained versions: model ids, or their places in a matrix.
     losses : ndarray of shape (n_pool, n_windows)
         Their losses in the newest labelled windows; NaN where a version was trained on it, or not asked.
     serving : mapping
@@ -91,12 +91,12 @@ class Past:
     starts: list[float] = field(default_factory=list)
     served: list[float] = field(default_factory=list)
     fresh: list[float] = field(default_factory=list)
-    pool: Sequence[str] = ()
+    pool: Sequence[Any] = ()
     losses: np.ndarray | None = None
-    serving: Mapping[str, float] = field(default_factory=dict)
+    serving: Mapping[Any, float] = field(default_factory=dict)
     measured: Mapping[str, Signal] = field(default_factory=dict)
     earlier: Sequence[Mapping[str, Signal]] = ()
-    correct: Callable[[Mapping[str, float]], Shift | None] | None = None
+    correct: Callable[[Mapping[Any, float]], Shift | None] | None = None
     spent_trainings: int = 0
     spent_seconds: float = 0.0
     cools: bool = False

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
+from airflow.sdk import TriggerRule
 
 from airflow_mlops.dag_factory import dags_from, monitor_dag, retrain_dag, score_dag
 from airflow_mlops.errors import SpecError
@@ -208,6 +209,38 @@ def test_tasks_keep_their_words_inside_their_groups(write):
     }
 
 
+@pytest.mark.parametrize("policy", [{"kind": "committee"}, {"kind": "single"}])
+def test_a_policy_that_chooses_among_versions_weighs_them_after_a_training_or_without_one(write, policy):
+    dag = retrain_dag(write(retrain={"policy": policy}))
+
+    assert set(dag.task_ids) == STAGES | {"weigh"}
+    assert dag.get_task("request").training == ["ingest"]
+    assert dag.get_task("weigh").upstream_task_ids == {"request", "train"}
+    assert dag.get_task("evaluate").upstream_task_ids == {"train", "weigh"}
+    assert dag.get_task("register").upstream_task_ids == {"evaluate", "weigh"}
+    rules = {task.task_id: task.trigger_rule for task in dag.tasks if task.trigger_rule != "all_success"}
+    assert rules == dict.fromkeys(("weigh", "evaluate"), TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    assert "nothing had to be trained" in dag.doc_md
+
+
+def test_rules_weigh_only_where_they_correct(write):
+    rules = {"kind": "rules", "train": {"signal": "age", "at_least": 4}}
+
+    plain = retrain_dag(write(retrain={"policy": rules}))
+    corrected = retrain_dag(write(retrain={"policy": {**rules, "correction": {}}}))
+
+    assert "weigh" not in plain.task_ids
+    assert plain.get_task("request").training == []
+    assert "weigh" in corrected.task_ids
+
+
+def test_labels_are_not_brought_in_either_where_nothing_is_trained(write):
+    labels = {"source": {"kind": "sql", "conn_id": "w", "query": "x"}, "key": ["flight"], "arrived": "at"}
+    dag = retrain_dag(write(data={**SPEC["data"], "labels": labels}, retrain={"policy": {"kind": "single"}}))
+
+    assert dag.get_task("request").training == ["ingest", "ingest_labels"]
+
+
 def test_deploying_announces_a_champion_and_checking_a_snapshot(write):
     dag = retrain_dag(write())
 
@@ -216,7 +249,8 @@ def test_deploying_announces_a_champion_and_checking_a_snapshot(write):
 
 
 def test_every_task_has_a_page_that_says_what_to_do_at_night(write):
-    for dag in (retrain_dag(write()), monitor_dag(write()), score_dag(write())):
+    weighs = retrain_dag(write(retrain={"policy": {"kind": "committee"}}))
+    for dag in (weighs, retrain_dag(write()), monitor_dag(write()), score_dag(write())):
         assert "flights" in dag.doc_md
         for task in dag.tasks:
             for heading in ("What it does", "What it leaves behind", "What a failure means", "What to do"):

@@ -55,6 +55,11 @@ def add_to(commands: _SubParsersAction) -> None:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report there as one page")
     parser.add_argument("--trees", action="store_true", help="keep each decision with its rule tree, in the JSON")
     parser.add_argument(
+        "--signals",
+        action="store_true",
+        help="measure drift for the default warnings too; signals that rules name are measured anyway",
+    )
+    parser.add_argument(
         "--fail-if-worse",
         action="store_true",
         help="exit code 4 where the last of two policies is worse than the first",
@@ -139,6 +144,7 @@ def _report(
             [candidate.policy for candidate in candidates],
             bounds=bounds,
             gated=not options.no_gates,
+            signals=options.signals,
             folder=options.cache,
             progress=progress,
         )

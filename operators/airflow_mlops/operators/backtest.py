@@ -140,6 +140,7 @@ class BacktestOperator(StageOperator):
             "matrix": table.board.matrix.digest,
             "gate": spec.evaluate.gate.model_dump(mode="json") if self.gates else None,
             "monitor": spec.monitor.model_dump(mode="json"),
+            "drift": spec.drift.model_dump(mode="json"),
             "schedule": spec.retrain.schedule,
             "window": spec.train.window,
             "policies": {each.name: each.policy.model_dump(mode="json", by_alias=True) for each in candidates},

@@ -10,12 +10,14 @@ from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.loop.choice import Choice as VersionsChoice
 from airflow_mlops.replay.choose_setting import Choice, choose_setting
 from airflow_mlops.replay.measure import best_every, by_look, mean_loss, never
+from airflow_mlops.replay.measures import NAMES
 from airflow_mlops.replay.noise import difference
 from airflow_mlops.replay.oracle import oracle
 from airflow_mlops.replay.periodic import at_equal_trainings, clocked, periodic_curve
 from airflow_mlops.replay.play import first_champion
 from airflow_mlops.replay.plays import play
 from airflow_mlops.replay.score import Score, kept, score
+from airflow_mlops.spec.loop_sections import ExcessLossPolicy, SchedulePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -276,13 +278,12 @@ def backtest(
         periodic=curve,
         hindsight=[(float(count), best.loss(count)) for count in range(looks + 1)],
         comparison=_compared(table, entries[compare[0]], entries[compare[1]], looks) if compare else None,
-        notes=(*board.matrix.notes, *_unmeasured(candidates)),
+        notes=(*board.matrix.notes, *_unmeasured(table, candidates)),
     )
 
 
 def _entry(table: Table, candidate: Candidate, done: Play, curve: Any, hindsight: Any, jobs: int) -> Entry:
     policy, trainings = candidate.policy, len(done.trainings)
-    serves_newest = policy.kind in ("excess_loss", "schedule")
     return Entry(
         candidate=candidate,
         play=done,
@@ -290,7 +291,7 @@ def _entry(table: Table, candidate: Candidate, done: Play, curve: Any, hindsight
         losses=by_look(table.board, done.losses),
         periodic=at_equal_trainings(curve, trainings),
         hindsight=hindsight(trainings),
-        clocked=None if serves_newest else clocked(table, policy, trainings),
+        clocked=None if isinstance(policy, ExcessLossPolicy | SchedulePolicy) else clocked(table, policy, trainings),
         choice=choose_setting(table, policy, jobs=jobs),
     )
 
@@ -343,21 +344,21 @@ def told(choice: Any) -> dict[str, Any]:
     }
 
 
-# What a matrix can tell; the others are measured on rows that a replay does not keep.
+# What a matrix can tell by itself; others are measured on rows, where the table has measures of them.
 MEASURED = {
     *("age", "relative_age", "excess_loss", "quality", "trainings_without_gain", "promotions_lately"),
 }
 
 
-def _unmeasured(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+def _unmeasured(table: Table, candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Say which signals rules ask for in vain."""
     from airflow_mlops.spec.rule_sections import Compare, parts
 
-    notes = []
+    notes, measured = [], MEASURED if table.measures is None else MEASURED | NAMES
     for candidate in candidates:
         rules = [rule for name in ("train", "warn") if (rule := getattr(candidate.policy, name, None)) is not None]
         asked = {part.signal for rule in rules for part in parts(rule) if isinstance(part, Compare)}
-        if missing := sorted(asked - MEASURED):
+        if missing := sorted(asked - measured):
             notes.append(
                 f"{candidate.name} asks for {', '.join(missing)}, which a backtest does not measure: the rules took it "
                 "as unknown"

@@ -13,19 +13,21 @@ if TYPE_CHECKING:
 
 CAP = 1.2
 """Gains beyond this count as this in the capped mean, for one stream must not carry all others."""
+MOST_NOTES = 8
 
 
 def of_stream(
     arena: Arena, looks: int, reference: Reference, rows: Mapping[str, Row], notes: Any = ()
 ) -> dict[str, Any]:
     """Turn the rows of one stream into JSON."""
+    further = [f"and {len(arena.notes) - MOST_NOTES} more"] if len(arena.notes) > MOST_NOTES else []
     return {
         "task": arena.spec.task,
         "batches": arena.batches,
         "looks": looks,
         "control": reference.control,
         "reference": reference.to_dict(),
-        "notes": [*arena.notes, *notes],
+        "notes": [*arena.notes[:MOST_NOTES], *further, *notes],
         "policies": {
             name: {
                 "gain_kept": reference.kept(row.loss),

@@ -99,6 +99,8 @@ def make_stream(name: str, frame: pd.DataFrame, *, rows_per_batch: int | None = 
     frame, times, lost = _ordered(frame.assign(y=target))
     features, left_out = features_of(frame.drop(columns=["ts", "y", "label_ts"], errors="ignore"))
     label_times = times_of(frame["label_ts"]) if "label_ts" in frame else None
+    if label_times is not None and label_times.isna().all():
+        label_times, left_out = None, [*left_out, "label_ts has no time, so labels arrive with the delay"]
     batches = cut(name, times, label_times, rows_per_batch)
     y = frame["y"] if task == "regression" else frame["y"].astype("int64")
     rows = pd.concat([features.assign(ts=batches.times, y=y), pd.Series(range(len(y)), y.index, name=KEY)], axis=1)

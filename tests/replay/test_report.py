@@ -244,7 +244,8 @@ def test_the_page_needs_no_network(report):
     assert "one" in page
 
 
-def test_a_second_policy_that_never_trains_is_worse(table):
+def test_a_second_policy_that_never_trains_is_worse_where_the_world_changes(flights_spec):
+    table = Table(Board(tiny(60, change=15)), flights_spec, gated=False)
     idle = RulesPolicy(train=Compare(signal="age", at_least=1e9))
     found = backtest(table, [Candidate("one", SINGLE), Candidate("idle", idle)], jobs=1, compare=(0, 1)).comparison
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.replay.measure import best_every, by_look, mean_loss
 from airflow_mlops.replay.noise import difference
 from airflow_mlops.replay.plays import play_all
+from airflow_mlops.spec.loop_sections import ExcessLossPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +134,7 @@ def _scaled(value: float, factor: float) -> float:
 
 def price_of(policy: Policy) -> float:
     """Return what a training is worth to a policy, in fresh losses of one window."""
-    return getattr(policy, "price", None) or getattr(policy, "threshold", 0.0)
+    return policy.threshold if isinstance(policy, ExcessLossPolicy) else getattr(policy, "price", 0.0)
 
 
 def _changes(policy: Policy, setting: dict[str, Any]) -> bool:

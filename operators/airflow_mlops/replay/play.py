@@ -51,7 +51,7 @@ class Play:
         The first champion's left out.
     actions : list of str
         One a look, from the first champion's next look on; ``first`` is that look's place.
-    choices : list of Choice
+    choices : list of Choice or Decision
         All that each decision rested on, where it was asked for.
     servings : list of (int, Serving)
         The first cell that each answered.
@@ -63,7 +63,7 @@ class Play:
     first: int
     trainings: list[Trained] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[Any] = field(default_factory=list)
     servings: list[tuple[int, Serving]] = field(default_factory=list)
     came: list[float] = field(default_factory=list)
 

@@ -10,6 +10,7 @@ from airflow_mlops.replay.gates import Gates
 from airflow_mlops.replay.measures import measure_for, named_by
 from airflow_mlops.replay.newest import NewestPlayer
 from airflow_mlops.replay.play import Play, Player, first_champion
+from airflow_mlops.spec.loop_sections import ExcessLossPolicy, SchedulePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_mlops.replay.measures import Measures
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.loop_sections import Policy
+    from airflow_mlops.spec.sections import Window
 
 # Starting processes takes about as long as playing so many policies.
 FEWEST_APART = 64
@@ -84,7 +86,7 @@ def play(
     forced = scheduled(table.board, table.spec.retrain.schedule) if forced is None else forced
     _require_trainable(table, policy)
     gates = table.gates(policy)
-    if policy.kind in ("excess_loss", "schedule"):
+    if isinstance(policy, ExcessLossPolicy | SchedulePolicy):
         return NewestPlayer(table.board, policy, table.spec, gates, keep=keep, forced=forced).play()
     measure = measure_for(policy, table.measures, train_only=not warnings)
     return Player(table.board, policy, gates, measure, keep=keep, forced=forced).play()
@@ -119,10 +121,11 @@ def _part(table: Table, policies: Sequence[Policy]) -> list[Play]:
     return [play(table, policy, warnings=False) for policy in policies]
 
 
-def windows_of(spec: ModelSpec, policies: Sequence[Policy]) -> tuple[str, ...]:
+def windows_of(spec: ModelSpec, policies: Sequence[Policy]) -> tuple[Window, ...]:
     """Return the training windows a matrix needs for some policies, and for what they are held against."""
     asked = {window for policy in policies for window in trained_on(spec, policy)}
-    return tuple(window for window in ("all", "recent", "mix") if window in asked | {"all", "recent"})
+    known: tuple[Window, ...] = ("all", "recent", "mix")
+    return tuple(window for window in known if window in asked | {"all", "recent"})
 
 
 def trained_on(spec: ModelSpec, policy: Policy) -> tuple[str, ...]:

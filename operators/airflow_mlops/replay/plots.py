@@ -102,13 +102,17 @@ def smooth(losses: np.ndarray) -> np.ndarray:
 def _gain(figure: Figure, report: Report) -> None:
     """Draw gain kept against trainings, beside what a clock and hindsight would have kept."""
     axes = figure.add_subplot()
+
+    def kept(losses: list[float]) -> Any:
+        return [report.kept(loss) for loss in losses]
+
     for name, points, style in (
         ("best in hindsight, one version", report.hindsight, "-"),
         ("by the clock, one version", report.periodic, "--"),
     ):
         axes.plot(
             [100 * count / report.looks for count, _ in points],
-            [report.kept(loss) for _, loss in points],
+            kept([loss for _, loss in points]),
             color=_GREY,
             linewidth=1,
             linestyle=style,
@@ -116,9 +120,9 @@ def _gain(figure: Figure, report: Report) -> None:
         )
     for place, entry in enumerate(report.entries):
         colour, share = COLOURS[place % len(COLOURS)], 100 * entry.score.trainings / report.looks
-        axes.plot([share], [entry.score.gain_kept], "o", color=colour, markersize=8, label=entry.candidate.name)
+        axes.plot([share], kept([entry.score.loss]), "o", color=colour, markersize=8, label=entry.candidate.name)
         if entry.clocked is not None:
-            axes.plot([share], [report.kept(entry.clocked)], "o", color=colour, markersize=8, fillstyle="none")
+            axes.plot([share], kept([entry.clocked]), "o", color=colour, markersize=8, fillstyle="none")
     axes.axhline(0, color=_PALE, linewidth=0.8)
     axes.axhline(1, color=_PALE, linewidth=0.8)
     axes.set_xlabel("trainings, % of looks")

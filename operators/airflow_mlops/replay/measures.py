@@ -261,7 +261,8 @@ class _Judge:
         return found
 
     def _lost(self, look: int, play: Play, past: Past) -> dict[str, Signal]:
-        measures, spec, level, found = self.measures, self.measures.spec, self._level(look, play, past), {}
+        measures, spec, level = self.measures, self.measures.spec, self._level(look, play, past)
+        found: dict[str, Signal] = {}
         if "quality" in self.names:
             quality = measures.quality(play, look)
             found["quality"] = verdicts.quality(

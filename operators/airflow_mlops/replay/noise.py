@@ -81,7 +81,7 @@ def difference(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Differen
 
 
 def _widened(count: int, block: int) -> float:
-    """Return by how much few blocks make resampled means too narrow: Student's factor, and what the mean has used up."""
+    """Return by how much few blocks make resampled means too narrow: Student's factor, and what the mean used up."""
     from scipy.stats import norm, t
 
     blocks = max(2, count // block)

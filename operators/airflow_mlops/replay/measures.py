@@ -220,7 +220,7 @@ class _Judge:
         """Return the signals of a look by name; verdicts begin anew with each training whose version was let serve."""
         since = max((trained.look for trained in play.trainings if trained.served), default=play.first - 1)
         self._found = [(at, signals) for at, signals in self._found if at > since]
-        found = {}
+        found: dict[str, Signal] = {}
         if self.names & {"data_drift", "prediction_drift", FRESHNESS}:
             found |= self._moved(look, play)
         if self.names & {"quality", "estimated_quality"}:

@@ -30,6 +30,8 @@ FEWEST_LABELS = 20
 """Of a batch, for the excess loss policy: its own default is meant for days of a busy model."""
 # The excess loss policy counts in days; a batch stands for one of its weeks.
 LONGEST_BATCHES, COOLDOWN_BATCHES = 26, 2
+FEWEST_JUDGED = 50
+"""Rows of a batch that the gate judges on, at least; its default refuses every version of a stream of small batches."""
 DETECTORS = {"adwin": "ADWIN", "page_hinkley": "PageHinkley"}
 
 
@@ -120,7 +122,7 @@ def _row(board: Board, play: Play) -> Row:
 
 def _gated(board: Board, policy: CommitteePolicy | SinglePolicy) -> Play:
     """Let a version be trained up to the last labelled batch but one, and be judged on the last."""
-    gates = Gates(board, GateSpec(block=None), memory=policy.memory)
+    gates = Gates(board, GateSpec(block=None, min_rows=FEWEST_JUDGED), memory=policy.memory)
     return Player(board, policy, gates=gates, lag=1).play()
 
 

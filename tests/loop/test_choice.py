@@ -185,6 +185,17 @@ def test_a_new_version_is_trusted_until_it_is_judged():
     assert serves([0.7]) == "1", "one window in which it lost more is enough"
 
 
+def test_to_elect_what_served_until_lately_is_to_roll_back():
+    worse = {"pool": ("2", "1"), "of_pool": [[0.1] * 10, [0.5] * 10]}
+
+    def action(came, before="2"):
+        return choose(calm(**worse, now=10.0, came=came, before=before), SINGLE).action
+
+    assert action(came=6.0) == "roll back"
+    assert action(came=5.0) == "re-elect", "five windows are more than the four after a promotion"
+    assert action(came=6.0, before="0") == "re-elect"
+
+
 def test_flapping_elections_open_the_circuit_and_a_training_is_still_asked_for():
     policy = SINGLE.model_copy(update={"circuit": Circuit(promotions=3, within=8)})
     better = {"pool": ("1", "2"), "of_pool": [[0.5] * 10, [0.1] * 10]}

@@ -251,7 +251,7 @@ def _cheap_decisions(spec: ModelSpec) -> str:
         return ""
     asks = f"the asset rings, `{spec.name}_retrain` starts and trains nothing"
     rows = [
-        f"| re-weigh, re-elect | other versions of those already trained would have served better lately | {asks} |",
+        f"| re-weigh, re-elect, roll back | earlier versions would have served better lately | {asks} |",
         f"| recalibrate | the newest labels move the correction | {asks} |",
         "| call | trainings bring nothing better, or versions take turns | a person has to look |",
     ]

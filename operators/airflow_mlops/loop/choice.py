@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from airflow_mlops.loop.actions import Action
     from airflow_mlops.loop.past import Past, Shift
     from airflow_mlops.spec.policy_sections import CommitteePolicy, RulesPolicy, SinglePolicy
     from airflow_mlops.spec.rule_sections import Rule
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 # A model id, or a place in a matrix.
 Version = TypeVar("Version")
 
-Action = Literal["nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"]
+# To return to what served before is to roll back, for so many windows.
+BAKE = 4
 # What keeps a wish from being granted, in the order in which it is asked.
 Hold = Literal["circuit", "budget", "cooldown", "quiet hours"]
 # A part of the budget: of the looks, or of the last 30 days.
@@ -177,7 +179,8 @@ def _cheap(past: Past, policy: VersionsPolicy, choice: Choice) -> Action:
     if policy.kind == "committee" and moved > policy.tolerance:
         changed = "re-weigh"
     elif policy.kind == "single" and moved > 0:
-        changed = "re-elect"
+        is_back = past.before in wanted and past.now - past.came <= BAKE
+        changed = "roll back" if is_back else "re-elect"
         if lately(past, policy) >= policy.circuit.promotions:
             choice.held_by, wanted = "circuit", past.serving
     choice.weights = wanted if changed != "nothing" else past.serving
@@ -236,6 +239,11 @@ def what_serves(
         return {pool[committee.elect(found, held, margin=policy.margin)]: 1.0}
     weights = committee.committee(found, sharpness=policy.sharpness, members=policy.members)
     return {name: weight for name, weight in zip(pool, weights.tolist(), strict=True) if weight > 0}
+
+
+def alone(weights: Mapping[Version, float]) -> Version | None:
+    """Return the version that serves alone, or None where several do."""
+    return next(iter(weights)) if len(weights) == 1 else None
 
 
 def _moved(wanted: Mapping[Any, float], serving: Mapping[Any, float]) -> float:

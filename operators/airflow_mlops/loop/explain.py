@@ -22,6 +22,7 @@ _LEAST_NAMED = 0.005
 _CHEAP = {
     "re-weigh": "other weights would have served better lately",
     "re-elect": "another version would have served better lately",
+    "roll back": "what served before would have served better lately",
     "recalibrate": "the newest labels move the correction",
 }
 

@@ -58,7 +58,11 @@ class Past:
     refused : int
         Trainings since the last that brought a version which served.
     returns : list of float
-        When a version was re-elected.
+        When an earlier version was elected.
+    before : model id or None
+        What served alone before what serves now, where that serves alone too.
+    came : float
+        When what serves now came to serve.
     starts, served : list of float
         Labelled windows: where they start, and the mean loss of what was served.
     fresh : list of float
@@ -88,6 +92,8 @@ class Past:
     trained: list[float]
     refused: int = 0
     returns: list[float] = field(default_factory=list)
+    before: Any = None
+    came: float = 0.0
     starts: list[float] = field(default_factory=list)
     served: list[float] = field(default_factory=list)
     fresh: list[float] = field(default_factory=list)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from airflow_mlops.loop.actions import RETURNS
+from airflow_mlops.loop.choice import alone
 from airflow_mlops.loop.committee import WINDOWS
 from airflow_mlops.loop.history import Training
 from airflow_mlops.loop.past import Past
@@ -76,13 +78,16 @@ def past_of(
     pool = pool_of(history, policy.pool)
     trained, refused, served_from = _trainings(history)
     serving = history.promotions[-1]
+    before, came = _before(history.promotions)
     lately = [training for training in history.trainings if training.at > first and now - training.at < MONTH]
     return Past(
         now=(now - first) / window,
         looks=sum(look > first for look in history.looks),
         trained=[(at - first) / window for at in trained],
         refused=refused,
-        returns=[(each.at - first) / window for each in history.promotions if each.action == "re-elect"],
+        returns=[(each.at - first) / window for each in history.promotions if each.action in RETURNS],
+        before=before,
+        came=(came - first) / window,
         starts=[(each.start - first) / window for each in windows],
         served=[each.loss for each in windows],
         fresh=_fresh(windows, served_from),
@@ -153,6 +158,15 @@ def _trainings(history: History) -> tuple[list[datetime], int, list[datetime]]:
             have_served.add(newest)
             served_from.append(step.at)
     return trained, refused, served_from
+
+
+def _before(promotions: Sequence[Promotion]) -> tuple[str | None, datetime]:
+    """Return what served alone before the members that serve now, and since when they do."""
+    newest = promotions[-1]
+    for place in range(len(promotions) - 1, 0, -1):
+        if promotions[place - 1].members.keys() != newest.members.keys():
+            return alone(promotions[place - 1].members), promotions[place].at
+    return None, promotions[0].at
 
 
 def fresh_losses(history: History, windows: Sequence[Window]) -> list[float]:

@@ -7,7 +7,7 @@ decides the same, so that a request that gets lost is made again.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.loop.standing import Standing, standing
 from airflow_mlops.spec.durations import format_duration
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
+    from airflow_mlops.loop.actions import Action
     from airflow_mlops.loop.history import History
     from airflow_mlops.loop.past import Past
     from airflow_mlops.loop.signals import Signals
     from airflow_mlops.spec.loop_sections import ExcessLossPolicy, Policy, SchedulePolicy
 
-Action = Literal["nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"]
-# Of these a version is made without training.
-CHEAP: tuple[Action, ...] = ("recalibrate", "re-weigh", "re-elect")
 DATA_CHECK, COOLDOWN = "data check", "cooldown"
 # Columns named in a sentence; the drift report has all of them.
 NAMED_COLUMNS = 3
@@ -35,7 +33,7 @@ class Decision:
 
     Attributes
     ----------
-    action : {"nothing", "warn", "recalibrate", "re-weigh", "re-elect", "retrain", "call"}
+    action : {"nothing", "warn", "recalibrate", "re-weigh", "re-elect", "roll back", "retrain", "call"}
     reasons : tuple of str
         Sentences, the one that decided first.
     counterfactual : str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.assets import retrain_alias, retrain_asset
-from airflow_mlops.loop.policy import CHEAP
+from airflow_mlops.loop.actions import CHEAP
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DecisionReportLink
 from airflow_mlops.refs import DecisionRef, SnapshotRef
@@ -31,10 +31,10 @@ _FORM = 2
 class DecideOperator(StageOperator):
     """Measure drift and the quality of served predictions, let the policy decide, and record both in the ledger.
 
-    The decision is *nothing*, *warn*, *recalibrate*, *re-weigh*, *re-elect*, *retrain* or *call*, with its reasons and
-    with what would have changed it. *retrain*, and what makes a version without training, ring the retrain asset; each
-    look rings again while the reason lasts. *call* asks for a person in the log, and the run stays green. Without rows,
-    or with rows that failed their check, there is a decision too: it says what held it back. A policy in
+    The decision is *nothing*, *warn*, *recalibrate*, *re-weigh*, *re-elect*, *roll back*, *retrain* or *call*, with its
+    reasons and with what would have changed it. *retrain*, and what makes a version without training, ring the retrain
+    asset; each look rings again while the reason lasts. *call* asks for a person in the log, and the run stays green.
+    Without rows, or with rows that failed their check, there is a decision too: it says what held it back. A policy in
     ``retrain.shadow`` decides on the same facts; that is recorded, and rings nothing.
 
     Parameters

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import ArtifactMissing, NoChampion
-from airflow_mlops.loop.policy import CHEAP
+from airflow_mlops.loop.actions import CHEAP
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink
 from airflow_mlops.refs import EvaluationRef, FeaturesRef, ModelRef
@@ -43,7 +43,7 @@ class EvaluateOperator(StageOperator):
     trained : dict or None, templated
         What the train task returned, where ``model`` may be more than that: its held-out rows are judged on.
     action : str, templated
-        What was asked for: "retrain", or one of "re-weigh", "re-elect" and "recalibrate".
+        What was asked for: "retrain", or one of the actions that train nothing.
     mlflow_conn_id : str or None
         Connection of MLflow, where metrics and report are logged; None logs nothing.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_mlops.loop.policy import CHEAP
+from airflow_mlops.loop.actions import CHEAP
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import RequestRef
 from airflow_mlops.spec.durations import format_duration

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.loop.policy import CHEAP
+from airflow_mlops.loop.actions import CHEAP
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import ModelRef, RequestRef
 

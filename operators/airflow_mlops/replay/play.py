@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import HistoryUnusable
-from airflow_mlops.loop.choice import choose, what_serves
+from airflow_mlops.loop.actions import CHEAP, RETURNS
+from airflow_mlops.loop.choice import alone, choose, what_serves
 from airflow_mlops.loop.committee import WINDOWS
 from airflow_mlops.loop.past import Past, settled
 from airflow_mlops.replay.board import NO_SHIFT, Serving, as_weights
@@ -181,7 +182,7 @@ class Player:
             self._play.choices.append(choice)
         if action == "retrain":
             self._train(look, choice.window or self._next_window())
-        elif action in ("re-weigh", "re-elect", "recalibrate"):
+        elif action in CHEAP:
             self._change(look, choice)
 
     def _answer(self, until: int) -> None:
@@ -322,7 +323,7 @@ class Player:
         serving = Serving(as_weights(choice.weights), shift)
         if self.gates is not None and not self.gates.light(serving, self._serving, self._windows[-WINDOWS:]):
             return
-        if choice.action == "re-elect":
+        if choice.action in RETURNS:
             self._past.returns.append(self._past.now)
         self._serve(look, serving)
 
@@ -334,5 +335,7 @@ class Player:
             self._have_served.add(newest)
             self._fresh_after.append(past.now)
             self._play.came.append(past.now)
+        if [model for model, _ in serving.weights] != [model for model, _ in self._serving.weights]:
+            past.before, past.came = alone(dict(self._serving.weights)), past.now
         self._serving = serving
         self._play.servings.append((self.board.matrix.looks[look].serves, serving))

@@ -22,7 +22,7 @@ h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.05rem; margin: 1.6
 .facts { color: #59636e; margin-top: .2rem; }
 .action { border-left: .4rem solid; border-radius: .2rem; padding: .6rem 1rem; margin: 1.2rem 0; background: #f6f8fa; }
 .nothing { border-color: #1a7f37; } .warn { border-color: #bf8700; } .call { border-color: #cf222e; }
-.retrain, .recalibrate, .re-weigh, .re-elect { border-color: #1f6feb; }
+.retrain, .recalibrate, .re-weigh, .re-elect, .roll.back { border-color: #1f6feb; }
 h3 { font-size: .95rem; margin: .8rem 0 .2rem; }
 .action ul { margin: .3rem 0; padding-left: 1.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }

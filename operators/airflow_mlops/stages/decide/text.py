@@ -20,6 +20,7 @@ TITLES = {
     "recalibrate": "Correct what serves",
     "re-weigh": "Weigh the members anew",
     "re-elect": "Serve an earlier version",
+    "roll back": "Serve what served before",
     "retrain": "Retrain",
     "call": "A person has to look",
 }

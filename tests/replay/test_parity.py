@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 WEEK = timedelta(weeks=1)
 FIRST = datetime(2013, 3, 8, 5, tzinfo=UTC)
-LOOKS = [FIRST + index * WEEK for index in range(8)]
-# So often that eight looks see each of them; a warning would need measurements that a matrix does not have.
+LOOKS = [FIRST + index * WEEK for index in range(7)]
+# So often that seven looks see each of them; a warning would need measurements that a matrix does not have.
 POLICY = {
     "shortest": 1,
     "longest": 3,
@@ -34,6 +34,8 @@ POLICY = {
     "correction": {"rows": 100, "windows": 2},
     "warn": {"signal": "age", "at_least": 1000},
 }
+# So that an earlier version is elected again.
+SINGLE = {"trust": 0.3, "margin": 0.0}
 ASKING = ("retrain", "re-weigh", "re-elect", "recalibrate")
 
 
@@ -61,7 +63,7 @@ def spec_of(kind: str) -> ModelSpec:
     plain["train"]["params"] = {"max_iter": 15, "max_leaf_nodes": 8, "learning_rate": 0.2}
     plain["deploy"] |= {"golden_rows": 10, "server": None, "max_latency_ms": 30_000}
     plain["drift"]["report_rows"] = 100
-    plain["retrain"] = {"policy": {"kind": kind, **POLICY}}
+    plain["retrain"] = {"policy": {"kind": kind, **POLICY, **(SINGLE if kind == "single" else {})}}
     made = ModelSpec.model_validate(plain)
     made._base_dir = spec.base_dir
     return made
@@ -175,9 +177,9 @@ def test_what_would_serve_and_the_verdict_on_it_are_the_same(both):
         assert mine.correction == (None if other.correction is None else pytest.approx(other.correction, abs=1e-6))
 
 
-def test_the_history_has_trainings_and_changes_without_training(both):
-    actions = {each.action for each in both[0]}
+def test_the_history_has_trainings_of_both_verdicts_and_changes_without_training(both):
+    ours, _ = both
 
-    assert "retrain" in actions
-    assert actions & {"re-weigh", "re-elect", "recalibrate"}
-    assert "passed" in {each.verdict for each in both[0]}
+    assert {each.verdict for each in ours if each.action == "retrain"} == {"passed", "refused"}
+    assert {each.action for each in ours} - {"re-weigh", "re-elect"} == {"nothing", "recalibrate", "retrain"}
+    assert {each.action for each in ours} & {"re-weigh", "re-elect"}

@@ -130,7 +130,7 @@ def test_a_moment_that_has_not_come_yet_is_not_taken_from_a_ring(ask, chain):
     assert found["now"] == TICK.isoformat()
 
 
-@pytest.mark.parametrize("action", ["re-weigh", "re-elect", "recalibrate"])
+@pytest.mark.parametrize("action", ["re-weigh", "re-elect", "roll back", "recalibrate"])
 def test_a_decision_that_needs_no_training_brings_the_weights(ask, chain, action):
     decide(chain, action=action, window=None, weights={"a": 0.75, "b": 0.25})
 

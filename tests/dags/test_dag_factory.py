@@ -223,6 +223,16 @@ def test_a_policy_that_chooses_among_versions_weighs_them_after_a_training_or_wi
     assert "nothing had to be trained" in dag.doc_md
 
 
+def test_task_pages_name_all_that_the_policy_may_decide(write):
+    plain = write("plain", retrain={"policy": {"kind": "excess_loss"}})
+    weighing = write("weighing", retrain={"policy": {"kind": "committee"}})
+
+    assert "nothing, warn, or retrain." in monitor_dag(plain).get_task("decide").doc_md
+    assert "roll back, retrain, or call a person." in monitor_dag(weighing).get_task("decide").doc_md
+    assert "Where nothing was trained" not in retrain_dag(plain).get_task("evaluate").doc_md
+    assert "Where nothing was trained" in retrain_dag(weighing).get_task("evaluate").doc_md
+
+
 def test_rules_weigh_only_where_they_correct(write):
     rules = {"kind": "rules", "train": {"signal": "age", "at_least": 4}}
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
 from airflow_mlops.assets import landed_asset, named_asset
-from airflow_mlops.dag_factory.pages import monitor_page, task_page
+from airflow_mlops.dag_factory.pages import monitor_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, reason_param, task_settings
+from airflow_mlops.dag_factory.task_pages import task_page
 from airflow_mlops.operators.decide import DecideOperator
 from airflow_mlops.operators.drift import DriftOperator
 from airflow_mlops.operators.ingest import IngestOperator

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from airflow_mlops.dag_factory.pages import score_page, task_page
+from airflow_mlops.dag_factory.pages import score_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, reason_param, task_settings
+from airflow_mlops.dag_factory.task_pages import task_page
 from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.operators.score import ScoreOperator
 from airflow_mlops.operators.validate import ValidateOperator

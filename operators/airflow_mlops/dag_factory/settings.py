@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
-from airflow_mlops.dag_factory.pages import task_page, task_title
+from airflow_mlops.dag_factory.task_pages import task_page, task_title
 from airflow_mlops.spec import ModelSpec, load_spec
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -202,12 +203,28 @@ class Player:
             if loss is None:
                 continue
             start = float(board.starts[window])
+            if past.starts and start < past.starts[-1]:
+                self._insert(window, start, loss)
+                continue
             self._windows.append(window)
             past.starts.append(start)
             past.served.append(loss)
             if self._fresh_after and start >= self._fresh_after[0] - 1e-9:
                 self._fresh_after.pop(0)
                 past.fresh.append(loss)
+
+    def _insert(self, window: int, start: float, loss: float) -> None:
+        """Take in a window whose labels came after those of a later one: in its place, as a ledger orders them."""
+        past, place = self._past, bisect(self._past.starts, start)
+        for known, value in ((self._windows, window), (past.starts, start), (past.served, loss)):
+            known.insert(place, value)  # type: ignore[arg-type]  # each list gets its own kind
+        waiting = list(self._play.came)
+        past.fresh.clear()
+        for begun, lost in zip(past.starts, past.served, strict=True):
+            if waiting and begun >= waiting[0] - 1e-9:
+                waiting.pop(0)
+                past.fresh.append(lost)
+        self._fresh_after = waiting
 
     def _served_loss(self, window: int) -> float | None:
         """Return what was served lost in a look's window; None where the first champion did not serve all of it."""

@@ -10,8 +10,9 @@ import pytest
 from airflow_mlops.errors import ArtifactMissing
 from airflow_mlops.lifecycle.scorecards import Models, Scorecards
 from airflow_mlops.loop.history import History
-from airflow_mlops.loop.scorecard import measure_shift
+from airflow_mlops.loop.scorecard import Card, measure_shift
 from airflow_mlops.spec.policy_sections import Correction
+from airflow_mlops.stages.evaluate.light import Shares, judge_change
 from tests.lifecycle.looks import OWN_LABELS, Place, day, small_spec
 
 
@@ -88,6 +89,39 @@ def test_a_correction_makes_the_mean_probability_that_of_the_labels(place):
     said = 1 / (1 + np.exp(-(read.outputs["one"] + shift.value)))
     assert said.mean() == pytest.approx(read.target.mean(), abs=1e-3)
     assert shift.moved == abs(shift.value)
+
+
+def test_a_scorecard_names_no_row_by_a_sensitive_column(place):
+    spec = small_spec(place.spec, data={"sensitive": ["flight"]})
+
+    quality = place.look(day(5), spec=spec).signals.quality
+
+    frame = place.store.read_frame(f"{quality.scorecard['uri']}/data.parquet", digest=quality.scorecard["digest"])
+    flights = tuple(place.frame["flight"].unique())
+    assert not frame["id"].str.contains(flights[0]).any()
+    assert frame["id"].str.startswith('["EWR"').any()
+
+
+def test_labels_of_no_class_are_refused_in_a_sentence(place):
+    place.frame["late"] = "yes"
+
+    found = place.look(day(5))
+
+    assert found.signals.quality is None
+    [problem] = found.signals.problems
+    assert "labels, such as 'yes', are no class of what served, which knows [0, 1]; mend 'late'" in problem
+    assert found.decision.correction is None
+
+
+def test_a_class_that_no_version_knows_corrects_nothing():
+    read = Card("multiclass", ("a", "b"), np.zeros(4), np.array([0, 1, 1, np.nan]), {"one": np.zeros((4, 2))})
+
+    shift = measure_shift([read], {"one": 1.0}, Correction(rows=1), serving=None)
+
+    assert shift.rows == 3
+    assert np.isfinite(shift.value).all()
+    one = Shares({"one": 1.0})
+    assert judge_change([read], one, one, metric="log_loss", memory=0.8, margin=0.01).n == 3
 
 
 def test_a_version_trained_later_is_asked_about_windows_it_has_not_seen(place):

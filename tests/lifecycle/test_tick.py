@@ -71,6 +71,9 @@ def test_a_failed_data_check_holds_whatever_a_policy_wishes(place, kind):
     assert found.decision.weights == {}
     assert found.signals.measured["data_quality"].verdict == "drifted"
     assert found.signals.quality is None
+    # That these rows were stopped is no reason where they are not.
+    assert "With rows that pass the data check it would be 'nothing'" in found.decision.counterfactual
+    assert "data_quality is drifted" not in found.decision.counterfactual
 
 
 def test_in_quiet_hours_no_training_is_asked_for(place):

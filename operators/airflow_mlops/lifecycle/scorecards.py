@@ -219,7 +219,7 @@ class Scorecards:
 
         data = self.spec.data
         table: dict[str, Any] = {
-            "id": row_ids(rows, data.key, data.time),
+            "id": row_ids(rows, [name for name in data.key if name not in data.sensitive], data.time),
             "time": times.dt.tz_convert("UTC").array,
             "target": target,
         }

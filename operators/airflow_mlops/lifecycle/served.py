@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.errors import SignalsUnusable
 from airflow_mlops.lifecycle.scorecards import Judged
 from airflow_mlops.loop.labels import Labelled, join_labels, known_labels, row_ids
 from airflow_mlops.loop.signals import measure_quality
@@ -88,8 +89,9 @@ class Served:
             return Judged(quality, raw, times, np.empty(0), np.empty(0))
         target = usable_target(found.frame[self.spec.data.target], task=self.spec.task)
         versions = found.frame["version"].astype(str).unique()
-        classes = {version: getattr(self._model(version), "classes_", ()) for version in versions}
-        metric, each = losses(found.frame, target, {v: list(c) for v, c in classes.items()}, self.spec)
+        classes = {version: np.asarray(getattr(self._model(version), "classes_", ())).tolist() for version in versions}
+        self._check_classes(target.tolist(), {label for known in classes.values() for label in known})
+        metric, each = losses(found.frame, target, classes, self.spec)
         quality = measure_quality(found, each, metric=metric, days=days_of(times))
         return Judged(quality, raw, times, target, each)
 
@@ -139,6 +141,16 @@ class Served:
         frame = pd.concat(answered) if answered else pd.DataFrame({"version": []})
         frame = judged[[data.time, data.target]].join(frame)
         return Labelled(frame.reset_index(drop=True), start, end, rows=len(served)), judged.reset_index(drop=True)
+
+    def _check_classes(self, happened: list[Any], known: set[Any]) -> None:
+        """Refuse labels of no class: beside two there is no third, and of several a new one comes beside others."""
+        unknown = [label for label in happened if label not in known]
+        if not known or not unknown or (self.spec.task != "binary" and len(unknown) < len(happened)):
+            return
+        raise SignalsUnusable(
+            f"{len(unknown)} of {len(happened)} labels, such as {unknown[0]!r}, are no class of what served, which "
+            f"knows {sorted(known, key=str)}; mend {self.spec.data.target!r} at its source."
+        )
 
     def _model(self, version: str) -> Any:
         return self.models.load(self._by_version()[version])

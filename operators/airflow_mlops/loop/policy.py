@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_mlops.loop.signal import Signal
 from airflow_mlops.loop.standing import Standing, standing
 from airflow_mlops.spec.durations import format_duration
 
@@ -123,9 +124,11 @@ def decide(
     if past is not None and signals.problems:
         action = "warn" if wish.action == "nothing" else wish.action
         wish = replace(wish, action=action, reasons=(*wish.reasons, *signals.problems))
-    if signals.data_check in ("failed", "missing"):
-        return _held_by_data_check(signals, wish)
-    return wish
+    if signals.data_check not in ("failed", "missing"):
+        return wish
+    # That the data check stopped the rows is no reason for anything where they pass it.
+    passed = past and replace(past, measured={**past.measured, "data_quality": Signal("data_quality", 0.0)})
+    return _held_by_data_check(signals, wish, explain(choose(passed, policy), passed, policy) if passed else wish)
 
 
 def _of_standing(
@@ -139,7 +142,7 @@ def _of_standing(
     stands = standing(history.seen_by(signals), signals, policy, **limits)
     wish = _wish(stands, signals, policy, window)
     if signals.data_check in ("failed", "missing"):
-        decision = _held_by_data_check(signals, wish)
+        decision = _held_by_data_check(signals, wish, wish)
     elif wish.action == "retrain" and stands.is_cooling_down:
         decision = _held_by_cooldown(stands, wish)
     else:
@@ -239,13 +242,14 @@ def _otherwise(stands: Standing) -> str:
     return f"Until {_day(stands.old_at)} nothing asked; a training that ends, even in a refusal, starts the time anew."
 
 
-def _held_by_data_check(signals: Signals, wish: Decision) -> Decision:
+def _held_by_data_check(signals: Signals, wish: Decision, sound: Decision) -> Decision:
+    """Hold a wish back; ``sound`` is what would be decided on rows that pass."""
     if signals.data_check == "missing":
         reason = "no data check was made: ingest or validate ended without a verdict, and unseen rows decide nothing"
     else:
         why = "; ".join(signals.data_check_reasons) or "see the report of validate"
         reason = f"the data check stopped these rows, and a model must not learn from them: {why}"
-    otherwise = f"With rows that pass the data check it would be {wish.action!r}: {wish.reasons[0]}."
+    otherwise = f"With rows that pass the data check it would be {sound.action!r}: {sound.reasons[0]}."
     # What was read stays on record; what would have been done does not, so that nobody does it.
     return replace(
         wish,

@@ -56,7 +56,8 @@ class Card:
         parts = [weight * self.outputs[name] for name, weight in weights.items()]
         # In this order, so that a sum is the same number as in a backtest.
         output = sum(parts[1:], parts[0])
-        new = np.isfinite(output if output.ndim == 1 else output.sum(axis=1))
+        # A class that no version knows says nothing of how these are to be weighed or corrected.
+        new = np.isfinite(output if output.ndim == 1 else output.sum(axis=1)) & np.isfinite(self.target)
         return output[new], self.target[new]
 
 

@@ -29,11 +29,14 @@ class Shares:
     classes: Sequence[Any] = ()
 
     def answers(self, card: Card) -> np.ndarray | None:
-        """Return the corrected outputs of a window's rows; None where a member was not asked or trained on some."""
+        """Return the corrected outputs of a window's rows; None where a member was not asked or trained on some.
+
+        Rows of a class that no version knows are left out.
+        """
         import numpy as np
 
         output, target = card.said(dict(sorted(self.weights.items())))
-        if not len(target) or len(target) < len(card.target):
+        if not len(target) or len(target) < np.isfinite(card.target).sum():
             return None
         if not isinstance(self.correction, list | tuple):
             return output + self.correction
@@ -68,10 +71,11 @@ def judge_change(
         new, old = challenger.answers(card), champion.answers(card)
         if new is None or old is None:
             continue
-        mine.append(losses_of(card.task, card.target, new, metric))
-        others.append(losses_of(card.task, card.target, old, metric))
+        target = card.target[np.isfinite(card.target)]
+        mine.append(losses_of(card.task, target, new, metric))
+        others.append(losses_of(card.task, target, old, metric))
         moved.append(np.abs(new - old))
-        targets.append(card.target)
+        targets.append(target)
     change = float(np.concatenate(moved).mean()) if moved else 0.0
     if moved and cards[-1].task == "regression":
         target = np.concatenate(targets)

@@ -43,6 +43,23 @@ def settled(shift: Shift | None, *, bound: float, serving: Any) -> Any:
     return serving if shift.moved > bound else shift.value
 
 
+def first_losses(starts: Sequence[Any], losses: Sequence[float], since: Sequence[Any]) -> list[float]:
+    """Return the loss of the first whole window after each of some times; a window counts for one of them.
+
+    Parameters
+    ----------
+    starts, losses : sequence
+        Of windows, the oldest first.
+    since : sequence
+        Times, in the unit of ``starts``, the oldest first.
+    """
+    found: list[float] = []
+    for start, loss in zip(starts, losses, strict=True):
+        if len(found) < len(since) and start >= since[len(found)]:
+            found.append(loss)
+    return found
+
+
 @dataclass(slots=True)
 class Past:
     """What is known of a model at a look. Times are in windows, from any moment on; lists have the oldest first.

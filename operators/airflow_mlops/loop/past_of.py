@@ -9,7 +9,7 @@ from airflow_mlops.loop.actions import RETURNS
 from airflow_mlops.loop.choice import alone
 from airflow_mlops.loop.committee import WINDOWS
 from airflow_mlops.loop.history import Training
-from airflow_mlops.loop.past import Past
+from airflow_mlops.loop.past import Past, first_losses
 from airflow_mlops.loop.scorecard import measure_shift
 from airflow_mlops.loop.standing import comparable
 from airflow_mlops.spec.rule_sections import Persist, parts
@@ -175,13 +175,7 @@ def fresh_losses(history: History, windows: Sequence[Window]) -> list[float]:
 
 
 def _fresh(windows: Sequence[Window], since: Sequence[datetime]) -> list[float]:
-    """Return the loss of the first whole window after each of some times; a window counts for one of them."""
-    waiting, found = list(since), []
-    for each in windows:
-        if waiting and each.start >= waiting[0]:
-            waiting.pop(0)
-            found.append(each.loss)
-    return found
+    return first_losses([each.start for each in windows], [each.loss for each in windows], since)
 
 
 def _seconds(history: History, trained: str | None) -> float:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # A model: its training window and its look, as places in the matrix.
 Model = tuple[int, int]
 NO_SHIFT = 0.0
+# Positions are quotients of seconds: those of one moment may differ by so much.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)

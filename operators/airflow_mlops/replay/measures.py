@@ -13,9 +13,11 @@ from airflow_mlops.artifacts import digest_json
 from airflow_mlops.loop import verdicts
 from airflow_mlops.loop.choice import WARN
 from airflow_mlops.loop.labels import require_columns
+from airflow_mlops.loop.past import first_losses
 from airflow_mlops.loop.standing import CHANGES, FRESH_LOSSES
 from airflow_mlops.loop.verdicts.readings import FRESHNESS, usual_age
 from airflow_mlops.replay.answers import Said, quality_of, said_of
+from airflow_mlops.replay.board import ROUNDING
 from airflow_mlops.replay.kept_effects import KeptEffects
 from airflow_mlops.spec.rule_sections import Compare, parts
 
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from airflow_mlops.loop.signal import Signal
     from airflow_mlops.loop.signals import Quality
     from airflow_mlops.replay.board import Board, Serving
-    from airflow_mlops.replay.play import Measure, Play
+    from airflow_mlops.replay.play import Play
+    from airflow_mlops.replay.play.player import Measure
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.loop_sections import Policy
 
@@ -288,11 +291,8 @@ class _Judge:
 
     def _level(self, look: int, play: Play, past: Past) -> verdicts.Level:
         """Measure what a fresh model loses on the windows that ended before the judged one began."""
-        until = float(self.measures.board.starts[look]) - 1 + 1e-9
-        before = [pair for pair in zip(past.starts, past.served, strict=True) if pair[0] <= until]
-        waiting, fresh = list(play.came), []
-        for start, loss in before:
-            if waiting and start >= waiting[0] - 1e-9:
-                waiting.pop(0)
-                fresh.append(loss)
-        return verdicts.Level.of(fresh[-FRESH_LOSSES:], [loss for _, loss in before][-CHANGES - 1 :])
+        until = float(self.measures.board.starts[look]) - 1 + ROUNDING
+        count = sum(start <= until for start in past.starts)
+        served = past.served[:count]
+        fresh = first_losses(past.starts[:count], served, [at - ROUNDING for at in play.came])
+        return verdicts.Level.of(fresh[-FRESH_LOSSES:], served[-CHANGES - 1 :])

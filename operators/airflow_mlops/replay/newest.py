@@ -10,7 +10,8 @@ from airflow_mlops.loop.history import History, Promotion, Training, Window
 from airflow_mlops.loop.policy import decide
 from airflow_mlops.loop.signals import Signals, VersionLoss
 from airflow_mlops.replay.board import Serving
-from airflow_mlops.replay.play import Play, Trained, first_champion
+from airflow_mlops.replay.play import Play, Trained
+from airflow_mlops.replay.play.labelled import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,16 +72,15 @@ class NewestPlayer:
                 f"the spec trains on the window {window!r}, and the matrix has {', '.join(matrix.windows)}; build it "
                 "with that window too."
             )
-        model = first_champion(self.board, "all")
-        self._play = Play(np.full(len(matrix.cells), np.nan), model[1] + 1)
+        self._play = Play.begin(self.board)
         # Which version answered each cell; none has the number 0.
         self._versions = np.zeros(len(matrix.cells), dtype="int64")
-        self._served_from = matrix.looks[model[1]].serves
         self._promotions: list[Promotion] = []
         self._trainings: list[Training] = []
         self._windows: list[Window] = []
-        self._waiting: list[int] = []
-        self._promote(model[1], model)
+        self._waiting = Waiting(self.board)
+        ((champion, _),) = self._play.serving.weights
+        self._promote(champion[1], champion)
 
     # One look
 
@@ -105,18 +105,12 @@ class NewestPlayer:
 
     def _answer(self, until: int) -> None:
         """Let what serves answer up to a cell."""
-        for cell in range(self._served_from, until):
-            self._play.losses[cell] = self.board.loss(self._serving, cell)
-        self._versions[self._served_from : until] = len(self._promotions)
-        self._served_from = max(until, self._served_from)
+        self._versions[self._play.answered : until] = len(self._promotions)
+        self._play.answer(self.board, until)
 
     def _learn(self, look: int) -> None:
         """Measure the windows whose labels are enough by now."""
-        ready = self.board.ready
-        self._waiting.append(look)
-        due = [window for window in self._waiting if ready[window] <= look]
-        self._waiting = [window for window in self._waiting if ready[window] > look]
-        measured = [self._measured(window, look) for window in due]
+        measured = [self._measured(window, look) for window in self._waiting.due(look)]
         self._windows += [window for window in measured if window]
 
     def _measured(self, window: int, look: int) -> Window | None:
@@ -158,10 +152,11 @@ class NewestPlayer:
             self._play.trainings.append(Trained(look, model, served=False, seconds=0.0))
             return
         challenger = Serving(((model, 1.0),))
-        passed = self.gates is None or self.gates.full(challenger, self._serving, model, look)
+        passed = self.gates is None or self.gates.full(challenger, self._play.serving, model, look)
         self._play.trainings.append(Trained(look, model, passed, float(matrix.seconds[model])))
         if passed:
             self._promote(look, model)
+            self._play.servings.append((matrix.looks[look].serves, challenger))
         else:
             now, epoch = matrix.looks[look].now, len(self._promotions)
             self._trainings.append(Training(now, "refused", epoch, self._metrics(look, model)))
@@ -170,8 +165,6 @@ class NewestPlayer:
         moment, epoch, metrics = self.board.matrix.looks[look], len(self._promotions), self._metrics(look, model)
         self._trainings.append(Training(moment.now, "passed", epoch, metrics))
         self._promotions.append(Promotion(str(epoch + 1), epoch + 1, moment.now, metrics))
-        self._serving = Serving(((model, 1.0),))
-        self._play.servings.append((moment.serves, self._serving))
 
     def _metrics(self, look: int, model: Model) -> Mapping[str, float]:
         """Give a model's loss on what it held out, under the name that its evaluation has."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.loop.correction import correction
 from airflow_mlops.loop.past import Shift
+from airflow_mlops.replay.known import Known
+from airflow_mlops.stages.links import losses_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,12 +103,17 @@ class Board:
         return np.array(found)
 
     @cached_property
+    def known(self) -> Known:
+        """Tell which labels a decision may count."""
+        return Known(self.matrix, self.ready)
+
+    @cached_property
     def members(self) -> np.ndarray:
         """Give each model's loss in each look's window, shape (W, K, K): not a number where it has trained on it."""
         import numpy as np
 
         matrix = self.matrix
-        rows = matrix.rows.astype("float64")
+        rows = self.known.in_time.sum(axis=1).astype("float64")
         found = np.full((*matrix.losses.shape[:2], len(matrix.looks)), np.nan)
         for place, look in enumerate(matrix.looks):
             first, last = look.judged
@@ -114,10 +121,27 @@ class Board:
             total = rows[inside].sum()
             if total == 0:
                 continue
-            losses = np.where(rows[inside] > 0, matrix.losses[:, :, inside], 0.0)
+            each = np.stack([self._means(cell) for cell in range(first, last)], axis=-1)
+            losses = np.where(rows[inside] > 0, each, 0.0)
             # A model that has trained on a part of the window is no witness for the rest.
             found[:, :, place] = np.where(matrix.unseen[None, :] <= first, losses @ rows[inside] / total, np.nan)
         return found
+
+    def _means(self, cell: int) -> np.ndarray:
+        """Give each model's mean loss in a cell, over the labels that came in time; shape (W, K)."""
+        matrix, in_time = self.matrix, self.known.in_time[cell]
+        if not self.known.is_partial[cell] or not in_time.any():
+            return matrix.losses[:, :, cell]
+        target, said = matrix.target[cell, in_time], matrix.outputs[:, :, cell][:, :, in_time]
+        return losses_of(matrix.task, target, said, matrix.metric, clip=matrix.clip).mean(axis=-1)
+
+    def counted(self, losses: np.ndarray, servings: Sequence[tuple[int, Serving]], cell: int) -> tuple[float, int]:
+        """Return what was lost in a cell by the labels that came in time, and how many sampled rows these are."""
+        if not self.known.is_partial[cell]:
+            return float(losses[cell]), int(self.matrix.rows[cell])
+        served = next(serving for first, serving in reversed(servings) if first <= cell)
+        each = self.row_losses(served, [cell], self.known.in_time)
+        return (float(each.mean()) if each.size else 0.0), each.size
 
     def loss(self, serving: Serving, cell: int) -> float:
         """Return the mean loss of what serves in a cell; not a number where no row has a label."""
@@ -135,15 +159,25 @@ class Board:
             return float("nan")
         return float(self.row_losses(serving, [cell]).mean())
 
-    def row_losses(self, serving: Serving, cells: Sequence[int]) -> np.ndarray:
-        """Return the loss of each sampled row of some cells."""
-        from airflow_mlops.stages.links import losses_of
-
-        output, target = self.outputs(serving.weights, cells)
+    def row_losses(self, serving: Serving, cells: Sequence[int], known: np.ndarray | None = None) -> np.ndarray:
+        """Return the loss of each sampled row of some cells, or of those ``known``."""
+        output, target = self.outputs(serving.weights, cells, known)
         return losses_of(self.matrix.task, target, output + serving.shift, self.matrix.metric, clip=self.matrix.clip)
 
-    def outputs(self, weights: Sequence[tuple[Model, float]], cells: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the weighted outputs, without a correction, and the targets of the sampled rows of some cells."""
+    def outputs(
+        self, weights: Sequence[tuple[Model, float]], cells: Sequence[int], known: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted outputs, without a correction, and the targets of the sampled rows of some cells.
+
+        Parameters
+        ----------
+        weights : sequence of (Model, float)
+            What answers.
+        cells : sequence of int
+            In the order of the result.
+        known : ndarray of shape (C, S), optional
+            Rows that count; default all.
+        """
         import numpy as np
 
         matrix, said, happened = self.matrix, [], []
@@ -151,9 +185,10 @@ class Board:
             count = int(matrix.rows[cell])
             if count == 0:
                 continue
-            parts = [weight * matrix.outputs[model][cell, :count] for model, weight in weights]
+            asked: Any = slice(count) if known is None or known[cell, :count].all() else known[cell]
+            parts = [weight * matrix.outputs[model][cell, asked] for model, weight in weights]
             said.append(sum(parts[1:], parts[0]))
-            happened.append(matrix.target[cell, :count])
+            happened.append(matrix.target[cell, asked])
         shape = (0, *matrix.outputs.shape[4:])
         return (np.concatenate(said), np.concatenate(happened)) if said else (np.empty(shape), np.empty(0))
 
@@ -191,7 +226,7 @@ class Board:
         unseen = max(int(matrix.unseen[look]) for (_, look), _ in weights)
         cells = [cell for place in windows for cell in range(*matrix.looks[place].judged)]
         cells = [cell for cell in cells if cell >= unseen]
-        output, target = self.outputs(weights, cells)
+        output, target = self.outputs(weights, cells, self.known.in_time)
         if not len(target):
             return None
         value = correction(matrix.task, output, target, rows=settings.rows)

@@ -43,14 +43,14 @@ class Gates:
         matrix = self.board.matrix
         first, last = int(matrix.unseen[model[1]]), matrix.looks[look].judged[1]
         cells = list(range(first, last))
-        rows = int(matrix.rows[first:last].sum())
-        if not rows:
+        known = self.board.known.by(look)
+        if not known[first:last].any():
             return False
         verdict = judge(
-            self.board.row_losses(challenger, cells),
-            baseline=self._baseline(model, cells),
-            champion=self.board.row_losses(champion, cells),
-            blocks=self._blocks(cells),
+            self.board.row_losses(challenger, cells, known),
+            baseline=self._baseline(model, cells, known),
+            champion=self.board.row_losses(champion, cells, known),
+            blocks=self._blocks(cells, known),
             metric=matrix.metric,
             margin=self.settings.margin,
             confidence=self.settings.confidence,
@@ -64,21 +64,21 @@ class Gates:
         """Judge other weights or another correction on the labelled windows that they were weighed on."""
         import numpy as np
 
-        matrix = self.board.matrix
+        matrix, known = self.board.matrix, self.board.known.in_time
         unseen = max(int(matrix.unseen[look]) for side in (challenger, champion) for (_, look), _ in side.weights)
         judged = [range(*matrix.looks[window].judged) for window in windows]
         cells = [list(window) for window in judged if window.start >= unseen]
         if not cells:
             return judge_light([], [], memory=self.memory, change=0.0).verdict == "passed"
         flat = [cell for window in cells for cell in window]
-        mine, target = self.board.outputs(challenger.weights, flat)
-        others, _ = self.board.outputs(champion.weights, flat)
+        mine, target = self.board.outputs(challenger.weights, flat, known)
+        others, _ = self.board.outputs(champion.weights, flat, known)
         change = np.abs((mine + challenger.shift) - (others + champion.shift)).mean()
         if matrix.task == "regression":
             change = change / (np.abs(target - np.median(target)).mean() or 1.0)
         verdict = judge_light(
-            [self.board.row_losses(challenger, window) for window in cells],
-            [self.board.row_losses(champion, window) for window in cells],
+            [self.board.row_losses(challenger, window, known) for window in cells],
+            [self.board.row_losses(champion, window, known) for window in cells],
             memory=self.memory,
             change=float(change),
             metric=matrix.metric,
@@ -86,24 +86,24 @@ class Gates:
         )
         return verdict.verdict == "passed"
 
-    def _baseline(self, model: Model, cells: Sequence[int]) -> np.ndarray:
+    def _baseline(self, model: Model, cells: Sequence[int], known: np.ndarray) -> np.ndarray:
         import numpy as np
 
         from airflow_mlops.stages.links import losses_of
 
         matrix = self.board.matrix
-        target = np.concatenate([matrix.target[cell, : matrix.rows[cell]] for cell in cells])
+        target = np.concatenate([matrix.target[cell, known[cell]] for cell in cells])
         constant = matrix.baseline[model]
         output = np.broadcast_to(constant, (len(target), *np.shape(constant)))
         return losses_of(matrix.task, target, output, matrix.metric, clip=matrix.clip)
 
-    def _blocks(self, cells: Sequence[int]) -> np.ndarray | None:
+    def _blocks(self, cells: Sequence[int], known: np.ndarray) -> np.ndarray | None:
         """Name the block of time of each row; without a length in the settings rows count as independent."""
         import numpy as np
 
         if not self.settings.block:
             return None
         matrix = self.board.matrix
-        times = np.concatenate([matrix.times[cell, : matrix.rows[cell]] for cell in cells]).astype("datetime64[s]")
+        times = np.concatenate([matrix.times[cell, known[cell]] for cell in cells]).astype("datetime64[s]")
         start = np.datetime64(matrix.cells[cells[0]].start.replace(tzinfo=None), "s")
         return (times - start) // np.timedelta64(int(self.settings.block.total_seconds()), "s")

@@ -119,10 +119,11 @@ class NewestPlayer:
         first, last = matrix.looks[window].judged
         sums: dict[int, tuple[float, int]] = {}
         for cell in range(max(first, self._play.servings[0][0]), last):
-            if matrix.rows[cell]:
-                version, rows = int(self._versions[cell]), self._labelled(cell)
+            loss, known = self.board.counted(self._play.losses, self._play.servings, cell)
+            if known:
+                version, rows = int(self._versions[cell]), self._labelled(cell, known)
                 lost, count = sums.get(version, (0.0, 0))
-                sums[version] = (lost + float(self._play.losses[cell]) * rows, count + rows)
+                sums[version] = (lost + loss * rows, count + rows)
         if not sums:
             return None
         labelled = sum(rows for _, rows in sums.values())
@@ -137,10 +138,11 @@ class NewestPlayer:
             is_sound=True,
         )
 
-    def _labelled(self, cell: int) -> int:
-        """Count a cell's labelled rows: those of a full sample stand for all of them."""
+    def _labelled(self, cell: int, known: int) -> int:
+        """Count a cell's labelled rows, of which so many sampled ones are known: a full sample stands for all."""
         sampled = int(self.board.matrix.rows[cell])
-        return sampled if sampled < self.board.matrix.target.shape[1] else self.board.matrix.cells[cell].rows
+        whole = sampled if sampled < self.board.matrix.target.shape[1] else self.board.matrix.cells[cell].rows
+        return whole * known // sampled
 
     # What a decision does
 
@@ -168,14 +170,12 @@ class NewestPlayer:
 
     def _metrics(self, look: int, model: Model) -> Mapping[str, float]:
         """Give a model's loss on what it held out, under the name that its evaluation has."""
-        import numpy as np
-
         matrix = self.board.matrix
-        held = slice(int(matrix.unseen[look]), matrix.looks[look].judged[1])
-        rows = matrix.rows[held]
-        if not rows.sum():
+        held = range(int(matrix.unseen[look]), matrix.looks[look].judged[1])
+        each = self.board.row_losses(Serving(((model, 1.0),)), held, self.board.known.by(look))
+        if not each.size:
             return {}
-        loss = float(np.average(matrix.losses[model][held][rows > 0], weights=rows[rows > 0]))
+        loss = float(each.mean())
         return {
             "log_loss": {"log_loss": loss},
             "brier": {"brier": loss},

@@ -84,12 +84,9 @@ class Labelled:
         first, last = self.board.matrix.looks[window].judged
         if first < self.play.servings[0][0]:
             return None
-        rows, losses = self.board.matrix.rows, self.play.losses
-        if last - first == 1:
-            return float(losses[first]) if rows[first] else None
-        total = int(rows[first:last].sum())
-        return (
-            sum(float(losses[cell]) * int(rows[cell]) for cell in range(first, last) if rows[cell]) / total
-            if total
-            else None
-        )
+        found = [self.board.counted(self.play.losses, self.play.servings, cell) for cell in range(first, last)]
+        found = [(loss, rows) for loss, rows in found if rows]
+        if len(found) == 1:
+            return found[0][0]
+        total = sum(rows for _, rows in found)
+        return sum(loss * rows for loss, rows in found) / total if total else None

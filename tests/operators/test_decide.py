@@ -9,9 +9,11 @@ import pyarrow as pa
 import pytest
 
 from airflow_mlops.ledger import Ledger
-from airflow_mlops.loop.signals import Quality, Signals, VersionLoss
+from airflow_mlops.loop.signal import Signal
+from airflow_mlops.loop.signals import Drift, Quality, Signals, VersionLoss
 from airflow_mlops.refs import ModelRef
 from airflow_mlops.spec import ModelSpec
+from airflow_mlops.stages.decide.text import signal_rows
 from tests.chain import NOW, Chain, ten_days
 
 PROMOTED = datetime.fromisoformat(NOW)
@@ -348,6 +350,17 @@ def test_the_log_has_action_reasons_and_signals_in_one_block(look, capfd):
         "labelled window   2013-01-13 05:00 to 2013-01-18 05:00",
     ):
         assert part in log
+
+
+@pytest.mark.parametrize("verdicts", [{}, {"data_drift": Signal("data_drift", 0.0)}])
+def test_where_a_signal_has_the_verdict_the_test_beside_it_gives_none(verdicts):
+    measured = {"drift": Drift("drifted", 0.62, ("temp",)), "measured": verdicts}
+    signals = Signals(now=TICK, epoch=1, champion_version="1", data_check="passed", **measured)
+
+    told = dict(signal_rows(signals))["drift"]
+
+    assert told.endswith("62% of columns beyond the threshold of their test (temp)")
+    assert told.startswith("drifted") is not bool(verdicts)
 
 
 def test_the_page_needs_nothing_else_and_says_why(look, served):

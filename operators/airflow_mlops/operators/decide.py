@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # What the retrain DAG does something about.
 _ASKING = ("retrain", *CHEAP)
 # Stored with the decision, so that a page drawn by other code is not taken for this one.
-_FORM = 2
+_FORM = 3
 
 
 class DecideOperator(StageOperator):

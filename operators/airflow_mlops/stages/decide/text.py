@@ -59,13 +59,17 @@ def signal_rows(signals: Signals) -> list[tuple[str, str]]:
         *_quality_rows(signals.quality, signals.now),
         *(_reopened_row(quality, signals.now) for quality in signals.reopened),
     ]
+    # Where a signal gives the verdict, that of the test beside it would contradict it.
+    has_verdicts = "data_drift" in signals.measured
     if signals.drift:
         named = f" ({', '.join(signals.drift.columns)})" if signals.drift.columns else ""
-        rows[3] = ("drift", f"{signals.drift.verdict}, {signals.drift.share:.0%} of columns{named}")
+        beyond = f"{signals.drift.share:.0%} of columns beyond the threshold of their test{named}"
+        rows[3] = ("drift", beyond if has_verdicts else f"{signals.drift.verdict}, {beyond}")
     if signals.prediction_drift:
         found = signals.prediction_drift
         score = "-" if found.score is None else f"{found.score:.3g}"
-        rows[4] = ("prediction drift", f"{found.verdict}, {found.method} {score}, threshold {found.threshold}")
+        tested = f"{found.method} {score}, threshold {found.threshold}"
+        rows[4] = ("prediction drift", tested if has_verdicts else f"{found.verdict}, {tested}")
     return rows
 
 

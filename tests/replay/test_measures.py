@@ -16,7 +16,8 @@ from airflow_mlops.replay.answers import quality_of
 from airflow_mlops.replay.board import Board, Serving
 from airflow_mlops.replay.build import build_matrix
 from airflow_mlops.replay.kept_effects import KeptEffects
-from airflow_mlops.replay.measures import NAMES, Measures, measure_for, named_by, newest_of
+from airflow_mlops.replay.measures import Measures, measure_for, newest_of
+from airflow_mlops.replay.named import NAMES, named_by
 from airflow_mlops.replay.plays import Table, play, play_all
 from airflow_mlops.replay.report import Candidate, backtest
 from airflow_mlops.replay.streams import looks_of

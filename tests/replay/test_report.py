@@ -11,7 +11,7 @@ import pytest
 from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.replay.board import Board, Serving
 from airflow_mlops.replay.choose_setting import choose_setting, grid
-from airflow_mlops.replay.measure import best_every, every, gain_kept, mean_loss, never, trained_at
+from airflow_mlops.replay.measure import best_every, every, kept, mean_loss, never, trained_at
 from airflow_mlops.replay.noise import difference
 from airflow_mlops.replay.page import render
 from airflow_mlops.replay.periodic import at_equal_trainings, clocked, periodic_curve
@@ -19,7 +19,7 @@ from airflow_mlops.replay.play import Play, Trained
 from airflow_mlops.replay.plays import Table, play
 from airflow_mlops.replay.plots import draw, smooth
 from airflow_mlops.replay.report import Candidate, backtest
-from airflow_mlops.replay.score import false_alarms, kept, windows_behind, worst_gap
+from airflow_mlops.replay.score import false_alarms, windows_behind, worst_gap
 from airflow_mlops.spec.loop_sections import ExcessLossPolicy, SchedulePolicy
 from airflow_mlops.spec.policy_sections import Budget, CommitteePolicy, RulesPolicy, SinglePolicy
 from airflow_mlops.spec.rule_sections import Compare
@@ -45,8 +45,8 @@ def of_model(board, servings, trainings=()):
 def test_never_keeps_nothing_and_every_look_keeps_all(table):
     board = table.board
 
-    assert gain_kept(board, never(board)) == 0
-    assert gain_kept(board, best_every(board)) == 1
+    assert kept(board, mean_loss(board, never(board))) == 0
+    assert kept(board, mean_loss(board, best_every(board))) == 1
     assert mean_loss(board, best_every(board)) == min(
         mean_loss(board, every(board, window)) for window in ("all", "recent")
     )
@@ -66,8 +66,6 @@ def test_nothing_is_kept_where_nothing_can_be(table):
     still = Board(replace(matrix, losses=np.where(np.isnan(matrix.losses), np.nan, 1.0)))
 
     assert kept(still, 1.0) is None
-    with pytest.raises(HistoryUnusable, match="nothing to keep"):
-        gain_kept(still, never(still))
 
 
 # Scores

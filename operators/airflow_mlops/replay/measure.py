@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.replay.play import first_champion
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from airflow_mlops.replay.board import Board
-    from airflow_mlops.replay.play import Play
 
 
 def mean_loss(board: Board, losses: np.ndarray) -> float:
@@ -94,28 +92,11 @@ def by_look(board: Board, losses: np.ndarray) -> np.ndarray:
     return found
 
 
-def gain_kept(board: Board, play: Play | np.ndarray) -> float:
-    """Return how much of what training at every look gains over never training a play kept.
+def kept(board: Board, loss: float) -> float | None:
+    """Return how much of what training at every look gains over never training a mean loss keeps.
 
-    Parameters
-    ----------
-    board : Board
-        The history; its matrix has the training windows "all" and "recent".
-    play : Play or ndarray of shape (n_cells,)
-        What was served, or its losses.
-
-    Returns
-    -------
-    float
-        0 is never training again, 1 is training at every look with the better of the two windows.
-
-    Raises
-    ------
-    HistoryUnusable
-        Training at every look changes nothing, so nothing can be kept of it.
+    0 is never training again, 1 is training at every look with the better of the two windows; None where these two
+    give the same.
     """
-    losses = play if not hasattr(play, "losses") else play.losses
     nothing, most = mean_loss(board, never(board)), mean_loss(board, best_every(board))
-    if nothing == most:
-        raise HistoryUnusable("training at every look gives the same loss as never training; there is nothing to keep.")
-    return (nothing - mean_loss(board, losses)) / (nothing - most)
+    return None if nothing == most else (nothing - loss) / (nothing - most)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.loop import verdicts
-from airflow_mlops.loop.choice import WARN
 from airflow_mlops.loop.labels import require_columns
 from airflow_mlops.loop.past import first_losses
 from airflow_mlops.loop.standing import CHANGES, FRESH_LOSSES
@@ -19,7 +18,7 @@ from airflow_mlops.loop.verdicts.readings import FRESHNESS, usual_age
 from airflow_mlops.replay.answers import Said, quality_of, said_of
 from airflow_mlops.replay.board import ROUNDING
 from airflow_mlops.replay.kept_effects import KeptEffects
-from airflow_mlops.spec.rule_sections import Compare, parts
+from airflow_mlops.replay.named import named_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 # Most rows of a side on which columns are compared. More would not change a verdict: chance moves a column of two such
 # samples by 0.02, and a move below 0.1 is never called one.
 MOST_ROWS = 20_000
-NAMES = frozenset({"data_drift", "prediction_drift", "quality", "estimated_quality", FRESHNESS})
 
 
 class Measures:
@@ -174,24 +172,6 @@ class Measures:
 def newest_of(serving: Serving) -> int:
     """Return the look at which the newest member was trained: its rows are the reference of what serves."""
     return max(look for (_, look), weight in serving.weights if weight > 0)
-
-
-def named_by(policy: Policy, *, warnings: bool, train_only: bool = False) -> frozenset[str]:
-    """Return the measured signals that the rules of a policy name.
-
-    Parameters
-    ----------
-    policy : Policy
-        One without rules names none.
-    warnings : bool
-        Read the default rule of ``warn`` where the policy has none of its own.
-    train_only : bool, default=False
-        Leave warnings out altogether: they change nothing that is trained or served.
-    """
-    warn = getattr(policy, "warn", None) or (WARN if warnings and hasattr(policy, "warn") else None)
-    rules = [getattr(policy, "train", None), None if train_only else warn]
-    asked = [part for rule in rules if rule is not None for part in parts(rule) if isinstance(part, Compare)]
-    return NAMES & {part.signal for part in asked}
 
 
 def measure_for(policy: Policy, measures: Measures | None, *, train_only: bool = False) -> Measure | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.replay.gates import Gates
-from airflow_mlops.replay.measures import measure_for, named_by
+from airflow_mlops.replay.measures import measure_for
+from airflow_mlops.replay.named import named_by
 from airflow_mlops.replay.newest import NewestPlayer
 from airflow_mlops.replay.play import Play, Player, first_champion
 from airflow_mlops.spec.loop_sections import ExcessLossPolicy, SchedulePolicy

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from airflow_mlops.replay.measure import best_every, by_look, mean_loss, never, stretches
+from airflow_mlops.replay.measure import best_every, by_look, kept, mean_loss, stretches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,12 +84,6 @@ def score(board: Board, play: Play, policy: Policy) -> Score:
         longest_behind=max(behind, default=0),
         actions=dict(Counter(play.actions)),
     )
-
-
-def kept(board: Board, loss: float) -> float | None:
-    """Return the gain that a mean loss keeps; None where training at every look gives what never training gives."""
-    nothing, most = mean_loss(board, never(board)), mean_loss(board, best_every(board))
-    return None if nothing == most else (nothing - loss) / (nothing - most)
 
 
 def worst_gap(board: Board, play: Play) -> float:

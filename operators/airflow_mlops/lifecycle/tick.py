@@ -153,7 +153,7 @@ class Tick:
                 hour=self.hour,
                 **limits,
             )
-        return decide(history, signals, policy, window=self.spec.train.window, past=past, **limits)
+        return decide(history, signals, policy, window=self.spec.train.window, past=past, hour=self.hour, **limits)
 
     def _key(self) -> str:
         """Name this look by its moment, its rows, the verdict on them, and the rules it decides by."""

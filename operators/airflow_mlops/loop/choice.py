@@ -125,7 +125,7 @@ def choose(past: Past, policy: VersionsPolicy) -> Choice:
 
 def _ask_for_training(past: Past, policy: VersionsPolicy, choice: Choice) -> None:
     """Grant a training that is due, or say what holds it; a circuit that flapping opened holds none by itself."""
-    choice.wish, held_by = "retrain", _held(past, policy)
+    choice.wish, held_by = "retrain", held(past, policy)
     if held_by is None:
         choice.action, choice.held_by = "retrain", None
         choice.window = policy.windows[(len(past.trained) - 1) % len(policy.windows)]
@@ -254,7 +254,7 @@ def _moved(wanted: Mapping[Any, float], serving: Mapping[Any, float]) -> float:
     return sum(abs(wanted.get(name, 0.0) - serving.get(name, 0.0)) for name in names) / 2
 
 
-def _held(past: Past, policy: VersionsPolicy) -> Hold | None:
+def held(past: Past, policy: VersionsPolicy) -> Hold | None:
     """Say what keeps a training from being asked for: open circuit before budget before cooldown before quiet hours."""
     if past.refused >= policy.circuit.refusals:
         return "circuit"

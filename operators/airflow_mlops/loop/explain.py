@@ -43,7 +43,7 @@ def explain(choice: Choice, past: Past, policy: VersionsPolicy) -> Decision:
     return Decision(
         action=choice.action,
         reasons=_reasons(choice, past, policy),
-        counterfactual=_otherwise(choice, past, policy),
+        counterfactual=otherwise(choice, past, policy),
         window=choice.window,
         held_by=choice.held_by,
         standing=_standing(choice, past),
@@ -68,7 +68,7 @@ def _standing(choice: Choice, past: Past) -> dict[str, Any]:
 
 def _reasons(choice: Choice, past: Past, policy: VersionsPolicy) -> tuple[str, ...]:
     """Say first what decided, then what else is worth knowing."""
-    said = [_held(choice, past, policy)] if choice.held_by else []
+    said = [hold_reason(choice, past, policy)] if choice.held_by else []
     if choice.wish == "retrain":
         said += causes(_asking(choice, policy))
     if choice.action in _CHEAP:
@@ -90,7 +90,7 @@ def _changed(choice: Choice) -> str:
     return f"{why} by {choice.shift.moved:.3g} to {_value(choice.shift)}, from {choice.shift.rows} rows"
 
 
-def _held(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
+def hold_reason(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
     """Say what keeps the wish from being granted, and the numbers of it."""
     circuit, wish = policy.circuit, f"else it would be {choice.wish!r}"
     if choice.held_by == "circuit" and choice.wish == "retrain" and past.refused >= circuit.refusals:
@@ -135,7 +135,7 @@ def _quiet(policy: VersionsPolicy) -> str:
     return f"{start} to {end} o'clock UTC"
 
 
-def _otherwise(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
+def otherwise(choice: Choice, past: Past, policy: VersionsPolicy) -> str:
     """Say what would have had to be different for a training, or for none."""
     if choice.wish != "retrain":
         return f"Would train {counterfactual(choice.train)}."

@@ -79,7 +79,7 @@ def past_of(
     trained, refused, served_from = _trainings(history)
     serving = history.promotions[-1]
     before, came = _before(history.promotions)
-    lately = [training for training in history.trainings if training.at > first and now - training.at < MONTH]
+    spent_trainings, spent_seconds = spent_lately(history, now, after=first)
     return Past(
         now=(now - first) / window,
         looks=sum(look > first for look in history.looks),
@@ -97,8 +97,8 @@ def past_of(
         measured=signals.measured,
         earlier=[each.signals for each in readings if each.at > first][-MOST_READINGS:] if persists(policy) else (),
         correct=_corrector(policy, windows, read_card, serving.correction),
-        spent_trainings=len(lately),
-        spent_seconds=sum(_seconds(history, training.trained) for training in lately),
+        spent_trainings=spent_trainings,
+        spent_seconds=spent_seconds,
         cools=now - trained[-1] < policy.cooldown,
         hour=hour,
     )
@@ -176,6 +176,12 @@ def fresh_losses(history: History, windows: Sequence[Window]) -> list[float]:
 
 def _fresh(windows: Sequence[Window], since: Sequence[datetime]) -> list[float]:
     return first_losses([each.start for each in windows], [each.loss for each in windows], since)
+
+
+def spent_lately(history: History, now: datetime, *, after: datetime | None = None) -> tuple[int, float]:
+    """Return how many trainings ended in the last 30 days, and their seconds."""
+    lately = [each for each in history.trainings if now - each.at < MONTH and (after is None or each.at > after)]
+    return len(lately), sum(_seconds(history, each.trained) for each in lately)
 
 
 def _seconds(history: History, trained: str | None) -> float:

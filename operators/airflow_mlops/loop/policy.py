@@ -88,6 +88,7 @@ def decide(
     maturity: float = 0.0,
     label_wait: timedelta | None = None,
     past: Past | None = None,
+    hour: int | None = None,
 ) -> Decision:
     """Decide what is done about a model.
 
@@ -112,6 +113,8 @@ def decide(
         ... until they ended so long before the look.
     past : Past, optional
         What a policy that chooses among versions computes with, from `past_of.past_of`; None without a champion.
+    hour : int, optional
+        Of the clock, UTC, for quiet hours without a champion; a past has its own.
     """
     if policy.kind == "schedule" or policy.kind == "excess_loss":
         limits: dict[str, Any] = {"min_labels": min_labels, "maturity": maturity, "label_wait": label_wait}
@@ -119,8 +122,12 @@ def decide(
     # Imported here, for an explanation is made of this module's decisions.
     from airflow_mlops.loop.choice import choose
     from airflow_mlops.loop.explain import explain
+    from airflow_mlops.loop.first_champion import first_champion
 
-    wish = _first_training(window) if past is None else explain(choose(past, policy), past, policy)
+    if past is None:
+        wish = first_champion(history.seen_by(signals), signals, policy, window=window, hour=hour)
+    else:
+        wish = explain(choose(past, policy), past, policy)
     if past is not None and signals.problems:
         action = "warn" if wish.action == "nothing" else wish.action
         wish = replace(wish, action=action, reasons=(*wish.reasons, *signals.problems))
@@ -150,7 +157,8 @@ def _of_standing(
     return replace(decision, standing={**stands.to_dict(), "wish": wish.action})
 
 
-def _first_training(window: str) -> Decision:
+def first_training(window: str) -> Decision:
+    """Give the wish of a policy whose model has no champion."""
     reason = "no version serves this model: there is no champion"
     return Decision("retrain", (reason,), "With a champion, its loss and its age would decide.", window)
 
@@ -164,7 +172,7 @@ def _wish(stands: Standing, signals: Signals, policy: ExcessLossPolicy | Schedul
             "With retrain.policy 'excess_loss' the loss of the served predictions could ask for one.",
         )
     if stands.champion_version is None:
-        return _first_training(window)
+        return first_training(window)
     causes = (*_losing(stands, policy), *_old(stands, policy))
     if causes:
         return Decision("retrain", causes, _otherwise(stands), window)

@@ -51,7 +51,7 @@ def test_classes_are_shifted_to_where_the_ridged_likelihood_is_largest(rows):
 def test_shifts_of_classes_have_mean_zero_and_the_right_order():
     found = correction("multiclass", *classes(), rows=50)
 
-    assert found.sum() == pytest.approx(0, abs=1e-9)
+    assert sum(found) == pytest.approx(0, abs=1e-9)
     assert found[0] > found[1] > found[2]
 
 
@@ -79,7 +79,7 @@ def test_more_labels_move_a_correction_farther(task):
 def test_without_rows_nothing_is_corrected():
     assert correction("binary", np.empty(0), np.empty(0), rows=250) == 0.0
     assert correction("regression", np.empty(0), np.empty(0), rows=250) == 0.0
-    assert correction("multiclass", np.empty((0, 4)), np.empty(0), rows=250).tolist() == [0.0] * 4
+    assert correction("multiclass", np.empty((0, 4)), np.empty(0), rows=250) == (0.0,) * 4
 
 
 def test_probabilities_that_are_right_are_hardly_moved():

@@ -8,16 +8,18 @@ an intercept on the logit. The ridge is the posterior mode under a normal prior 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
 _STEPS = 25
 _CLOSE = 1e-6
 
 
-def correction(task: str, output: np.ndarray, target: np.ndarray, *, rows: float) -> Any:
+def correction(task: str, output: np.ndarray, target: np.ndarray, *, rows: float) -> float | tuple[float, ...]:
     """Measure the shift that fits the newest labels best, drawn towards none.
 
     Parameters
@@ -33,18 +35,41 @@ def correction(task: str, output: np.ndarray, target: np.ndarray, *, rows: float
 
     Returns
     -------
-    float or ndarray of shape (n_classes,)
-        To be added to the outputs; of classes the mean is zero.
+    float or tuple of float
+        To be added to the outputs; of classes one each, and their mean is zero.
     """
+    import numpy as np
+
+    if task == "multiclass":
+        return tuple(_shifts(output, target, rows).tolist()) if len(target) else (0.0,) * output.shape[1]
     if len(target) == 0:
-        import numpy as np
-
-        return np.zeros(output.shape[1]) if task == "multiclass" else 0.0
+        return 0.0
     if task == "regression":
-        import numpy as np
-
         return float(np.median(target - output)) * len(target) / (len(target) + rows)
-    return _shift(output, target, rows) if task == "binary" else _shifts(output, target, rows)
+    return float(_shift(output, target, rows))
+
+
+def unit(task: str, target: np.ndarray) -> float:
+    """Return what a move of answers by one is: a logit, or a mean absolute deviation of a regression's target.
+
+    Parameters
+    ----------
+    task : {"binary", "multiclass", "regression"}
+        What the answers are.
+    target : ndarray of shape (n_rows,)
+        What happened.
+    """
+    import numpy as np
+
+    return float(np.abs(target - np.median(target)).mean()) or 1.0 if task == "regression" else 1.0
+
+
+def distance(one: float | Sequence[float], other: float | Sequence[float] | None) -> float:
+    """Return the largest difference of two corrections; None is none, and so is one of other classes."""
+    if isinstance(one, int | float):
+        return abs(one - other) if isinstance(other, int | float) else abs(one)
+    others = other if isinstance(other, list | tuple) and len(other) == len(one) else (0.0,) * len(one)
+    return max(abs(mine - theirs) for mine, theirs in zip(one, others, strict=True))
 
 
 def _shift(output: np.ndarray, target: np.ndarray, rows: float) -> float:

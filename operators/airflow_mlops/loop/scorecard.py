@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.loop.correction import correction
+from airflow_mlops.loop.correction import correction, distance, unit
 from airflow_mlops.loop.past import Shift
 
 if TYPE_CHECKING:
@@ -96,14 +96,4 @@ def measure_shift(
         return None
     task = alike[-1].task
     value = correction(task, np.concatenate([output for output, _ in said]), target, rows=settings.rows)
-    scale = float(np.abs(target - np.median(target)).mean()) or 1.0 if task == "regression" else 1.0
-    plain = tuple(np.asarray(value).tolist()) if task == "multiclass" else float(value)
-    return Shift(plain, distance(plain, serving) / scale, len(target))
-
-
-def distance(one: float | Sequence[float], other: float | Sequence[float] | None) -> float:
-    """Return the largest difference of two corrections; None is none, and so is one of other classes."""
-    if isinstance(one, int | float):
-        return abs(one - other) if isinstance(other, int | float) else abs(one)
-    others = other if isinstance(other, list | tuple) and len(other) == len(one) else (0.0,) * len(one)
-    return max(abs(mine - theirs) for mine, theirs in zip(one, others, strict=True))
+    return Shift(value, distance(value, serving) / unit(task, target), len(target))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.loop.correction import correction
+from airflow_mlops.loop.correction import correction, distance, unit
 from airflow_mlops.loop.past import Shift
 from airflow_mlops.replay.known import Known
 from airflow_mlops.stages.links import losses_of
@@ -181,12 +181,14 @@ class Board:
         import numpy as np
 
         matrix, said, happened = self.matrix, [], []
+        # A view without the ways of a memory map, which every slice and product of it would pay for.
+        outputs = np.asarray(matrix.outputs)
         for cell in cells:
             count = int(matrix.rows[cell])
             if count == 0:
                 continue
             asked: Any = slice(count) if known is None or known[cell, :count].all() else known[cell]
-            parts = [weight * matrix.outputs[model][cell, asked] for model, weight in weights]
+            parts = [weight * outputs[(*model, cell)][asked] for model, weight in weights]
             said.append(sum(parts[1:], parts[0]))
             happened.append(matrix.target[cell, asked])
         shape = (0, *matrix.outputs.shape[4:])
@@ -215,13 +217,11 @@ class Board:
         if found is None:
             return None
         value, scale, rows = found
-        return Shift(value, _distance(value, current) / scale, rows)
+        return Shift(value, distance(value, current) / scale, rows)
 
     def _measure_shift(
         self, weights: Any, windows: tuple[int, ...], settings: Correction
     ) -> tuple[Any, float, int] | None:
-        import numpy as np
-
         matrix = self.matrix
         unseen = max(int(matrix.unseen[look]) for (_, look), _ in weights)
         cells = [cell for place in windows for cell in range(*matrix.looks[place].judged)]
@@ -230,22 +230,11 @@ class Board:
         if not len(target):
             return None
         value = correction(matrix.task, output, target, rows=settings.rows)
-        scale = 1.0
-        if matrix.task == "regression":
-            scale = float(np.abs(target - np.median(target)).mean()) or 1.0
-        plain = tuple(np.asarray(value).tolist()) if matrix.task == "multiclass" else float(value)
-        return plain, scale, len(target)
+        return value, unit(matrix.task, target), len(target)
 
 
 def _is_none(shift: Any) -> bool:
     return not shift if isinstance(shift, float) else not any(shift)
-
-
-def _distance(value: Any, current: Any) -> float:
-    if isinstance(value, tuple):
-        others = current if isinstance(current, tuple) else (0.0,) * len(value)
-        return max(abs(one - other) for one, other in zip(value, others, strict=True))
-    return abs(value - current)
 
 
 def as_weights(weights: Mapping[Model, float]) -> tuple[tuple[Model, float], ...]:

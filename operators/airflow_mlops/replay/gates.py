@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_mlops.loop.correction import unit
 from airflow_mlops.loop.gate import judge
 from airflow_mlops.loop.light_gate import judge_light
 
@@ -73,14 +74,12 @@ class Gates:
         flat = [cell for window in cells for cell in window]
         mine, target = self.board.outputs(challenger.weights, flat, known)
         others, _ = self.board.outputs(champion.weights, flat, known)
-        change = np.abs((mine + challenger.shift) - (others + champion.shift)).mean()
-        if matrix.task == "regression":
-            change = change / (np.abs(target - np.median(target)).mean() or 1.0)
+        change = float(np.abs((mine + challenger.shift) - (others + champion.shift)).mean()) / unit(matrix.task, target)
         verdict = judge_light(
             [self.board.row_losses(challenger, window, known) for window in cells],
             [self.board.row_losses(champion, window, known) for window in cells],
             memory=self.memory,
-            change=float(change),
+            change=change,
             metric=matrix.metric,
             margin=self.settings.margin,
         )

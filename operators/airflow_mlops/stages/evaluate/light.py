@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.loop.correction import unit
 from airflow_mlops.loop.light_gate import LightVerdict, judge_light
 from airflow_mlops.stages.evaluate.page import STYLE, table
 
@@ -76,10 +77,7 @@ def judge_change(
         others.append(losses_of(card.task, target, old, metric))
         moved.append(np.abs(new - old))
         targets.append(target)
-    change = float(np.concatenate(moved).mean()) if moved else 0.0
-    if moved and cards[-1].task == "regression":
-        target = np.concatenate(targets)
-        change /= float(np.abs(target - np.median(target)).mean()) or 1.0
+    change = float(np.concatenate(moved).mean()) / unit(cards[-1].task, np.concatenate(targets)) if moved else 0.0
     return judge_light(mine, others, memory=memory, change=change, metric=metric, margin=margin)
 
 

@@ -74,7 +74,6 @@ class Choice:
     noise: float = 0.0
 
 
-@lru_cache(maxsize=4096)
 def training_rule(policy: VersionsPolicy) -> Rule:
     """Return the policy's rule, or the default one; either waits for the shortest interval.
 
@@ -87,14 +86,20 @@ def training_rule(policy: VersionsPolicy) -> Rule:
     the price.
     """
     threshold = policy.threshold if policy.threshold is not None else policy.price
-    asks = policy.train or AnyOf(
+    return _training_rule(policy.train, threshold, policy.growth, policy.interval, policy.shortest)
+
+
+# Kept by its numbers: to hash a whole policy at each look takes longer than to ask the rule.
+@lru_cache(maxsize=4096)
+def _training_rule(train: Rule | None, threshold: float, growth: float, interval: float, shortest: float) -> Rule:
+    asks = train or AnyOf(
         any=(
             Compare(signal="excess_loss", at_least=threshold),
-            Compare(signal="relative_age", at_least=policy.growth),
-            Compare(signal="age", at_least=policy.interval),
+            Compare(signal="relative_age", at_least=growth),
+            Compare(signal="age", at_least=interval),
         )
     )
-    return All(all=(asks, Compare(signal="age", at_least=policy.shortest))) if policy.shortest else asks
+    return All(all=(asks, Compare(signal="age", at_least=shortest))) if shortest else asks
 
 
 def choose(past: Past, policy: VersionsPolicy) -> Choice:

@@ -9,6 +9,7 @@ fades so that another expert may take over. Here the mean loss, not its sum, is 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,13 +49,22 @@ def scores(losses: np.ndarray, served: np.ndarray, *, memory: float, prior: floa
     count = served.shape[0]
     if count == 0:
         return np.full(losses.shape[0], -trust)
-    fading = memory ** np.arange(count - 1, -1, -1.0)
+    fading = _fading(memory, count)
     scored = losses == losses  # NaN is no equal of itself, and this is quicker than isnan on so few numbers
     weights = scored * fading
-    scale = float(served.mean()) or 1.0
+    scale = float(served.sum()) / count or 1.0
     beyond = np.where(scored, losses - served, 0.0) @ fading / scale
     total = weights.sum(axis=1)
     return (beyond - prior * trust) / (total + prior)
+
+
+@lru_cache(maxsize=256)
+def _fading(memory: float, count: int) -> np.ndarray:
+    import numpy as np
+
+    fading = memory ** np.arange(count - 1, -1, -1.0)
+    fading.flags.writeable = False
+    return fading
 
 
 def committee(found: np.ndarray, *, sharpness: float, members: int) -> np.ndarray:
@@ -98,7 +108,7 @@ def elect(found: Sequence[float] | np.ndarray, serving: int | None, *, margin: f
     """
     import numpy as np
 
-    best = len(found) - 1 - int(np.argmin(np.asarray(found)[::-1]))
+    best = len(found) - 1 - int(np.asarray(found)[::-1].argmin())
     if serving is not None and found[serving] <= found[best] + margin:
         return serving
     return best

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.replay.measure import best_every, by_look, mean_loss
+from airflow_mlops.replay.measure import by_look, every
 from airflow_mlops.replay.noise import difference
 from airflow_mlops.replay.plays import play_all
 from airflow_mlops.spec.loop_sections import ExcessLossPolicy
@@ -66,7 +66,7 @@ def choose_setting(table: Table, policy: Policy, *, jobs: int = 2) -> Choice | N
 
     The history is cut into five stretches. For each but the first, the setting is chosen that cost least before it, and
     is charged with what it cost in it; so no window has a say in the setting that it judges. The cost of a window is
-    its loss, and the policy's price for each training in it.
+    its loss, and the policy's price for each training in it, in fresh losses of the first stretch.
 
     Parameters
     ----------
@@ -94,10 +94,11 @@ def choose_setting(table: Table, policy: Policy, *, jobs: int = 2) -> Choice | N
     if own is None or len(table.board.matrix.looks) < FEWEST_LOOKS:
         return None
     plays = play_all(table, [policy.model_copy(update=setting) for setting in settings], jobs=jobs)
-    costs = np.array([_costs(table.board, play, price_of(policy)) for play in plays])
-    known = np.isfinite(costs).all(axis=0)
-    costs = costs[:, known]
-    parts = np.array_split(np.arange(costs.shape[1]), FOLDS)
+    losses = np.array([by_look(table.board, play.losses) for play in plays])
+    known = np.flatnonzero(np.isfinite(losses).all(axis=0))
+    parts = np.array_split(np.arange(len(known)), FOLDS)
+    price = price_of(policy) * _fresh_loss(table.board, known[parts[0]])
+    costs = np.array([_costs(lost, play, price) for lost, play in zip(losses, plays, strict=True)])[:, known]
     picked = [int(costs[:, : part[0]].sum(axis=1).argmin()) for part in parts[1:]]
     chosen = np.concatenate([costs[place, part] for place, part in zip(picked, parts[1:], strict=True)])
     kept = np.concatenate([costs[own, part] for part in parts[1:]])
@@ -141,13 +142,20 @@ def _changes(policy: Policy, setting: dict[str, Any]) -> bool:
     return any(getattr(policy, name) != value for name, value in setting.items())
 
 
-def _costs(board: Board, play: Play, price: float) -> np.ndarray:
+def _costs(losses: np.ndarray, play: Play, price: float) -> np.ndarray:
     """Return the cost of each look: the loss until the next, and the price of what was trained at it."""
-    costs = by_look(board, play.losses)
-    level = mean_loss(board, best_every(board))
+    costs = losses.copy()
     for trained in play.trainings:
-        costs[trained.look] += price * level
+        costs[trained.look] += price
     return costs
+
+
+def _fresh_loss(board: Board, looks: np.ndarray) -> float:
+    """Return what a fresh model lost after some looks, by the better window; later ones have no say in a price."""
+    import numpy as np
+
+    windows = [window for window in ("all", "recent") if window in board.matrix.windows]
+    return min(float(np.nanmean(by_look(board, every(board, window))[looks])) for window in windows)
 
 
 def _sentence(setting: dict[str, Any], found: Difference, chosen: float, kept: float, *, is_own: bool) -> str:

@@ -212,21 +212,9 @@ class Scorecards:
         outputs: Mapping[str, np.ndarray],
         classes: tuple[Any, ...],
     ) -> dict[str, Any]:
-        import pandas as pd
         import pyarrow as pa
 
-        from airflow_mlops.loop.labels import row_ids
-
-        data = self.spec.data
-        table: dict[str, Any] = {
-            "id": row_ids(rows, [name for name in data.key if name not in data.sensitive], data.time),
-            "time": times.dt.tz_convert("UTC").array,
-            "target": target,
-        }
-        for name, said in outputs.items():
-            for place, column in enumerate(_columns(name, classes, self.spec.task)):
-                table[column] = said[:, place] if said.ndim == 2 else said
-        frame = pd.DataFrame(table)
+        frame = self._frame(rows, times, target, outputs, classes)
         payload = encode_table(pa.Table.from_pandas(frame, preserve_index=False))
         digest = digest_bytes(payload)
         folder = self.store.uri(self.spec.name, "scorecards", digest[:_KEY_LENGTH])
@@ -244,6 +232,29 @@ class Scorecards:
             }
             self.store.complete(folder, facts)
         return {"uri": folder, "digest": digest, "members": list(outputs), "rows": len(frame)}
+
+    def _frame(
+        self,
+        rows: pd.DataFrame,
+        times: pd.Series,
+        target: np.ndarray,
+        outputs: Mapping[str, np.ndarray],
+        classes: tuple[Any, ...],
+    ) -> pd.DataFrame:
+        import pandas as pd
+
+        from airflow_mlops.loop.labels import row_ids
+
+        data = self.spec.data
+        table: dict[str, Any] = {
+            "id": row_ids(rows, [name for name in data.key if name not in data.sensitive], data.time),
+            "time": times.dt.tz_convert("UTC").array,
+            "target": target,
+        }
+        for name, said in outputs.items():
+            for place, column in enumerate(_columns(name, classes, self.spec.task)):
+                table[column] = said[:, place] if said.ndim == 2 else said
+        return pd.DataFrame(table)
 
 
 def coded(target: np.ndarray, classes: Sequence[Any]) -> np.ndarray:

@@ -157,13 +157,7 @@ def _drawn(
     told = label_arrivals(rows, labels, data=spec.data, now=end).dt.tz_localize(None)
     values, classes = _numbers(labelled, spec)
     most, notes = _affordable(sample_rows, models * (len(of_row) - 1), len(classes))
-    chosen = []
-    for number, (first, last) in enumerate(pairwise(of_row)):
-        known = first + np.flatnonzero(~np.isnan(values[first:last]))
-        if len(known) > most:
-            rng = np.random.default_rng([spec.train.seed, number])
-            known = np.sort(rng.choice(known, most, replace=False))
-        chosen.append(known)
+    chosen = _chosen(values, of_row, most, spec.train.seed)
     sizes, picked = np.array([len(each) for each in chosen]), np.concatenate(chosen)
     if picked.size == 0:
         raise HistoryUnusable(f"nothing to replay: no row after the first look's window has a known {labelled.name!r}.")
@@ -177,6 +171,19 @@ def _drawn(
     arrived[cell, place] = told.to_numpy("datetime64[us]")[picked]
     asked = rows[spec.features.columns].iloc[picked].reset_index(drop=True)
     return Sample(asked, cell, place, target, times, arrived, classes, notes)
+
+
+def _chosen(values: np.ndarray, of_row: np.ndarray, most: int, seed: int) -> list[np.ndarray]:
+    """Choose so many rows of each cell at most among those with a value."""
+    import numpy as np
+
+    chosen = []
+    for number, (first, last) in enumerate(pairwise(of_row)):
+        known = first + np.flatnonzero(~np.isnan(values[first:last]))
+        if len(known) > most:
+            known = np.sort(np.random.default_rng([seed, number]).choice(known, most, replace=False))
+        chosen.append(known)
+    return chosen
 
 
 def _affordable(sample_rows: int, answers: int, classes: int) -> tuple[int, tuple[str, ...]]:

@@ -70,7 +70,7 @@ def first_window(stream: Stream, board: Board, path: Path) -> FirstWindow:
 
 
 def _trained(stream: Stream, board: Board) -> FirstWindow:
-    model = first_champion(board, "all")
+    model = first_champion(board)
     ground = _ground(stream, board)
     window = board.matrix.windows[model[0]]
     look = ground.looks[model[1]]

@@ -47,7 +47,7 @@ class Replayed:
 def replay(board: Board, trigger: Trigger) -> Replayed:
     """Let a trigger train, and return the loss of serving each version until the next."""
     matrix = board.matrix
-    champion = first_champion(board, "all")
+    champion = first_champion(board)
     place = matrix.windows.index("all")
     served: dict[int, Model] = {}
     waiting: list[int] = []

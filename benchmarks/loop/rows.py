@@ -56,7 +56,7 @@ class Row:
 
 def looks_of(board: Board) -> int:
     """Count the looks at which a training may be asked for."""
-    return len(board.matrix.looks) - first_champion(board, "all")[1] - 1
+    return len(board.matrix.looks) - first_champion(board)[1] - 1
 
 
 def own_rows(arena: Arena, reference: Reference) -> dict[str, Row]:

@@ -128,6 +128,6 @@ def test_the_first_champion_is_the_first_model_there_is():
     seconds = matrix.seconds.copy()
     seconds[:, :3] = np.nan
 
-    assert first_champion(Board(replace(matrix, seconds=seconds)), "all") == (0, 3)
+    assert first_champion(Board(replace(matrix, seconds=seconds))) == (0, 3)
     with pytest.raises(HistoryUnusable, match="no look of tiny had rows enough"):
-        first_champion(Board(replace(matrix, seconds=np.full_like(seconds, np.nan))), "all")
+        first_champion(Board(replace(matrix, seconds=np.full_like(seconds, np.nan))))

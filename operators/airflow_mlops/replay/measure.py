@@ -26,7 +26,7 @@ def never(board: Board) -> np.ndarray:
     """Return the loss of the first champion in each cell it would have served."""
     import numpy as np
 
-    window, look = first_champion(board, "all")
+    window, look = first_champion(board)
     losses = board.matrix.losses[window, look].astype("float64").copy()
     losses[: board.matrix.looks[look].serves] = np.nan
     return losses
@@ -45,7 +45,7 @@ def trained_at(board: Board, window: str, looks: Iterable[int]) -> np.ndarray:
     import numpy as np
 
     matrix = board.matrix
-    place, model = matrix.windows.index(window), first_champion(board, "all")
+    place, model = matrix.windows.index(window), first_champion(board)
     found = np.full(len(matrix.cells), np.nan)
     found[matrix.looks[model[1]].serves :] = matrix.losses[model][matrix.looks[model[1]].serves :]
     for look in looks:

@@ -76,7 +76,7 @@ def oracle(board: Board) -> Oracle:
     """
     import numpy as np
 
-    matrix, champion = board.matrix, first_champion(board, "all")
+    matrix, champion = board.matrix, first_champion(board)
     windows, looks, first = len(matrix.windows), len(matrix.looks), champion[1]
     models = tuple((window, look) for look in range(looks) for window in range(windows))
     # Rows: trainings so far. Columns: the version that serves.

@@ -27,7 +27,7 @@ def periodic_curve(board: Board) -> list[tuple[float, float]]:
 
     The newest version serves; of the training windows "all" and "recent" the better one at every look.
     """
-    first, looks = first_champion(board, "all")[1], len(board.matrix.looks)
+    first, looks = first_champion(board)[1], len(board.matrix.looks)
     window = _better_window(board)
     points = [(0.0, mean_loss(board, never(board)))]
     for period in range(looks - first - 1, 0, -1):
@@ -60,7 +60,7 @@ def clocked(table: Table, policy: CommitteePolicy | SinglePolicy | RulesPolicy, 
         To be equalled, by interpolation between the two nearest periods.
     """
     board = table.board
-    first, looks = first_champion(board, "all")[1], len(board.matrix.looks)
+    first, looks = first_champion(board)[1], len(board.matrix.looks)
     count, idle = looks - first - 1, policy.model_copy(update={"train": _NEVER})
 
     def lost(forced: frozenset[int]) -> float:

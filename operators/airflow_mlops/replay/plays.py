@@ -141,7 +141,7 @@ def scheduled(board: Board, cron: str | None) -> frozenset[int]:
     from croniter import croniter
 
     looks = board.matrix.looks
-    first = first_champion(board, "all")[1]
+    first = first_champion(board)[1]
     place, found = first + 1, set()
     moments = croniter(cron, looks[first].now)
     while place < len(looks):

@@ -67,7 +67,7 @@ class Play:
         """
         import numpy as np
 
-        model = first_champion(board, "all")
+        model = first_champion(board)
         serves = board.matrix.looks[model[1]].serves
         play = cls(np.full(len(board.matrix.cells), np.nan), model[1] + 1, answered=serves)
         play.servings.append((serves, Serving(((model, 1.0),))))
@@ -91,8 +91,8 @@ class Play:
         self.answered = max(until, self.answered)
 
 
-def first_champion(board: Board, window: str) -> Model:
-    """Return the first model there is, of this training window or else of any.
+def first_champion(board: Board) -> Model:
+    """Return the first model there is, of the training window "all" or else of any.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def first_champion(board: Board, window: str) -> Model:
     matrix = board.matrix
     for look in np.flatnonzero(matrix.trained.any(axis=0)).tolist():
         there = np.flatnonzero(matrix.trained[:, look]).tolist()
-        asked = matrix.windows.index(window) if window in matrix.windows else there[0]
+        asked = matrix.windows.index("all") if "all" in matrix.windows else there[0]
         return (asked if asked in there else there[0], look)
     raise HistoryUnusable(
         f"no look of {matrix.name} had rows enough for a training ({len(matrix.looks)} looks); begin later, or "

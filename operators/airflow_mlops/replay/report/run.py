@@ -60,7 +60,7 @@ def backtest(
         There is no first champion, fewer than ten looks come after it, or a policy's trainings are impossible.
     """
     board = table.board
-    first = first_champion(board, "all")[1]
+    first = first_champion(board)[1]
     looks = len(board.matrix.looks) - first - 1
     if looks < FEWEST_LOOKS:
         raise HistoryUnusable(

@@ -86,7 +86,7 @@ class Reading:
 class Window:
     """Losses of the served predictions of the rows of [``start``, ``end``), as they were known at ``measured_at``.
 
-    ``is_sound`` tells that the data check let the tick's rows pass; ``maturity`` is the share of labels known by then.
+    ``is_sound`` tells that the data check let the look's rows pass; ``maturity`` is the share of labels known by then.
     ``by_member`` and ``scorecard`` are those of `signals.Quality`.
     """
 
@@ -108,12 +108,12 @@ class Window:
 
     @classmethod
     def of(cls, signals: Signals) -> Window | None:
-        """Take the labelled window out of a tick's signals; None where nothing was labelled."""
+        """Take the labelled window out of a look's signals; None where nothing was labelled."""
         return cls._measured(signals.quality, signals)
 
     @classmethod
     def all_of(cls, signals: Signals) -> list[Window]:
-        """Take all windows that a tick measured: earlier ones that it measured again, and its own."""
+        """Take all windows that a look measured: earlier ones that it measured again, and its own."""
         found = [cls._measured(quality, signals) for quality in (*signals.reopened, signals.quality)]
         return [window for window in found if window]
 
@@ -180,7 +180,7 @@ class History:
     def seen_by(self, signals: Signals) -> History:
         """Give the history as it stood when ``signals`` were measured, their own window included.
 
-        A tick that is run again later decides as it did the first time.
+        A look that is run again later decides as it did the first time.
         """
         windows = [window for window in self.windows if window.measured_at <= signals.now]
         return replace(

@@ -1,6 +1,6 @@
 """Does this model need another training? A pure function of the ledger's history and of what was just measured.
 
-The decision depends on the state of things alone, not on how often it was asked for: while a cause lasts, each tick
+The decision depends on the state of things alone, not on how often it was asked for: while a cause lasts, each look
 decides the same, so that a request that gets lost is made again.
 """
 
@@ -92,7 +92,7 @@ def decide(
 ) -> Decision:
     """Decide what is done about a model.
 
-    What comes first decides: a data check that stopped the tick's rows, no champion, what holds a training (an open
+    What comes first decides: a data check that stopped the look's rows, no champion, what holds a training (an open
     circuit, the budget, the cooldown, quiet hours), the policy.
 
     Parameters
@@ -100,7 +100,7 @@ def decide(
     history : History
         Of the model. What it knows from after the signals is passed over.
     signals : Signals
-        What the tick measured.
+        What the look measured.
     policy : ExcessLossPolicy, SchedulePolicy, CommitteePolicy, SinglePolicy or RulesPolicy
         The spec's ``retrain.policy``. By schedule nothing is ever asked for; everything else is still said.
     window : {"all", "recent", "mix"}

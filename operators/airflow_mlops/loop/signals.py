@@ -87,18 +87,18 @@ class PredictionDrift:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Everything one tick of the monitor measured.
+    """Everything one look of the monitor measured.
 
     Attributes
     ----------
     now : datetime
-        The moment the tick stands at, event time, with a zone.
+        The moment the look is made at, event time, with a zone.
     epoch : int
         How often the champion had moved; 0 before the first.
     champion_version : str or None
         Who serves.
     data_check : {"passed", "warning", "failed", "missing"}
-        Verdict on the tick's rows; ``missing`` where ingest or validate ended without one.
+        Verdict on the look's rows; ``missing`` where ingest or validate ended without one.
     data_check_reasons : tuple of str
         What failed, as sentences.
     drift, prediction_drift

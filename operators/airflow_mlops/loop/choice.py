@@ -116,7 +116,7 @@ def choose(past: Past, policy: VersionsPolicy) -> Choice:
         The spec's ``retrain.policy``.
     """
     level, noise, excess = _standing(past, policy)
-    signals = _signals(past, policy, level, excess)
+    signals = _signals(past, policy, excess)
     looks = [*past.earlier, signals] if past.earlier else [signals]
     train, warn = evaluate(training_rule(policy), looks), evaluate(policy.warn or WARN, looks)
     choice = Choice("nothing", "nothing", train, warn, signals, level=level, noise=noise)
@@ -153,7 +153,7 @@ def _standing(past: Past, policy: VersionsPolicy) -> tuple[float | None, float, 
     return level, noise, lost / level if level > 0 else None
 
 
-def _signals(past: Past, policy: VersionsPolicy, level: float | None, excess: float | None) -> dict[str, Signal]:
+def _signals(past: Past, policy: VersionsPolicy, excess: float | None) -> dict[str, Signal]:
     """Add to what was measured what follows from the past; ages are in windows, as the policy's own intervals are."""
     age = past.now - past.trained[-1]
     found = {

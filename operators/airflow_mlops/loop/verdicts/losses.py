@@ -123,11 +123,10 @@ def quality(
     low, high = _interval(found.loss, error)
     limit = level.limit(false_alarms, error=error or 0.0)
     wanting = _wanting(found, level, limit, min_labels, maturity)
+    facts = (low, high, found.labelled, found.start, found.end, found.maturity, limit)
     if wanting or found.loss is None or limit is None:
-        facts = (low, high, found.labelled, found.start, found.end, found.maturity, limit)
         return Signal(QUALITY, found.loss, "unknown", *facts, detail=wanting)
     said = f"{found.metric} {found.loss:.3g}, a fresh model has {level.loss:.3g}, limit {limit:.3g}"
-    facts = (low, high, found.labelled, found.start, found.end, found.maturity, limit)
     return with_past(Signal(QUALITY, found.loss, "stable", *facts, detail=said), past)
 
 

@@ -72,16 +72,14 @@ def batch_check(
         )
         yield failed("rows are new", None, "critical", text)
     else:
-        yield from _again(table, current, spec, reference, former)
+        yield from _again(table, spec, reference, former)
     if former is not None and reference is not None:
         yield from _silent(current, spec, reference, former)
     yield from repeated(current, spec, reference)
     yield from _rate(current, spec, reference)
 
 
-def _again(
-    table: pa.Table, current: Profile, spec: ModelSpec, reference: Profile | None, former: Former | None
-) -> Iterator[Finding]:
+def _again(table: pa.Table, spec: ModelSpec, reference: Profile | None, former: Former | None) -> Iterator[Finding]:
     """Find newer rows whose features are those of older ones: by times alone an old batch looks like a new one."""
     before = [(f"those of snapshot {former.id}", former.profile)] if former else []
     before += [("those the champion was trained on", reference)] if reference else []

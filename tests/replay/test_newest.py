@@ -98,6 +98,7 @@ def test_a_training_that_is_impossible_brings_no_version(spec):
     impossible = [trained for trained in found.trainings if 5 <= trained.look < 20]
     assert impossible
     assert not any(trained.served or trained.seconds for trained in impossible)
+    assert impossible[0].reason == "the training was impossible: the matrix has no model of that look"
 
 
 def test_a_schedule_trains_at_the_first_look_after_its_moment(spec):

@@ -109,13 +109,13 @@ class Watched:
     gates: Gates
     asked: list[tuple[Any, bool]]
 
-    def full(self, challenger: Any, *others: Any) -> bool:
-        return self._kept(challenger, self.gates.full(challenger, *others))
+    def refusal(self, challenger: Any, *others: Any) -> str | None:
+        reason = self.gates.refusal(challenger, *others)
+        self.asked.append((challenger, reason is None))
+        return reason
 
     def light(self, challenger: Any, *others: Any) -> bool:
-        return self._kept(challenger, self.gates.light(challenger, *others))
-
-    def _kept(self, challenger: Any, passed: bool) -> bool:
+        passed = self.gates.light(challenger, *others)
         self.asked.append((challenger, passed))
         return passed
 

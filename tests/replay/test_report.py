@@ -11,6 +11,7 @@ import pytest
 from airflow_mlops.errors import HistoryUnusable
 from airflow_mlops.replay.board import Board, Serving
 from airflow_mlops.replay.choose_setting import choose_setting, grid
+from airflow_mlops.replay.gates import Gates
 from airflow_mlops.replay.measure import best_every, every, kept, mean_loss, never, trained_at
 from airflow_mlops.replay.noise import difference
 from airflow_mlops.replay.page import render
@@ -214,6 +215,49 @@ def test_a_report_is_json(report):
         assert entry["oracle"]["loss"] <= entry["periodic"]["loss"]
         assert entry["decisions"] == []
         assert np.mean(entry["losses"]) == pytest.approx(entry["loss"])
+
+
+def test_each_refused_training_keeps_the_reason_and_like_reasons_are_one_line(flights_spec):
+    table = Table(Board(tiny(50)), flights_spec)
+
+    found = backtest(table, [Candidate("one", SINGLE)], jobs=1)
+
+    trained = found.to_dict()["policies"][0]["trained"]
+    assert {each["reason"] for each in trained if not each["served"]} == {
+        each["reason"] for each in trained if each["reason"]
+    }
+    reason = "no row that the version has not seen has a label yet"
+    assert trained[0]["reason"] == reason
+    [line] = found.refusals()
+    assert line == f"one: {len(trained)} trainings refused, such as: {reason}"
+    assert line in found.sentences()
+    assert line in render(found, {})
+
+
+def test_the_gate_names_the_rows_it_lacks_or_the_comparison_that_failed(table):
+    settings = table.spec.evaluate.gate.model_copy(update={"block": None, "margin": 0.0})
+    new, old = (0, 10), (0, 5)
+    sides = [Serving(((model, 1.0),)) for model in (new, old)]
+
+    few = Gates(table.board, settings).refusal(*sides, new, 14)
+    worse = Gates(table.board, settings.model_copy(update={"min_rows": 100, "confidence": 0.999})).refusal(
+        *sides, new, 14
+    )
+
+    assert few == "160 held-out rows are fewer than the 200 the gate needs (evaluate.gate.min_rows)"
+    assert "is not shown" in worse
+
+
+def test_reasons_that_differ_in_numbers_only_are_alike(table):
+    reasons = ("3 rows are few", "the training was impossible: one class", "40 rows are few")
+    trainings = [Trained(look, (0, look), False, 0.0, reason) for look, reason in enumerate(reasons)]
+    [entry] = (report := backtest(table, [Candidate("one", SINGLE)], jobs=1)).entries
+    entry = replace(entry, play=replace(entry.play, trainings=trainings))
+
+    assert replace(report, entries=(entry,)).refusals() == [
+        "one: 2 trainings refused, such as: 3 rows are few",
+        "one: 1 training refused: the training was impossible: one class",
+    ]
 
 
 def test_hindsight_with_more_trainings_is_never_worse(report):

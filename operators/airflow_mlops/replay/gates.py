@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from airflow_mlops.loop.gate import GateVerdict
     from airflow_mlops.replay.board import Board, Model, Serving
     from airflow_mlops.spec.sections import GateSpec
 
@@ -39,14 +40,20 @@ class Gates:
     memory: float = 0.8
     seed: int = 0
 
-    def full(self, challenger: Serving, champion: Serving, model: Model, look: int) -> bool:
-        """Judge what a training would bring on the labelled rows that its new version has not seen."""
+    def refusal(self, challenger: Serving, champion: Serving, model: Model, look: int) -> str | None:
+        """Judge what a training would bring on the labelled rows that its new version has not seen.
+
+        Returns
+        -------
+        str or None
+            Why the full gate refuses it; None where it passes.
+        """
         matrix = self.board.matrix
         first, last = int(matrix.unseen[model[1]]), matrix.looks[look].judged[1]
         cells = list(range(first, last))
         known = self.board.known.by(look)
         if not known[first:last].any():
-            return False
+            return "no row that the version has not seen has a label yet"
         verdict = judge(
             self.board.row_losses(challenger, cells, known),
             baseline=self._baseline(model, cells, known),
@@ -59,7 +66,7 @@ class Gates:
             min_rows=self.settings.min_rows,
             seed=self.seed,
         )
-        return verdict.verdict == "passed"
+        return None if verdict.verdict == "passed" else _first_cause(verdict)
 
     def light(self, challenger: Serving, champion: Serving, windows: Sequence[int]) -> bool:
         """Judge other weights or another correction on the labelled windows that they were weighed on."""
@@ -106,3 +113,13 @@ class Gates:
         times = np.concatenate([matrix.times[cell, known[cell]] for cell in cells]).astype("datetime64[s]")
         start = np.datetime64(matrix.cells[cells[0]].start.replace(tzinfo=None), "s")
         return (times - start) // np.timedelta64(int(self.settings.block.total_seconds()), "s")
+
+
+def _first_cause(verdict: GateVerdict) -> str:
+    """Return the sentence of the first comparison that failed, or what refused before any was made."""
+    failed = (
+        reason
+        for reason, comparison in zip(verdict.reasons, verdict.comparisons, strict=False)
+        if not comparison.passed
+    )
+    return next(failed, verdict.reasons[0])

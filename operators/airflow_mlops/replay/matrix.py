@@ -115,6 +115,12 @@ class Matrix:
 
         return np.isfinite(self.seconds)
 
+    def fault_of(self, model: tuple[int, int]) -> str:
+        """Return why the training of a window at a look was impossible."""
+        start = fault_note(self.windows[model[0]], self.looks[model[1]].now, "")
+        faults = (note.removeprefix(start) for note in self.notes if note.startswith(start))
+        return next(faults, "the matrix has no model of that look")
+
     def save(self, folder: Path) -> None:
         """Write arrays and manifest; the manifest last, so that nothing half-written is ever read."""
         import numpy as np
@@ -150,6 +156,11 @@ class Matrix:
         looks = [Look(moment(now), (first, last), serves) for now, (first, last), serves in plain.pop("looks")]
         listed: dict[str, Any] = {name: tuple(plain.pop(name)) for name in ("classes", "windows", "notes")}
         return cls(**plain, **listed, **arrays, cells=tuple(cells), looks=tuple(looks))
+
+
+def fault_note(window: str, now: datetime, fault: str) -> str:
+    """Write the note of a training that was impossible."""
+    return f"no model of window {window!r} at {now:%Y-%m-%d %H:%M}: {fault}"
 
 
 def write_manifest(folder: Path, matrix: Matrix) -> None:

@@ -151,12 +151,12 @@ class NewestPlayer:
         model = (matrix.windows.index(window), look)
         if not matrix.trained[model]:
             # Live such a run fails before it is judged, so that history says nothing of it.
-            self._play.trainings.append(Trained(look, model, served=False, seconds=0.0))
+            self._play.trainings.append(Trained.impossible(look, model, matrix))
             return
         challenger = Serving(((model, 1.0),))
-        passed = self.gates is None or self.gates.full(challenger, self._play.serving, model, look)
-        self._play.trainings.append(Trained(look, model, passed, float(matrix.seconds[model])))
-        if passed:
+        reason = self.gates.refusal(challenger, self._play.serving, model, look) if self.gates else None
+        self._play.trainings.append(Trained(look, model, reason is None, float(matrix.seconds[model]), reason))
+        if reason is None:
             self._promote(look, model)
             self._play.servings.append((matrix.looks[look].serves, challenger))
         else:

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_mlops.replay.report import Entry, Report
 
@@ -52,6 +52,7 @@ def render(report: Report, plots: Mapping[str, bytes]) -> str:
             _comparison(report),
             _table(COLUMNS, [row(report, entry) for entry in report.entries]),
             *(_figure(name, svg) for name, svg in plots.items()),
+            _refusals(report),
             "<h2>Recommended settings</h2><ul>",
             *(f"<li>{escape(sentence)}</li>" for sentence in report.recommendations()),
             "</ul>",
@@ -118,10 +119,18 @@ def _figure(name: str, svg: bytes) -> str:
     return f'<figure><h2>{title}</h2><img alt="{title}" src="data:image/svg+xml;base64,{source}"></figure>'
 
 
+def _refusals(report: Report) -> str:
+    return _listed("Why trainings brought nothing", report.refusals())
+
+
 def _notes(report: Report) -> str:
-    if not report.notes:
+    return _listed("Not as asked for", report.notes)
+
+
+def _listed(title: str, sentences: Sequence[str]) -> str:
+    if not sentences:
         return ""
-    return "<h2>Not as asked for</h2><ul>" + "".join(f"<li>{escape(note)}</li>" for note in report.notes) + "</ul>"
+    return f"<h2>{title}</h2><ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
 
 
 def _method() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.artifacts import digest_bytes, digest_json
 from airflow_mlops.errors import HistoryUnusable
-from airflow_mlops.replay.matrix import MANIFEST, SCHEMA_VERSION, Matrix, write_manifest
+from airflow_mlops.replay.matrix import MANIFEST, SCHEMA_VERSION, Matrix, fault_note, write_manifest
 from airflow_mlops.stages.links import losses_of
 
 if TYPE_CHECKING:
@@ -181,8 +181,7 @@ class Shelf:
 
     def _fault_notes(self) -> Iterable[str]:
         for (window, look), fault in sorted(self.faults.items()):
-            now = self.ground.looks[look].now
-            yield f"no model of window {self.ground.settings.windows[window]!r} at {now:%Y-%m-%d %H:%M}: {fault}"
+            yield fault_note(self.ground.settings.windows[window], self.ground.looks[look].now, fault)
 
 
 def loss_of(spec: ModelSpec) -> str:

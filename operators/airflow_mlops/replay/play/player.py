@@ -164,14 +164,17 @@ class Player:
         past.trained.append(past.now)
         if not board.matrix.trained[model]:
             past.refused += 1
-            self._play.trainings.append(Trained(look, model, served=False, seconds=0.0))
+            self._play.trainings.append(Trained.impossible(look, model, board.matrix))
             return
         self._pool.append(model)
         serving, current = self._with(model), self._play.serving
-        # A new version without weight changes nothing, and so brings nothing better.
-        passed = serving != current and (self.gates is None or self.gates.full(serving, current, model, look))
-        self._play.trainings.append(Trained(look, model, passed, float(board.matrix.seconds[model])))
-        if passed:
+        reason = None
+        if serving == current:
+            reason = "the new version gets no weight, so what serves stays as it is"
+        elif self.gates is not None:
+            reason = self.gates.refusal(serving, current, model, look)
+        self._play.trainings.append(Trained(look, model, reason is None, float(board.matrix.seconds[model]), reason))
+        if reason is None:
             self._serve(look, serving)
         else:
             past.refused += 1

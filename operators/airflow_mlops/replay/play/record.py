@@ -12,16 +12,23 @@ if TYPE_CHECKING:
     import numpy as np
 
     from airflow_mlops.replay.board import Board, Model
+    from airflow_mlops.replay.matrix import Matrix
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A training that a policy asked for at a look, and whether its version came to serve."""
+    """A training that a policy asked for at a look, and whether its version came to serve; if not, the reason."""
 
     look: int
     model: Model
     served: bool
     seconds: float
+    reason: str | None = None
+
+    @classmethod
+    def impossible(cls, look: int, model: Model, matrix: Matrix) -> Self:
+        """Return a training that brought no version."""
+        return cls(look, model, False, 0.0, f"the training was impossible: {matrix.fault_of(model)}")
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from airflow_mlops.loop.choice import Choice as VersionsChoice
 from airflow_mlops.replay.measure import best_every, kept, mean_loss, never
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from airflow_mlops.replay.choose_setting import Choice
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_mlops.replay.score import Score
 
 SCHEMA_VERSION = 1
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,14 @@ class Report:
             return "reported"
         return "worse" if self.comparison.is_worse else "not worse"
 
+    def refusals(self) -> list[str]:
+        """Say of each policy why trainings brought nothing: like reasons together, with the first as their example."""
+        return [
+            f"{entry.candidate.name}: {_refused(len(reasons))}{reasons[0]}"
+            for entry in self.entries
+            for reasons in _alike(trained.reason for trained in entry.play.trainings if trained.reason)
+        ]
+
     def recommendations(self) -> list[str]:
         """Say of each policy which setting is recommended."""
         nothing = "there is no setting to choose: its rules are its own, or the history is shorter than 20 looks."
@@ -112,8 +124,8 @@ class Report:
         ]
 
     def sentences(self) -> list[str]:
-        """Give the recommendations, then what the comparison came to."""
-        return [*self.recommendations(), *(self.comparison.reasons if self.comparison else ())]
+        """Give why trainings brought nothing, the recommendations, then what the comparison came to."""
+        return [*self.refusals(), *self.recommendations(), *(self.comparison.reasons if self.comparison else ())]
 
     def summary(self) -> dict[str, Any]:
         """Give the few numbers of each policy that travel between tasks."""
@@ -177,6 +189,7 @@ class Report:
                     "window": self.table.board.matrix.windows[trained.model[0]],
                     "served": trained.served,
                     "seconds": trained.seconds,
+                    "reason": trained.reason,
                 }
                 for trained in entry.play.trainings
             ],
@@ -186,6 +199,18 @@ class Report:
                 for place, choice in enumerate(entry.play.choices)
             ],
         }
+
+
+def _alike(reasons: Iterable[str]) -> list[list[str]]:
+    """Put reasons together that differ in their numbers only; the most frequent first."""
+    found: dict[str, list[str]] = {}
+    for reason in reasons:
+        found.setdefault(_NUMBER.sub("#", reason), []).append(reason)
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def _refused(count: int) -> str:
+    return "1 training refused: " if count == 1 else f"{count} trainings refused, such as: "
 
 
 def _told(choice: Any) -> dict[str, Any]:

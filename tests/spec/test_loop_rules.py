@@ -156,6 +156,13 @@ def test_loading_lets_pass(write, sections):
             "labels have a source of their own and no delay",
             id="labels without a delay",
         ),
+        pytest.param(
+            {"data": {"label_delay": "10d"}},
+            "evaluate.holdout",
+            "of 14d held out the last 10d have no labels yet (data.label_delay), and what is left is fewer than 5 "
+            "blocks of 1d",
+            id="a holdout without labels",
+        ),
     ],
 )
 def test_lint_warns(write, sections, key, expected):

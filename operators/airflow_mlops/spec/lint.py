@@ -8,9 +8,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.spec import loop_rules, policy_rules
+from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.imports import NotImportable, import_object
 from airflow_mlops.spec.load import examine, shown
 from airflow_mlops.spec.rules import close_match
+from airflow_mlops.spec.sections import FEWEST_BLOCKS
 from airflow_mlops.spec.suite_file import lint_suite
 from airflow_mlops.spec.vocabulary import SHORT_NAMES, estimator_path
 
@@ -157,6 +159,19 @@ def _without_suite(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
         yield "warning", ("validate",), "no suite: only the checks that every model gets; draft one by suggest-suite"
 
 
+def _holdout_with_labels(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
+    """Warn where labels come so late that the holdout has too few blocks of time with any."""
+    block, delay = spec.evaluate.gate.block, spec.data.label_delay
+    if block and delay and spec.evaluate.holdout - delay <= (FEWEST_BLOCKS - 1) * block:
+        yield (
+            "warning",
+            ("evaluate", "holdout"),
+            f"of {format_duration(spec.evaluate.holdout)} held out the last {format_duration(delay)} have no labels "
+            f"yet (data.label_delay), and what is left is fewer than {FEWEST_BLOCKS} blocks of {format_duration(block)} "
+            "(evaluate.gate.block): the gate would refuse every challenger; hold out more, or shorten the block",
+        )
+
+
 def _fixed_moment(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
     if spec.retrain.now:
         moment = spec.retrain.now.isoformat()
@@ -174,6 +189,7 @@ _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (_estimator, {"task", "train", "retrain"}),
     (_metrics, {"evaluate"}),
     (_without_suite, {"validate"}),
+    (_holdout_with_labels, {"data", "ingest", "evaluate"}),
     (_fixed_moment, {"retrain"}),
     (loop_rules.quality_of_what, {"data", "deploy", "monitor"}),
     (loop_rules.rows_between_looks, {"ingest", "monitor"}),

@@ -129,6 +129,39 @@ def test_what_gives_no_thresholds_is_one_sentence_and_nothing_is_written(
     assert not target.exists()
 
 
+def test_what_is_no_rate_is_refused_before_rows_are_read(spec, tmp_path, capsys):
+    path = spec()
+    (tmp_path / "rows.parquet").unlink()
+
+    assert main(["calibrate", path, "--false-alarms", "2"]) == 2
+    assert "a rate of false alarms of 2 is none; take one between 0 and 1" in capsys.readouterr().err
+
+
+def test_a_column_that_makes_all_thresholds_blind_is_named(spec, capsys):
+    seasonal = rows()
+    seasonal["pressure"] += 100.0 * (seasonal["at"] >= START + timedelta(days=60))  # only in the rows of one window
+
+    assert main(["calibrate", spec(seasonal)]) == 0
+
+    said = capsys.readouterr().out
+    assert "Almost nothing would be found in pressure: an effect is 1 at most" in said
+    assert "All thresholds go by what moved farthest, which is pressure:" in said
+    assert "Leave it out of drift.columns" in said
+
+
+def test_thresholds_that_find_something_are_no_reason_for_advice(spec, capsys):
+    assert main(["calibrate", spec()]) == 0
+    assert "Almost nothing" not in capsys.readouterr().out
+
+
+def test_a_time_that_is_none_is_told_its_form(spec, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["calibrate", spec(), "--to", "foo"])
+    assert "argument --to: 'foo' is no time; write one such as 2024-03-31 or 2024-03-31T06:00:00+00:00" in (
+        capsys.readouterr().err
+    )
+
+
 def test_a_file_that_is_there_is_kept_unless_it_is_forced(spec, tmp_path, capsys):
     target = tmp_path / "drift.yaml"
     target.write_text("mine")

@@ -55,17 +55,18 @@ def run(options: Namespace) -> int:
     Permanent
         The file is there already.
     CalibrationUnusable
-        The history is empty, or too short.
+        The rate is none, or the history is empty or too short.
     """
     if options.write and options.write.exists() and not options.force:
         raise Permanent(f"{options.write} is there already; use --force to write over it, or another name.")
     from rich.console import Console
 
-    from airflow_mlops.loop.calibration import calibrate
+    from airflow_mlops.loop.calibration import calibrate, require_rate
     from airflow_mlops.spec import load_spec
 
     spec = load_spec(options.spec)
     wanted = spec.drift.false_alarms if options.false_alarms is None else options.false_alarms
+    require_rate(wanted)
     end = _utc(options.end or spec.retrain.now or datetime.now(UTC))
     with Console(stderr=True).status(f"reading the rows of {spec.name}"):
         rows = _read(spec, options, end)
@@ -154,6 +155,8 @@ def _show(found: Calibration) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(table)
     console.print(_promise(found), markup=False)
+    if found.blind:
+        console.print(_blindness(found), markup=False)
 
 
 def _promise(found: Calibration) -> str:
@@ -166,6 +169,18 @@ def _promise(found: Calibration) -> str:
         return said
     return (
         f"{said} {found.wanted:.1%} was asked for and cannot be had from them; it takes {found.windows_needed} windows."
+    )
+
+
+def _blindness(found: Calibration) -> str:
+    """Say that thresholds find almost nothing, and which columns make them so."""
+    from airflow_mlops.loop.calibration import ALMOST_ALL
+
+    return (
+        f"Almost nothing would be found in {', '.join(found.blind)}: an effect is 1 at most, and these thresholds are "
+        f"{ALMOST_ALL:g} or more. All thresholds go by what moved farthest, which is {', '.join(found.widest)}: a "
+        "column that follows the calendar, such as a season, moves far in every year. Leave it out of drift.columns, "
+        "and calibrate again."
     )
 
 

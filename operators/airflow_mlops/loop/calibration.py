@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Below, even the promise of the largest of all would be an alarm in every eleventh look.
 FEWEST_WINDOWS = 10
+# An effect is 1 at most: where a threshold is so near to it, a column may move almost wholly and is not found.
+ALMOST_ALL = 0.9
 _SCALE = 0.9
 # Windows so near resemble each other, and leave each other out.
 _NEIGHBOURS = 2
@@ -46,6 +48,9 @@ class Calibration:
         Where the rate of just these thresholds lies, 95 %: they are a sample too.
     usual, largest : dict of str to float
         Median and largest effect of each column.
+    widest : tuple of str
+        Columns that the thresholds of all go by: the farthest, for its scale, in the windows that set the factor, and
+        those that reached nearly the largest effect there is.
     """
 
     thresholds: dict[str, float]
@@ -56,6 +61,12 @@ class Calibration:
     high: float
     usual: dict[str, float]
     largest: dict[str, float]
+    widest: tuple[str, ...]
+
+    @property
+    def blind(self) -> list[str]:
+        """Columns in which almost nothing would be found."""
+        return [name for name, threshold in self.thresholds.items() if threshold >= ALMOST_ALL]
 
     @property
     def is_reached(self) -> bool:
@@ -96,8 +107,7 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
     import numpy as np
     from scipy.special import betaincinv
 
-    if not 0 < false_alarms < 1:
-        raise CalibrationUnusable(f"a rate of false alarms of {false_alarms:g} is none; take one between 0 and 1.")
+    require_rate(false_alarms)
     if not effects:
         raise CalibrationUnusable("no column can be compared in every window: columns of text, times or nulls only.")
     table = np.array([list(values) for values in effects.values()], dtype=float)
@@ -110,11 +120,12 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
     # As odds, so that no column's threshold is scaled to one or beyond, where nothing is ever found.
     odds = table / np.maximum(1 - table, 1e-9)
     scales = _scales(odds)
-    largest = np.sort(_largest(np.where(table < SMALLEST_EFFECT, 0.0, odds), odds))
+    largest, who = _largest(np.where(table < SMALLEST_EFFECT, 0.0, odds), odds)
     place = max(1, int(false_alarms * (windows + 1) + 1e-9))
-    factor = float(largest[windows - place])
+    factor = float(np.sort(largest)[windows - place])
     low, high = (float(betaincinv(place, windows + 1 - place, share)) for share in (0.025, 0.975))
     names = list(effects)
+    widest = set(who[largest >= factor].tolist()) | set(np.flatnonzero(table.max(axis=1) >= ALMOST_ALL).tolist())
     return Calibration(
         dict(zip(names, _above(factor * scales / (1 + factor * scales)), strict=True)),
         windows,
@@ -124,7 +135,20 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
         high,
         dict(zip(names, np.median(table, axis=1).tolist(), strict=True)),
         dict(zip(names, table.max(axis=1).tolist(), strict=True)),
+        tuple(names[place] for place in sorted(widest)),
     )
+
+
+def require_rate(false_alarms: float) -> None:
+    """Refuse what is no rate.
+
+    Raises
+    ------
+    CalibrationUnusable
+        It is not between 0 and 1.
+    """
+    if not 0 < false_alarms < 1:
+        raise CalibrationUnusable(f"a rate of false alarms of {false_alarms:g} is none; take one between 0 and 1.")
 
 
 def _scales(odds: np.ndarray) -> np.ndarray:
@@ -133,16 +157,19 @@ def _scales(odds: np.ndarray) -> np.ndarray:
     return np.maximum(np.quantile(odds, _SCALE, axis=1), _LEAST_SCALE)
 
 
-def _largest(counted: np.ndarray, odds: np.ndarray) -> np.ndarray:
-    """Return the largest column of each window, scaled by other windows: the next one has no part in them either."""
+def _largest(counted: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the farthest column of each window moved, and which it is.
+
+    Scaled by other windows: the next one has no part in them either.
+    """
     import numpy as np
 
     windows = odds.shape[1]
-    found = np.empty(windows)
+    scaled = np.empty_like(odds)
     for place in range(windows):
         others = np.abs(np.arange(windows) - place) > _NEIGHBOURS
-        found[place] = (counted[:, place] / _scales(odds[:, others])).max()
-    return found
+        scaled[:, place] = counted[:, place] / _scales(odds[:, others])
+    return scaled.max(axis=0), scaled.argmax(axis=0)
 
 
 def _needed(rate: float) -> int:

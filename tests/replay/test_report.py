@@ -317,11 +317,23 @@ def test_signals_that_a_backtest_does_not_measure_are_named(table):
     assert note.startswith("drifty asks for data_drift, which a backtest does not measure")
 
 
-def test_a_short_history_is_refused(flights_spec):
-    table = Table(Board(tiny(12)), flights_spec, gated=False)
+def test_that_no_setting_is_recommended_names_the_cause(flights_spec):
+    table = Table(Board(tiny(20)), flights_spec, gated=False)
+    own = RulesPolicy(train=Compare(signal="age", at_least=5))
+    candidates = [Candidate("one", SINGLE), Candidate("own", own), Candidate("clock", SchedulePolicy())]
 
-    with pytest.raises(HistoryUnusable, match="tiny has 7 looks after its first champion, and fewer than 10"):
-        backtest(table, [Candidate("one", SINGLE)])
+    assert backtest(table, candidates, jobs=1).recommendations() == [
+        "one: there is no setting to choose: 15 looks are fewer than the 20 that it takes to judge one.",
+        "own: there is no setting to choose: its training rule is its own.",
+        "clock: there is no setting to choose: a schedule has no price, threshold or allowance.",
+    ]
+
+
+def test_a_short_history_is_refused(flights_spec):
+    for days, looks in ((12, "7 looks"), (6, "1 look")):
+        table = Table(Board(tiny(days)), flights_spec, gated=False)
+        with pytest.raises(HistoryUnusable, match=f"tiny has {looks} after its first champion, and fewer than 10"):
+            backtest(table, [Candidate("one", SINGLE)])
 
 
 def test_smoothing_takes_the_four_newest_windows():

@@ -12,7 +12,7 @@ from airflow_mlops.replay.build import build_matrix
 from airflow_mlops.replay.measures import Measures
 from airflow_mlops.replay.plays import Table, windows_of
 from airflow_mlops.replay.report import FEWEST_LOOKS
-from airflow_mlops.replay.streams import looks_of, span_of
+from airflow_mlops.replay.streams import count_looks, looks_of, span_of
 from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def _looks(rows: pd.DataFrame, spec: ModelSpec) -> tuple[datetime, ...]:
     if len(found) < needed:
         length = format_duration(spec.monitor_window)
         raise HistoryUnusable(
-            f"the history of {spec.name} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has {len(found)} looks of "
-            f"{length} (monitor.window) from a first training on, and fewer than {needed} tell no policy from another; "
-            "give a longer history (--from, --to), or a shorter monitor.window."
+            f"the history of {spec.name} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has "
+            f"{count_looks(len(found))} of {length} (monitor.window) from a first training on, and fewer than {needed} tell no policy "
+            "from another; give a longer history (--from, --to), or a shorter monitor.window."
         )
     return found
 

@@ -94,6 +94,11 @@ def cuts_of(looks: Sequence[datetime], spec: ModelSpec, *, end: datetime) -> lis
     return sorted(bounds | {max(end + timedelta(microseconds=1), looks[-1] + timedelta(microseconds=1))})
 
 
+def count_looks(count: int) -> str:
+    """Write a number of looks for a sentence."""
+    return "1 look" if count == 1 else f"{count} looks"
+
+
 def checked_looks(looks: Sequence[datetime]) -> tuple[datetime, ...]:
     """Return looks in UTC.
 

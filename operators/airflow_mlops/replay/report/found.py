@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops import __version__
 from airflow_mlops.loop.choice import Choice as VersionsChoice
+from airflow_mlops.replay.choose_setting import FEWEST_LOOKS, grid
 from airflow_mlops.replay.measure import best_every, kept, mean_loss, never
+from airflow_mlops.replay.streams import count_looks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,10 +120,20 @@ class Report:
 
     def recommendations(self) -> list[str]:
         """Say of each policy which setting is recommended."""
-        nothing = "there is no setting to choose: its rules are its own, or the history is shorter than 20 looks."
         return [
-            f"{entry.candidate.name}: {entry.choice.sentence if entry.choice else nothing}" for entry in self.entries
+            f"{entry.candidate.name}: {entry.choice.sentence if entry.choice else self._without(entry.candidate)}"
+            for entry in self.entries
         ]
+
+    def _without(self, candidate: Candidate) -> str:
+        """Say why no setting is recommended."""
+        if grid(candidate.policy):
+            why = f"{count_looks(self.looks)} are fewer than the {FEWEST_LOOKS} that it takes to judge one."
+        elif candidate.policy.kind == "schedule":
+            why = "a schedule has no price, threshold or allowance."
+        else:
+            why = "its training rule is its own."
+        return f"there is no setting to choose: {why}"
 
     def sentences(self) -> list[str]:
         """Give why trainings brought nothing, the recommendations, then what the comparison came to."""

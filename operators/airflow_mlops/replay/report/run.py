@@ -15,6 +15,7 @@ from airflow_mlops.replay.plays import play
 from airflow_mlops.replay.report.comparison import compared
 from airflow_mlops.replay.report.found import Entry, Report
 from airflow_mlops.replay.score import score
+from airflow_mlops.replay.streams import count_looks
 from airflow_mlops.spec.loop_sections import ExcessLossPolicy, SchedulePolicy
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def backtest(
     looks = len(board.matrix.looks) - first - 1
     if looks < FEWEST_LOOKS:
         raise HistoryUnusable(
-            f"{board.matrix.name} has {looks} looks after its first champion, and fewer than {FEWEST_LOOKS} tell no "
-            "policy from another; give a longer history (--from, --to), or a shorter monitor.window."
+            f"{board.matrix.name} has {count_looks(looks)} after its first champion, and fewer than {FEWEST_LOOKS} "
+            "tell no policy from another; give a longer history (--from, --to), or a shorter monitor.window."
         )
     curve, best = periodic_curve(board), oracle(board)
     entries = tuple(

@@ -112,8 +112,8 @@ def _looks(rows: pd.DataFrame, spec: ModelSpec) -> tuple[datetime, ...]:
         length = format_duration(spec.monitor_window)
         raise HistoryUnusable(
             f"the history of {spec.name} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has "
-            f"{count_looks(len(found))} of {length} (monitor.window) from a first training on, and fewer than {needed} tell no policy "
-            "from another; give a longer history (--from, --to), or a shorter monitor.window."
+            f"{count_looks(len(found))} of {length} (monitor.window) from a first training on, and fewer than {needed} "
+            "tell no policy from another; give a longer history (--from, --to), or a shorter monitor.window."
         )
     return found
 

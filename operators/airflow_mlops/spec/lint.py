@@ -168,7 +168,8 @@ def _holdout_with_labels(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
             ("evaluate", "holdout"),
             f"of {format_duration(spec.evaluate.holdout)} held out the last {format_duration(delay)} have no labels "
             f"yet (data.label_delay), and what is left is fewer than {FEWEST_BLOCKS} blocks of "
-            f"{format_duration(block)} (evaluate.gate.block): the gate would refuse every challenger; hold out more, or shorten the block",
+            f"{format_duration(block)} (evaluate.gate.block): the gate would refuse "
+            "every challenger; hold out more, or shorten the block",
         )
 
 

@@ -291,6 +291,7 @@ def test_a_look_without_two_classes_has_no_model_and_a_note(rows, spec):
     matrix = built(rows.assign(late=rows["late"].mask(start, 0)), spec, windows=("all",))
     assert matrix.trained[0].tolist() == [False, True, True, True, True, True]
     assert "2013-01-05 05:00: a binary target needs exactly two classes" in matrix.notes[0]
+    assert matrix.fault_of((0, 0)).startswith("a binary target needs exactly two classes")
     assert np.isnan(matrix.losses[0, 0]).all()
 
 

@@ -176,11 +176,15 @@ def _blindness(found: Calibration) -> str:
     """Say that thresholds find almost nothing, and which columns make them so."""
     from airflow_mlops.loop.calibration import ALMOST_ALL
 
-    return (
+    said = (
         f"Almost nothing would be found in {', '.join(found.blind)}: an effect is 1 at most, and these thresholds are "
-        f"{ALMOST_ALL:g} or more. All thresholds go by what moved farthest, which is {', '.join(found.widest)}: a "
-        "column that follows the calendar, such as a season, moves far in every year. Leave it out of drift.columns, "
-        "and calibrate again."
+        f"{ALMOST_ALL:g} or more. All thresholds go by the farthest move of {', '.join(found.widest)}, beside its usual ones."
+    )
+    if not found.restless:
+        return said
+    return (
+        f"{said} Leave {', '.join(found.restless)} out of drift.columns: what moves so far where nothing is wrong, as a "
+        "season does, tells nothing."
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FEWEST_WINDOWS = 10
 # An effect is 1 at most: where a threshold is so near to it, a column may move almost wholly and is not found.
 ALMOST_ALL = 0.9
+# Half of the rows at another place, and nothing was wrong.
+_FAR = 0.5
 _SCALE = 0.9
 # Windows so near resemble each other, and leave each other out.
 _NEIGHBOURS = 2
@@ -49,8 +51,7 @@ class Calibration:
     usual, largest : dict of str to float
         Median and largest effect of each column.
     widest : tuple of str
-        Columns that the thresholds of all go by: the farthest, for its scale, in the windows that set the factor, and
-        those that reached nearly the largest effect there is.
+        Columns that the thresholds of all go by: the farthest, for its scale, in the windows that set the factor.
     """
 
     thresholds: dict[str, float]
@@ -67,6 +68,11 @@ class Calibration:
     def blind(self) -> list[str]:
         """Columns in which almost nothing would be found."""
         return [name for name, threshold in self.thresholds.items() if threshold >= ALMOST_ALL]
+
+    @property
+    def restless(self) -> list[str]:
+        """Of these the columns that are so by their own moves, and not by the scale of another."""
+        return [name for name in self.blind if self.largest[name] >= _FAR or name in self.widest]
 
     @property
     def is_reached(self) -> bool:
@@ -125,7 +131,6 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
     factor = float(np.sort(largest)[windows - place])
     low, high = (float(betaincinv(place, windows + 1 - place, share)) for share in (0.025, 0.975))
     names = list(effects)
-    widest = set(who[largest >= factor].tolist()) | set(np.flatnonzero(table.max(axis=1) >= ALMOST_ALL).tolist())
     return Calibration(
         dict(zip(names, _above(factor * scales / (1 + factor * scales)), strict=True)),
         windows,
@@ -135,7 +140,7 @@ def calibrate(effects: Mapping[str, Sequence[float]], *, false_alarms: float) ->
         high,
         dict(zip(names, np.median(table, axis=1).tolist(), strict=True)),
         dict(zip(names, table.max(axis=1).tolist(), strict=True)),
-        tuple(names[place] for place in sorted(widest)),
+        tuple(names[place] for place in sorted(set(who[largest == factor].tolist()))),
     )
 
 

@@ -178,13 +178,14 @@ def _blindness(found: Calibration) -> str:
 
     said = (
         f"Almost nothing would be found in {', '.join(found.blind)}: an effect is 1 at most, and these thresholds are "
-        f"{ALMOST_ALL:g} or more. All thresholds go by the farthest move of {', '.join(found.widest)}, beside its usual ones."
+        f"{ALMOST_ALL:g} or more. All thresholds go by the farthest move of {', '.join(found.widest)}, beside its "
+        "usual ones."
     )
     if not found.restless:
         return said
     return (
-        f"{said} Leave {', '.join(found.restless)} out of drift.columns: what moves so far where nothing is wrong, as a "
-        "season does, tells nothing."
+        f"{said} Leave {', '.join(found.restless)} out of drift.columns: what moves so far where nothing is wrong, as "
+        "a season does, tells nothing."
     )
 
 

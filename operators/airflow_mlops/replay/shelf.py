@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_mlops.replay.ground import Ground
     from airflow_mlops.spec import ModelSpec
 
-_TODO, _DONE, _IMPOSSIBLE = 0, 1, 2
+_OPEN, _DONE, _IMPOSSIBLE = 0, 1, 2
 _FAULTS = "faults.jsonl"
 
 
@@ -72,11 +72,11 @@ class Shelf:
         """Return window and look of the models that are still to be made."""
         import numpy as np
 
-        return [(int(window), int(look)) for window, look in np.argwhere(self.state == _TODO)]
+        return [(int(window), int(look)) for window, look in np.argwhere(self.state == _OPEN)]
 
     def done(self) -> int:
         """Count the models that need no more work."""
-        return int((self.state != _TODO).sum())
+        return int((self.state != _OPEN).sum())
 
     def put(self, outcome: Outcome) -> None:
         """Keep one model; its mark comes last, so that a kill in between makes it again."""

@@ -124,7 +124,7 @@ def pass_rate(holdout: Holdout, *, factor: float, repeats: int, resamples: int) 
             resamples=resamples,
             seed=seed,
         )
-        passed += found.verdict == "passed"
+        passed += found.verdict == "pass"
     return passed / repeats
 
 

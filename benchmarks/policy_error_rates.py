@@ -82,12 +82,12 @@ class Past:
     def promote(self, at: datetime, metrics: dict[str, float]) -> None:
         """Let a training end in a promotion."""
         epoch = len(self.promotions)
-        self.trainings.append(Training(at, "passed", epoch, metrics))
+        self.trainings.append(Training(at, "pass", epoch, metrics))
         self.promotions.append(Promotion(str(epoch + 1), epoch + 1, at, metrics))
 
     def refuse(self, at: datetime, metrics: dict[str, float]) -> None:
         """Let a training end in a refusal."""
-        self.trainings.append(Training(at, "refused", len(self.promotions), metrics))
+        self.trainings.append(Training(at, "fail", len(self.promotions), metrics))
 
     def look(self, now: datetime, start: datetime, end: datetime, loss: float, labels: int = LABELS) -> Decision:
         """Measure a window and decide."""
@@ -217,7 +217,7 @@ class Year:
             min_rows=gate.min_rows,
             seed=self.spec.train.seed,
         )
-        if verdict.verdict == "passed":
+        if verdict.verdict == "pass":
             self.champion = challenger
             self.past.promote(now, metrics)
         else:

@@ -12,9 +12,9 @@ from airflow_mlops.replay.oracle import oracle
 from airflow_mlops.replay.periodic import at_equal_trainings, clocked, periodic_curve
 from airflow_mlops.replay.play import Player, first_champion
 from airflow_mlops.replay.plays import Table
+from airflow_mlops.spec.gate_sections import GateSpec
 from airflow_mlops.spec.loop_sections import ExcessLossPolicy
 from airflow_mlops.spec.policy_sections import Budget, CommitteePolicy, SinglePolicy
-from airflow_mlops.spec.sections import GateSpec
 from benchmarks.loop.newest import replay
 from benchmarks.loop.peers import Detector, Evidently
 

@@ -1,7 +1,8 @@
 """Event types of the ledger, and the fold that gives a model's state.
 
-Kinds, one a stage and one a decision: ``ingest validate features train weigh evaluate register deploy drift signals
-decision shadow_decision request promotion``.
+Kinds of what happened by itself: ``ingest validate features train weigh evaluate register deploy drift signals decision
+shadow_decision request promotion bake slo``. Of what people and care did: ``approval freeze role rollback hand_change
+drill reproduction transfer clock``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ if TYPE_CHECKING:
 
 REGISTER = "register"
 PROMOTION = "promotion"
+FREEZE = "freeze"
+ROLE = "role"
+APPROVAL = "approval"
+# Causes of a promotion that goes back: a freeze of promotions does not hold them.
+BACK = ("rollback", "drill")
 
 # What the first event of a model names as the hash before it.
 GENESIS = "0" * 64
 
-Role = Literal["candidate", "champion", "retired"]
+Role = Literal["candidate", "shadow", "champion", "retired", "frozen"]
+# What a freeze holds: one version, every promotion of the model, or the whole loop, which is then paused.
+Scope = Literal["version", "promotions", "loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +84,37 @@ class Champion:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Somebody, or the loop itself, holds something: who, since when, and why."""
+
+    scope: Scope
+    by: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a model: what it is, when it was registered, and its role now."""
+    """A version of a model: what it is, when it was registered, and its role now.
+
+    A frozen version keeps ``frozen`` until somebody unfreezes it; meanwhile it cannot be promoted. What serves is the
+    champion, frozen or not. ``served`` tells that it is or was champion.
+    """
 
     version: str
     role: Role
     payload: dict[str, Any]
     at: datetime
+    frozen: Freeze | None = None
+    served: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """Where a model stands after a list of events; ``epoch`` 0 means that nothing was ever promoted."""
+    """Where a model stands after a list of events; ``epoch`` 0 means that nothing was ever promoted.
+
+    ``promotions_frozen`` holds every promotion but those that go back, ``paused`` the whole loop; None: nothing does.
+    """
 
     model: str
     epoch: int = 0
@@ -95,6 +122,8 @@ class ModelState:
     versions: dict[str, Version] = field(default_factory=dict)
     last: dict[str, Event] = field(default_factory=dict)
     seq: int = 0
+    promotions_frozen: Freeze | None = None
+    paused: Freeze | None = None
 
 
 def fold(events: Iterable[Event], *, model: str) -> ModelState:
@@ -123,6 +152,10 @@ def advance(state: ModelState, event: Event) -> ModelState:
         return _registered(after, event)
     if event.kind == PROMOTION:
         return _promoted(after, event)
+    if event.kind == FREEZE:
+        return _froze(after, event)
+    if event.kind == ROLE:
+        return _given_role(after, event)
     return after
 
 
@@ -139,12 +172,51 @@ def _promoted(state: ModelState, event: Event) -> ModelState:
         return state
     versions = dict(state.versions)
     if state.champion is not None:
-        versions[state.champion.version] = replace(versions[state.champion.version], role="retired")
+        replaced = versions[state.champion.version]
+        versions[replaced.version] = replace(replaced, role="frozen" if replaced.frozen else "retired")
     # A version may be promoted that this ledger never saw registered, such as an adopted one.
     known = versions.get(version) or Version(version, "candidate", event.payload.get("model") or {}, event.at)
-    versions[version] = replace(known, role="champion")
+    versions[version] = replace(known, role="champion", served=True)
     champion = Champion(version, event.epoch, event.at, event.payload)
     return replace(state, epoch=event.epoch, champion=champion, versions=versions)
+
+
+def _froze(state: ModelState, event: Event) -> ModelState:
+    """Hold or let go what the event names; of a version that this ledger does not know nothing is held."""
+    payload = event.payload
+    held = Freeze(payload["scope"], payload["by"], payload["reason"], event.at) if payload["frozen"] else None
+    if payload["scope"] == "promotions":
+        return replace(state, promotions_frozen=held)
+    if payload["scope"] == "loop":
+        return replace(state, paused=held)
+    known = state.versions.get(str(payload.get("version")))
+    if known is None:
+        return state
+    role = known.role if known.role == "champion" else "frozen" if held else _unfrozen(state, known)
+    return replace(state, versions={**state.versions, known.version: replace(known, frozen=held, role=role)})
+
+
+def _unfrozen(state: ModelState, version: Version) -> Role:
+    if version.role != "frozen":
+        return version.role
+    return "retired" if version.served else "candidate"
+
+
+def _given_role(state: ModelState, event: Event) -> ModelState:
+    """Give a version the role of candidate, shadow or retired; who is champion only a promotion says."""
+    known = state.versions.get(str(event.payload.get("version")))
+    if known is None or known.role in ("champion", "frozen"):
+        return state
+    role = event.payload["role"]
+    versions = dict(state.versions)
+    if role == "shadow":
+        # One shadow at a time: the one before is a candidate again.
+        versions = {
+            name: replace(each, role="retired" if each.served else "candidate") if each.role == "shadow" else each
+            for name, each in versions.items()
+        }
+    versions[known.version] = replace(known, role=role)
+    return replace(state, versions=versions)
 
 
 def version_of(payload: Mapping[str, Any]) -> str | None:

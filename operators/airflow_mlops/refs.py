@@ -8,6 +8,9 @@ from typing import Any, Self
 
 from airflow_mlops.errors import NotAReference
 
+# Verdicts of an evaluation with which a challenger may go on; the second is what earlier releases wrote.
+PASSED = ("pass", "passed")
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -127,8 +130,9 @@ class ModelRef(Ref):
 class EvaluationRef(Ref):
     """The verdict on a challenger, with the epoch it was judged against.
 
-    ``action`` is what asked for it, ``gate`` is "full" after a training and "light" where nothing was trained, and
-    ``trained_id`` names the model that was trained for it, which may be a member of the challenger only.
+    ``verdict`` is "pass", "fail" or "not enough labels". ``action`` is what asked for it, ``gate`` is "full" after a
+    training and "light" where nothing was trained, and ``trained_id`` names the model that was trained for it, which
+    may be a member of the challenger only. ``risks`` are what the spec may want a person to see before it serves.
     """
 
     id: str
@@ -144,6 +148,12 @@ class EvaluationRef(Ref):
     action: str = "retrain"
     gate: str = "full"
     trained_id: str | None = None
+    risks: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the challenger may replace the champion."""
+        return self.verdict in PASSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,34 @@ class DeploymentRef(Ref):
     previous_version: str | None = None
     latency_ms: float | None = None
     memory_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRef(Ref):
+    """Whether a version may serve: by itself, or by whom and why.
+
+    ``answer`` is "automatic", "approved" or "rejected"; ``by`` are the users who answered.
+    """
+
+    answer: str
+    version: str
+    reason: str
+    risks: list[str]
+    by: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRef(Ref):
+    """What serves after a rollback, at which epoch, what it took the place of, and how long each part took."""
+
+    model: str
+    version: str
+    epoch: int
+    replaced: str
+    reason: str
+    by: str
+    frozen: bool
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

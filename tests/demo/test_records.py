@@ -21,7 +21,7 @@ def test_a_refused_challenger_is_how_a_training_ended(told):
     told.look(4, loss=0.9, action="retrain", reason="too much", version="2")
     assert weeks_of(told.events)[-1].outcome is None
 
-    told.ledger.append(MODEL, "evaluate", "e1", {"verdict": "refused"}, at=at)
+    told.ledger.append(MODEL, "evaluate", "e1", {"verdict": "fail"}, at=at)
 
     assert weeks_of(told.events)[-1].outcome == "refused"
 

@@ -97,9 +97,9 @@ def make_model(store):
 def evaluation(store):
     """A verdict in favour, judged against an epoch."""
 
-    def judged(epoch: int = 0, verdict: str = "passed") -> EvaluationRef:
+    def judged(epoch: int = 0, verdict: str = "pass") -> EvaluationRef:
         return EvaluationRef(
-            id=f"e{epoch}", uri=store.uri("e"), verdict=verdict, reasons=["worse by 3 %"] * (verdict == "refused"),
+            id=f"e{epoch}", uri=store.uri("e"), verdict=verdict, reasons=["worse by 3 %"] * (verdict == "fail"),
             metrics={"log_loss": 0.41}, epoch=epoch,
         )  # fmt: skip
 

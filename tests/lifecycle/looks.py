@@ -111,7 +111,7 @@ class Place:
         """Let a version serve from a moment on."""
         epoch = self.ledger.state("flights").epoch
         model = replace(self.trained[name], version=version, **changes).to_dict()
-        evaluation = {"id": f"e{version}", "epoch": epoch, "verdict": "passed", "trained_id": name, "metrics": {}}
+        evaluation = {"id": f"e{version}", "epoch": epoch, "verdict": "pass", "trained_id": name, "metrics": {}}
         self.ledger.append("flights", "evaluate", f"e{version}", evaluation, at=at, run=name)
         payload = {"model": model, "evaluation": evaluation}
         self.ledger.promote("flights", version, expected_epoch=epoch, payload=payload, at=at)

@@ -219,7 +219,7 @@ def test_a_model_that_ends_its_process_is_refused(deployment, registered, ledger
 
 def test_a_refused_version_or_the_evaluation_of_another_model_is_not_deployed(deployment, registered, ledger):
     deploy = deployment(registered())
-    refused = replace(deploy.evaluation, verdict="refused", reasons=["it is worse"])
+    refused = replace(deploy.evaluation, verdict="fail", reasons=["it is worse"])
     foreign = replace(deploy.evaluation, model_id="another")
 
     with pytest.raises(DeploymentMisuse, match="refused by its evaluation: it is worse"):

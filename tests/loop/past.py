@@ -24,7 +24,7 @@ def numbered(*events):
     ]
 
 
-def training(week, *, verdict="passed", epoch=0, metrics=None):
+def training(week, *, verdict="pass", epoch=0, metrics=None):
     return event(0, "evaluate", {"verdict": verdict, "epoch": epoch, "metrics": metrics or {}}, week=week)
 
 

@@ -15,7 +15,7 @@ NOW = datetime(2013, 3, 1, tzinfo=UTC)
 
 
 def decided(policy, *, refused_days_ago=(), hour=None, data_check="passed"):
-    trainings = tuple(Training(NOW - timedelta(days=days), "refused", 0, {}) for days in refused_days_ago)
+    trainings = tuple(Training(NOW - timedelta(days=days), "fail", 0, {}) for days in refused_days_ago)
     return decide(
         History(trainings=trainings),
         Signals(NOW, 0, None, data_check, ("rows are broken",) if data_check == "failed" else ()),

@@ -22,15 +22,15 @@ def test_a_better_challenger_passes():
 
     found = judge(champion * 0.95, baseline=baseline, champion=champion)
 
-    assert found.verdict == "passed"
+    assert found.verdict == "pass"
     assert found.reasons[1].startswith("the challenger is not worse than the champion by more than 1.0%: loss 0.4")
 
 
 def test_an_equal_challenger_passes_within_the_margin():
     champion, baseline = losses()
 
-    assert judge(champion, baseline=baseline, champion=champion).verdict == "passed"
-    assert judge(champion, baseline=baseline, champion=champion, margin=0).verdict == "passed"
+    assert judge(champion, baseline=baseline, champion=champion).verdict == "pass"
+    assert judge(champion, baseline=baseline, champion=champion, margin=0).verdict == "pass"
 
 
 def test_a_challenger_worse_than_the_margin_is_refused():
@@ -38,7 +38,7 @@ def test_a_challenger_worse_than_the_margin_is_refused():
 
     found = judge(champion * 1.05, baseline=baseline, champion=champion)
 
-    assert found.verdict == "refused"
+    assert found.verdict == "fail"
     assert [comparison.passed for comparison in found.comparisons] == [True, False]
     assert "it is not shown that the challenger is no worse than the champion" in found.reasons[1]
 
@@ -48,14 +48,14 @@ def test_a_first_version_is_judged_against_the_baseline_alone():
 
     found = judge(champion, baseline=baseline)
 
-    assert found.verdict == "passed"
+    assert found.verdict == "pass"
     assert [comparison.opponent for comparison in found.comparisons] == ["baseline"]
 
 
 def test_to_equal_the_baseline_is_not_to_beat_it():
     champion, _ = losses()
 
-    assert judge(champion, baseline=champion).verdict == "refused"
+    assert judge(champion, baseline=champion).verdict == "fail"
 
 
 def test_few_rows_refuse_without_a_comparison():
@@ -63,7 +63,7 @@ def test_few_rows_refuse_without_a_comparison():
 
     found = judge(champion, baseline=baseline)
 
-    assert found.verdict == "refused"
+    assert found.verdict == "not enough labels"
     assert found.reasons == ("150 held-out rows are fewer than the 200 the gate needs (evaluate.gate.min_rows)",)
 
 
@@ -101,7 +101,7 @@ def test_fewer_than_five_blocks_refuse_and_the_verdict_says_what_to_do():
 
     found = judge(champion * 0.5, baseline=baseline, blocks=np.arange(2000) // 500)
 
-    assert (found.verdict, found.units) == ("refused", 4)
+    assert (found.verdict, found.units) == ("not enough labels", 4)
     assert found.reasons == (
         "the held-out rows lie in 4 blocks of time, and fewer than 5 say nothing of how much blocks differ; lengthen "
         "evaluate.holdout, or shorten evaluate.gate.block",
@@ -166,4 +166,4 @@ def test_many_rows_are_resampled_in_pieces_and_give_one_answer():
     found = judge(champion, baseline=baseline, resamples=300)
 
     assert found.units == 30_000
-    assert found.verdict == "passed"
+    assert found.verdict == "pass"

@@ -17,13 +17,11 @@ def losses(history):
 
 def test_promotions_trainings_and_windows_are_read():
     history = History.of(
-        numbered(
-            *first_champion(0.48), measured(1, 0.5), training(2, verdict="refused", epoch=1), event(0, "drift", {})
-        )
+        numbered(*first_champion(0.48), measured(1, 0.5), training(2, verdict="fail", epoch=1), event(0, "drift", {}))
     )
     assert [(each.version, each.epoch, each.at) for each in history.promotions] == [("1", 1, START)]
     assert history.promotions[0].metrics == {"log_loss": 0.48}
-    assert [(each.verdict, each.at) for each in history.trainings] == [("passed", START), ("refused", START + 2 * WEEK)]
+    assert [(each.verdict, each.at) for each in history.trainings] == [("pass", START), ("fail", START + 2 * WEEK)]
     assert losses(history) == [0.5]
 
 

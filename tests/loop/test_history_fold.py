@@ -21,7 +21,7 @@ unknown = st.builds(
     st.dictionaries(st.sampled_from(["form", "version", "note"]), st.none() | st.integers(0, 3), max_size=2),
 )
 known = st.builds(measured, weeks, losses) | st.builds(
-    lambda week, verdict: training(week, verdict=verdict), weeks, st.sampled_from(["passed", "refused"])
+    lambda week, verdict: training(week, verdict=verdict), weeks, st.sampled_from(["pass", "fail"])
 )
 
 

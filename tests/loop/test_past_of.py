@@ -28,7 +28,7 @@ def trained(name, week, *, holdout=None, seconds=None):
     return event(0, "train", payload | ({"seconds": seconds} if seconds else {}), week=week)
 
 
-def judged(name, week, verdict="passed", *, gate="full"):
+def judged(name, week, verdict="pass", *, gate="full"):
     payload = {"id": f"{name}@{week}", "verdict": verdict, "gate": gate, "trained_id": name, "epoch": 1}
     return event(0, "evaluate", payload, week=week)
 
@@ -99,7 +99,7 @@ def test_what_serves_is_the_weights_of_the_last_promotion():
 
 
 def test_a_training_that_was_refused_counts_until_its_version_serves():
-    refused = [trained("b", 2), judged("b", 2, "refused"), trained("c", 4), judged("c", 4, "refused")]
+    refused = [trained("b", 2), judged("b", 2, "fail"), trained("c", 4), judged("c", 4, "fail")]
     serves = promoted("ac", 5, 2, members={"a": 0.5, "c": 0.5}, action="re-weigh")
     weeks = [recorded(look(week, 0.1 * week)) for week in range(1, 7)]
 
@@ -127,7 +127,7 @@ def test_a_training_that_is_under_way_has_not_ended():
 def test_what_was_spent_is_that_of_thirty_days_without_the_first_champion():
     events = first()
     for week in (1, 6):
-        events += [trained(f"m{week}", week, seconds=60.0 * week), judged(f"m{week}", week, "refused")]
+        events += [trained(f"m{week}", week, seconds=60.0 * week), judged(f"m{week}", week, "fail")]
     found = past(events, look(7, 0.5), POLICY.model_copy(update={"budget": Budget(trainings=2)}))
     assert (found.spent_trainings, found.spent_seconds) == (1, 360.0)
     assert past(events, look(7, 0.5), POLICY.model_copy(update={"cooldown": timedelta(days=8)})).cools

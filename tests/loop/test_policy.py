@@ -113,7 +113,7 @@ def test_without_a_champion_a_training_is_asked_for():
 
 
 def test_the_cooldown_holds_and_says_what_it_held():
-    past = [*first_champion(), *weeks(*CALM), training(4, verdict="refused", epoch=1), *weeks(2.0, 2.0, start=5)]
+    past = [*first_champion(), *weeks(*CALM), training(4, verdict="fail", epoch=1), *weeks(2.0, 2.0, start=5)]
     held = decided(past, signals(5.9, None))
     assert (held.action, held.held_by) == ("nothing", "cooldown")
     assert held.reasons[0] == (
@@ -130,7 +130,7 @@ def test_a_training_that_never_ended_does_not_cool_down():
 
 
 def test_a_refused_training_starts_the_account_anew():
-    past = [*first_champion(), *weeks(0.7, 0.7, 0.7), training(4, verdict="refused", epoch=1)]
+    past = [*first_champion(), *weeks(0.7, 0.7, 0.7), training(4, verdict="fail", epoch=1)]
     found = decided([*past, *weeks(0.6, start=5)], signals(6, 0.6))
     assert (found.action, found.standing["windows"]) == ("nothing", 2)
     assert found.standing["since"].startswith("2013-03-29")
@@ -164,7 +164,7 @@ def test_a_champion_without_labels_is_not_judged_and_that_is_said():
 
 
 def test_a_challenger_that_passed_and_never_served_does_not_silence_the_loop():
-    passed = event(0, "evaluate", {"verdict": "passed", "epoch": 1, "id": "e9", "model_id": "m9"}, week=7)
+    passed = event(0, "evaluate", {"verdict": "pass", "epoch": 1, "id": "e9", "model_id": "m9"}, week=7)
     losing = [*first_champion(), *weeks(*CALM), *weeks(0.9, 0.9, start=5), passed]
     refused = event(0, "deploy", {"outcome": "refused", "model_id": "m9"}, week=7)
 
@@ -179,7 +179,7 @@ def test_what_could_not_be_measured_is_a_reason_to_look():
 
 
 def test_a_refused_first_challenger_cools_down_too():
-    refused = training(0, verdict="refused")
+    refused = training(0, verdict="fail")
 
     found = decided([refused], signals(1, version=None, epoch=0))
 

@@ -55,7 +55,7 @@ def model(store):
 @pytest.fixture
 def evaluation(store):
     return EvaluationRef(
-        id="e1", uri=store.uri("e1"), verdict="passed", reasons=[], metrics={"log_loss": 0.4}, epoch=0
+        id="e1", uri=store.uri("e1"), verdict="pass", reasons=[], metrics={"log_loss": 0.4}, epoch=0
     ).to_dict()
 
 

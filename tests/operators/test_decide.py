@@ -297,7 +297,7 @@ def test_an_empty_log_is_no_quality(look, ledger):
 def test_a_look_that_is_repeated_after_a_training_finds_what_it_decided(look, ledger, bells):
     was_better(ledger)
     first = look()
-    ledger.append("flights", "evaluate", "e2", {"verdict": "refused", "id": "e2"}, at=TICK, run="asset__1")
+    ledger.append("flights", "evaluate", "e2", {"verdict": "fail", "id": "e2"}, at=TICK, run="asset__1")
 
     again = look("monitor__2")
 
@@ -413,7 +413,7 @@ def test_what_needs_no_training_rings_too(look, ledger, second, bells, policy, a
 def test_a_call_asks_for_a_person_in_the_log_and_rings_nothing(look, ledger, bells, capfd):
     at = TICK - timedelta(days=3)
     for number in range(2):
-        refused = {"verdict": "refused", "id": f"r{number}", "epoch": 1, "metrics": {}}
+        refused = {"verdict": "fail", "id": f"r{number}", "epoch": 1, "metrics": {}}
         ledger.append("flights", "evaluate", f"r{number}", refused, at=at + timedelta(days=number))
     policy = {
         "kind": "rules",

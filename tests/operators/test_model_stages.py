@@ -174,10 +174,10 @@ def test_features_that_are_not_there_are_asked_for(work, shared):
 def test_a_first_version_beats_the_baseline_and_its_report_is_stored(shared):
     task, found = shared.run(EvaluateOperator, model=shared.trained, mlflow_conn_id=None)
 
-    assert (found["verdict"], found["epoch"], found["champion_version"]) == ("passed", 0, None)
+    assert (found["verdict"], found["epoch"], found["champion_version"]) == ("pass", 0, None)
     assert found["metrics"]["log_loss"] < found["metrics"]["baseline_log_loss"]
     assert shared.store.read_bytes(found["html_uri"]).startswith(b"<!doctype html>")
-    assert shared.store.read_json(f"{found['uri']}/report.json")["gate"]["verdict"] == "passed"
+    assert shared.store.read_json(f"{found['uri']}/report.json")["gate"]["verdict"] == "pass"
     assert task.report_uri == found["html_uri"]
     assert shared.ledger.find("flights", "evaluate", found["id"]).payload["model"]["id"] == shared.trained["id"]
 
@@ -194,9 +194,9 @@ def test_a_refusal_is_a_result_that_is_recorded(shared):
 
     found = shared.evaluation(shared.trained, spec=strict)
 
-    assert found["verdict"] == "refused"
+    assert found["verdict"] == "fail"
     assert "fewer than the 100000 the gate needs" in found["reasons"][0]
-    assert shared.ledger.find("flights", "evaluate", found["id"]).payload["verdict"] == "refused"
+    assert shared.ledger.find("flights", "evaluate", found["id"]).payload["verdict"] == "fail"
 
 
 def test_after_a_promotion_the_same_model_gets_the_evaluation_that_promoted_it(work):
@@ -218,7 +218,7 @@ def test_a_new_challenger_is_judged_against_the_champion_at_its_epoch(work):
 
     found = work.evaluation(work.model(weaker), spec=weaker)
 
-    assert (found["verdict"], found["epoch"], found["champion_version"]) == ("refused", 1, "1")
+    assert (found["verdict"], found["epoch"], found["champion_version"]) == ("fail", 1, "1")
     assert "champion_log_loss" in found["metrics"]
 
 

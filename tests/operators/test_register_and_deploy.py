@@ -32,7 +32,7 @@ def test_from_a_trained_model_to_the_champion(run, model, evaluation, ledger):
 
 
 def test_a_refused_challenger_skips_and_says_why(run, model, evaluation, ledger):
-    refused = {**evaluation, "verdict": "refused", "reasons": ["log_loss is 3 % worse"]}
+    refused = {**evaluation, "verdict": "fail", "reasons": ["log_loss is 3 % worse"]}
 
     with pytest.raises(AirflowSkipException, match="the challenger was refused: log_loss is 3 % worse"):
         run(RegisterOperator, model=model, evaluation=refused)

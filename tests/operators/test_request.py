@@ -52,7 +52,7 @@ def decide(chain, *, key=KEY, at=TICK, action="retrain", epoch=0, window="recent
 
 
 def train(chain, *, at=TICK, run="asset__1", key="e1", gate="full"):
-    return chain.ledger.append("flights", "evaluate", key, {"verdict": "refused", "gate": gate}, at=at, run=run)
+    return chain.ledger.append("flights", "evaluate", key, {"verdict": "fail", "gate": gate}, at=at, run=run)
 
 
 def requests(chain):

@@ -82,7 +82,7 @@ def client(place, tmp_path, fresh_mlflow_db, monkeypatch):
     (tmp_path / "m").mkdir()
     shutil.copy(fresh_mlflow_db, tmp_path / "m" / "mlflow.db")
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": str(tmp_path / "m")}))
-    passed = {"id": "e1", "uri": "", "verdict": "passed", "reasons": [], "metrics": {}, "epoch": 0}
+    passed = {"id": "e1", "uri": "", "verdict": "pass", "reasons": [], "metrics": {}, "epoch": 0}
     place.run(RegisterOperator, day(3), model=place.trained["one"].to_dict(), evaluation=passed)
     return MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/m/mlflow.db")
 
@@ -176,7 +176,7 @@ def test_the_light_gate_judges_on_the_windows_it_was_weighed_on(place):
     found = evaluate(place, place.weigh())
 
     assert (found["gate"], found["action"], found["trained_id"]) == ("light", "re-weigh", None)
-    assert found["verdict"] == "passed"
+    assert found["verdict"] == "pass"
     assert found["metrics"]["log_loss"] < found["metrics"]["champion_log_loss"] * 1.01
     report = json.loads(place.store.read_bytes(f"{found['uri']}/report.json"))
     assert report["gate"]["windows"] == 2
@@ -190,9 +190,9 @@ def test_a_change_for_the_worse_is_refused_and_recorded(place):
 
     found = evaluate(place, far)
 
-    assert found["verdict"] == "refused"
+    assert found["verdict"] == "fail"
     [event] = [each for each in place.ledger.events("flights", kind="evaluate") if each.payload["id"] == found["id"]]
-    assert (event.payload["gate"], event.payload["verdict"]) == ("light", "refused")
+    assert (event.payload["gate"], event.payload["verdict"]) == ("light", "fail")
     assert "the answers would move by" in found["reasons"][0]
 
 
@@ -204,7 +204,7 @@ def test_without_a_labelled_window_nothing_is_believed(tmp_path, january, flight
 
     found = evaluate(place, place.weigh())
 
-    assert found["verdict"] == "refused"
+    assert found["verdict"] == "fail"
     assert "no labelled window is new to all members" in found["reasons"][0]
 
 

@@ -37,7 +37,7 @@ def by_hand(board, spec, policy):
     def promote(look):
         held = slice(matrix.unseen[look], matrix.looks[look].judged[1])
         metrics = {"mae": float(matrix.losses[0, look, held].mean())} if held.stop > held.start else {}
-        trainings.append(Training(matrix.looks[look].now, "passed", len(promotions), metrics))
+        trainings.append(Training(matrix.looks[look].now, "pass", len(promotions), metrics))
         promotions.append(Promotion(str(len(promotions) + 1), len(promotions) + 1, matrix.looks[look].now, metrics))
 
     promote(0)

@@ -96,7 +96,7 @@ def _took(found: Decided, made: Any, trained_at: dict[str, datetime]) -> None:
     assert (made.tasks["ingest"], made.tasks["train"]) == (("skipped",) * 2 if is_cheap else ("success",) * 2)
     model, evaluation = made.results["weigh"], made.results["evaluate"]
     assert evaluation["gate"] == ("light" if is_cheap else "full")
-    assert made.tasks["deploy"] == ("success" if evaluation["verdict"] == "passed" else "skipped")
+    assert made.tasks["deploy"] == ("success" if evaluation["verdict"] == "pass" else "skipped")
     members = model["members"] or {model["id"]: 1.0}
     found.challenger = {trained_at[name]: weight for name, weight in members.items()}
     found.correction, found.verdict = model["correction"] or 0.0, evaluation["verdict"]
@@ -130,13 +130,13 @@ def replayed(spec: ModelSpec) -> list[Decided]:
     watched = Watched(gates, [])
     play = Player(board, policy, gates=watched, keep=True).play()
     asked = iter(watched.asked)
-    decided = [Decided("retrain", "all", {}, {LOOKS[0]: 1.0}, 0.0, "passed")]
+    decided = [Decided("retrain", "all", {}, {LOOKS[0]: 1.0}, 0.0, "pass")]
     for action, choice in zip(play.actions, play.choices, strict=True):
         found = Decided(action, choice.window, _named(choice.weights.items()))
         if action in ASKING:
             challenger, passed = next(asked)
             found.challenger, found.correction = _named(challenger.weights), challenger.shift
-            found.verdict = "passed" if passed else "refused"
+            found.verdict = "pass" if passed else "fail"
         decided.append(found)
     return decided
 
@@ -181,7 +181,7 @@ def test_what_would_serve_and_the_verdict_on_it_are_the_same(both):
 def test_the_history_has_trainings_of_both_verdicts_and_changes_without_training(both):
     ours, _ = both
 
-    assert {each.verdict for each in ours if each.action == "retrain"} == {"passed", "refused"}
+    assert {each.verdict for each in ours if each.action == "retrain"} == {"pass", "fail"}
     others = {"re-weigh", "re-elect", "roll back"}
     assert {each.action for each in ours} - others == {"nothing", "recalibrate", "retrain"}
     assert {each.action for each in ours} & others

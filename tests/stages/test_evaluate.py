@@ -66,7 +66,7 @@ def test_every_task_has_its_metrics_plots_and_a_page(task, metrics, plots):
 
     assert set(found.scores["challenger"]) == metrics
     assert list(drawn) == plots
-    assert found.gate.verdict == "passed"
+    assert found.gate.verdict == "pass"
     assert page.count("data:image/svg+xml;base64,") == len(plots)
     assert "http" not in page.replace("http://www.w3.org", "")
 
@@ -101,7 +101,7 @@ def test_champion_and_challenger_answer_for_the_same_rows():
 
     found = judged("binary", champion=weak)
 
-    assert found.gate.verdict == "passed"
+    assert found.gate.verdict == "pass"
     assert [comparison.opponent for comparison in found.gate.comparisons] == ["baseline", "champion"]
     assert found.metrics()["champion_log_loss"] > found.metrics()["log_loss"]
 
@@ -111,14 +111,14 @@ def test_a_challenger_worse_than_the_champion_is_refused():
 
     found = judged("binary", champion=fit(rows_of("binary")).model, model=weak)
 
-    assert found.gate.verdict == "refused"
+    assert found.gate.verdict == "fail"
 
 
 def test_a_challenger_trained_on_shuffled_labels_is_refused():
     rows = rows_of("binary")
     shuffled = rows.assign(y=rows["y"].sample(frac=1, random_state=0).to_numpy())
 
-    assert judged("binary", model=fit(shuffled)).gate.verdict == "refused"
+    assert judged("binary", model=fit(shuffled)).gate.verdict == "fail"
 
 
 def test_a_champion_that_cannot_predict_these_rows_is_left_out_and_named():
@@ -126,7 +126,7 @@ def test_a_champion_that_cannot_predict_these_rows_is_left_out_and_named():
 
     found = judged("regression", champion=needs_more)
 
-    assert found.gate.verdict == "passed"
+    assert found.gate.verdict == "pass"
     assert "the champion was not compared, because it cannot predict these rows" in found.gate.reasons[-1]
     assert "champion" not in found.scores
 
@@ -147,7 +147,7 @@ def test_a_classifier_of_labels_is_judged_on_its_errors():
     found = judged("binary", model=model, rows=holdout_of("binary").assign(city="a"))
 
     assert found.gate.metric == "zero_one"
-    assert found.gate.verdict == "passed"
+    assert found.gate.verdict == "pass"
     assert set(found.scores["challenger"]) == {"accuracy", "f1"}
 
 

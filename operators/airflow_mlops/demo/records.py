@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.events import PROMOTION
+from airflow_mlops.refs import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def weeks_of(events: Sequence[Event]) -> list[Week]:
 def _endings(events: Sequence[Event]) -> dict[datetime, Outcome]:
     """Say how the trainings ended, by the moment they stood at."""
     refused: dict[datetime, Outcome] = {
-        event.at: "refused" for event in events if event.kind == "evaluate" and event.payload["verdict"] == "refused"
+        event.at: "refused" for event in events if event.kind == "evaluate" and event.payload["verdict"] not in PASSED
     }
     return refused | {event.at: "promoted" for event in events if event.kind == PROMOTION}
 

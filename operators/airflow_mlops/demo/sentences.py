@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.refs import PASSED
+
 if TYPE_CHECKING:
     from airflow_mlops.demo import calendar
     from airflow_mlops.demo.improvement import Improvement
@@ -61,7 +63,7 @@ def _baseline(value: float | None) -> str:
 
 
 def _reasons(ref: dict[str, Any]) -> str:
-    return "" if ref["verdict"] == "passed" else f"; {'; '.join(ref['reasons'])}"
+    return "" if ref["verdict"] in PASSED else f"; {'; '.join(ref['reasons'])}"
 
 
 def _register(ref: dict[str, Any]) -> str:

@@ -1,5 +1,5 @@
 """The append-only record of everything that happened to a model, and the only judge of which version is champion."""
 
-from airflow_mlops.ledger.ledger import Ledger
+from airflow_mlops.ledger.ledger import Fact, Ledger
 
-__all__ = ["Ledger"]
+__all__ = ["Fact", "Ledger"]

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select, tuple_
 
-from airflow_mlops.errors import LedgerMisuse, PromotionConflict
-from airflow_mlops.events import PROMOTION, REGISTER, Event, ModelState, chain_hash, encode_payload, fold, utc_text
+from airflow_mlops.errors import LedgerMisuse, PromotionConflict, PromotionFrozen
+from airflow_mlops.events import (
+    BACK,
+    FREEZE,
+    PROMOTION,
+    REGISTER,
+    ROLE,
+    Event,
+    ModelState,
+    chain_hash,
+    encode_payload,
+    fold,
+    utc_text,
+)
 from airflow_mlops.ledger import verification
 from airflow_mlops.ledger.backup import write_backup
 from airflow_mlops.ledger.database import Database
 from airflow_mlops.ledger.tables import events_table, state_table, to_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import URL, ColumnElement, Connection
@@ -23,6 +36,15 @@ if TYPE_CHECKING:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event still to be recorded."""
+
+    kind: str
+    key: str
+    payload: Mapping[str, Any]
 
 
 class Ledger:
@@ -100,6 +122,7 @@ class Ledger:
         payload: Mapping[str, Any],
         at: datetime,
         run: str | None = None,
+        beside: Sequence[Fact] = (),
     ) -> Event:
         """Make a version champion if nobody has moved the champion since it was judged.
 
@@ -115,6 +138,8 @@ class Ledger:
             Event time, with a zone.
         run : str, optional
             Who promotes.
+        beside : sequence of Fact
+            Recorded right after it, in the same transaction: that what it replaces is frozen, for instance.
 
         Returns
         -------
@@ -126,6 +151,8 @@ class Ledger:
         ------
         PromotionConflict
             The ledger is at another epoch.
+        PromotionFrozen
+            The version is frozen, or every promotion of the model is and this one does not go back.
         LedgerUnavailable
             The database did not answer; nothing was promoted.
         LedgerCorrupt
@@ -140,7 +167,8 @@ class Ledger:
                 raise PromotionConflict(
                     model=model, version=version, expected_epoch=expected_epoch, epoch=tail["epoch"]
                 )
-            return self._insert(
+            _refuse_frozen(connection, model, version, cause=payload.get("cause"))
+            event = self._insert(
                 connection,
                 tail,
                 model=model,
@@ -151,6 +179,12 @@ class Ledger:
                 run=run,
                 epoch=expected_epoch + 1,
             )
+            last = event
+            for fact in beside:
+                after = {"seq": last.seq, "hash": last.hash}
+                facts: dict[str, Any] = {"kind": fact.kind, "key": fact.key, "payload": fact.payload}
+                last = self._insert(connection, after, model=model, at=at, run=run, **facts)
+            return event
 
     def _insert(
         self, connection: Connection, tail: Mapping[str, Any], *, payload: Mapping[str, Any], at: datetime, **facts: Any
@@ -203,7 +237,7 @@ class Ledger:
     def state(self, model: str, *, as_of: datetime | None = None) -> ModelState:
         """Give where a model stands, or stood at a moment of event time.
 
-        Only the events that matter are read: registrations, promotions, and the last one of each kind.
+        Only the events that matter are read: registrations, promotions, freezes, roles, and the last one of each kind.
         """
         wanted = [events_table.c.model == model, *_not_after(as_of)]
         last = (
@@ -212,7 +246,8 @@ class Ledger:
             .group_by(events_table.c.model, events_table.c.kind)
         )
         matters = or_(
-            events_table.c.kind.in_((REGISTER, PROMOTION)), tuple_(events_table.c.model, events_table.c.seq).in_(last)
+            events_table.c.kind.in_((REGISTER, PROMOTION, FREEZE, ROLE)),
+            tuple_(events_table.c.model, events_table.c.seq).in_(last),
         )
         with self._database.read() as connection:
             return fold(_select(connection, *wanted, matters), model=model)
@@ -261,6 +296,28 @@ class Ledger:
         backup that can be restored at once use the database's own tools.
         """
         return write_backup(self._database, path)
+
+
+def _refuse_frozen(connection: Connection, model: str, version: str, *, cause: str | None) -> None:
+    """Refuse in the transaction of the promotion, so that no freeze comes between."""
+    table = events_table.c
+    freezes = _select(connection, table.model == model, table.kind == FREEZE)
+    held: dict[str, Event] = {}
+    for event in freezes:
+        subject = f"version {event.payload['version']}" if event.payload["scope"] == "version" else "promotions"
+        if event.payload["scope"] != "loop":
+            held[subject] = event
+    for subject in (f"version {version}", *(() if cause in BACK else ("promotions",))):
+        found = held.get(subject)
+        if found is not None and found.payload["frozen"]:
+            raise PromotionFrozen(
+                model=model,
+                version=version,
+                subject=subject,
+                by=found.payload["by"],
+                reason=found.payload["reason"],
+                since=found.at,
+            )
 
 
 def _lock(connection: Connection, model: str) -> dict[str, Any]:

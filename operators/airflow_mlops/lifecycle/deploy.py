@@ -117,7 +117,7 @@ class Deployment:
     # Before anything is done
 
     def _expect_fit(self) -> None:
-        if self.evaluation.verdict == "refused":
+        if not self.evaluation.passed:
             raise DeploymentMisuse(
                 f"version {self.version} of {self.spec.name} was refused by its evaluation: "
                 f"{'; '.join(self.evaluation.reasons)}. The champion stays."

@@ -10,6 +10,7 @@ from airflow_mlops.errors import SignalsUnusable
 from airflow_mlops.events import version_of
 from airflow_mlops.loop.signal import Signal
 from airflow_mlops.loop.signals import Signals
+from airflow_mlops.refs import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -204,7 +205,7 @@ def _has_ended(evaluate: Event, events: Sequence[Event]) -> bool:
     judged = evaluate.payload
     if evaluate.kind != EVALUATE or judged.get("gate", "full") != "full":
         return False
-    if judged.get("verdict") != "passed" or "id" not in judged:
+    if judged.get("verdict") not in PASSED or "id" not in judged:
         return "verdict" in judged
     return _is_promoted(evaluate, events) or any(
         event.kind == DEPLOY

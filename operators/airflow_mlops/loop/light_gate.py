@@ -23,7 +23,7 @@ LARGEST_CHANGE = 2.0
 class LightVerdict:
     """What the light gate decided, and on what; losses are None where there was no row to judge on."""
 
-    verdict: Literal["passed", "refused"]
+    verdict: Literal["pass", "fail"]
     reasons: tuple[str, ...]
     metric: str
     n: int
@@ -68,9 +68,9 @@ def judge_light(
     facts: dict[str, Any] = {"metric": metric, "n": rows, "windows": len(kept)}
     if not rows:
         reason = "no labelled window is new to all members, so nothing shows that the change is not for the worse"
-        return LightVerdict("refused", (reason,), **facts)
+        return LightVerdict("fail", (reason,), **facts)
     if not all(np.isfinite(new).all() for new, _ in kept):
-        return LightVerdict("refused", ("a loss of what would serve is not finite",), **facts)
+        return LightVerdict("fail", ("a loss of what would serve is not finite",), **facts)
     fading = memory ** np.arange(len(kept) - 1, -1, -1.0)
     mine, others = (
         float(np.average([window.mean() for window in side], weights=fading)) for side in zip(*kept, strict=True)
@@ -79,7 +79,7 @@ def judge_light(
     compared = f"{metric} {mine:.4f} against {others:.4f} on {rows} rows of {len(kept)} windows"
     if change > LARGEST_CHANGE:
         reason = f"the answers would move by {change:.3g} on average, beyond the bound of {LARGEST_CHANGE:g}"
-        return LightVerdict("refused", (reason, compared), **facts)
+        return LightVerdict("fail", (reason, compared), **facts)
     if mine > others * (1 + margin):
-        return LightVerdict("refused", (f"it would have been worse: {compared}",), **facts)
-    return LightVerdict("passed", (f"it would not have been worse: {compared}",), **facts)
+        return LightVerdict("fail", (f"it would have been worse: {compared}",), **facts)
+    return LightVerdict("pass", (f"it would not have been worse: {compared}",), **facts)

@@ -87,7 +87,7 @@ class EvaluateOperator(StageOperator):
         self.report_uri = ref.html_uri
         ref = self._log_to_mlflow(ref, model, folder)
         self.record(context, key, {"model": model.to_dict(), **ref.to_dict()})
-        if ref.verdict == "refused":
+        if not ref.passed:
             self.log.warning("refused model %s, the champion stays: %s", model.id, "; ".join(ref.reasons))
         return ref
 
@@ -126,7 +126,7 @@ class EvaluateOperator(StageOperator):
         )
         if matchup.changes_nothing:
             reason = f"model {matchup.trained.id} gets no weight beside what serves, so nothing would change"
-            found = replace(found, gate=replace(found.gate, verdict="refused", reasons=(reason, *found.gate.reasons)))
+            found = replace(found, gate=replace(found.gate, verdict="fail", reasons=(reason, *found.gate.reasons)))
         self.log.info(
             "evaluation %s: %s on %d rows; %s", key, found.gate.verdict, found.rows, "; ".join(found.gate.reasons)
         )
@@ -235,7 +235,7 @@ class EvaluateOperator(StageOperator):
                 path.write_bytes(self.store.read_bytes(f"{folder}/{path.name}"))
             tags = {"mlops.evaluation": ref.id, "mlops.verdict": ref.verdict}
             log_evaluation(client, run, metrics=ref.metrics, files=files, tags=tags)
-            if ref.verdict == "refused":
+            if not ref.passed:
                 finish(client, run.info.run_id)  # nobody will register it
         self.mlflow_run_url = hook.run_url(run.info.run_id, run.info.experiment_id)
         return replace(ref, mlflow_run_id=run.info.run_id)

@@ -62,7 +62,7 @@ class RegisterOperator(StageOperator):
         from airflow_mlops.lifecycle.register import register
 
         model, evaluation = ModelRef.from_dict(self.model), EvaluationRef.from_dict(self.evaluation)
-        if evaluation.verdict == "refused":
+        if not evaluation.passed:
             raise AirflowSkipException(f"the challenger was refused: {'; '.join(evaluation.reasons)}")
         hook = MlflowHook(self.mlflow_conn_id)
         with hook.bound() as client:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.loop.gate import GateVerdict
     from airflow_mlops.replay.board import Board, Model, Serving
-    from airflow_mlops.spec.sections import GateSpec
+    from airflow_mlops.spec.gate_sections import GateSpec
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Gates:
             min_rows=self.settings.min_rows,
             seed=self.seed,
         )
-        return None if verdict.verdict == "passed" else _first_cause(verdict)
+        return None if verdict.verdict == "pass" else _first_cause(verdict)
 
     def light(self, challenger: Serving, champion: Serving, windows: Sequence[int]) -> bool:
         """Judge other weights or another correction on the labelled windows that they were weighed on."""
@@ -90,7 +90,7 @@ class Gates:
             metric=matrix.metric,
             margin=self.settings.margin,
         )
-        return verdict.verdict == "passed"
+        return verdict.verdict == "pass"
 
     def _baseline(self, model: Model, cells: Sequence[int], known: np.ndarray) -> np.ndarray:
         import numpy as np

@@ -161,11 +161,11 @@ class NewestPlayer:
             self._play.servings.append((matrix.looks[look].serves, challenger))
         else:
             now, epoch = matrix.looks[look].now, len(self._promotions)
-            self._trainings.append(Training(now, "refused", epoch, self._metrics(look, model)))
+            self._trainings.append(Training(now, "fail", epoch, self._metrics(look, model)))
 
     def _promote(self, look: int, model: Model) -> None:
         moment, epoch, metrics = self.board.matrix.looks[look], len(self._promotions), self._metrics(look, model)
-        self._trainings.append(Training(moment.now, "passed", epoch, metrics))
+        self._trainings.append(Training(moment.now, "pass", epoch, metrics))
         self._promotions.append(Promotion(str(epoch + 1), epoch + 1, moment.now, metrics))
 
     def _metrics(self, look: int, model: Model) -> Mapping[str, float]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.spec import loop_rules, policy_rules
 from airflow_mlops.spec.durations import format_duration
+from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
 from airflow_mlops.spec.imports import NotImportable, import_object
 from airflow_mlops.spec.load import examine, shown
 from airflow_mlops.spec.rules import close_match
-from airflow_mlops.spec.sections import FEWEST_BLOCKS
 from airflow_mlops.spec.suite_file import lint_suite
 from airflow_mlops.spec.vocabulary import SHORT_NAMES, estimator_path
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from airflow_mlops.spec import loop_rules, policy_rules
 from airflow_mlops.spec.durations import format_duration
-from airflow_mlops.spec.sections import FEWEST_BLOCKS
+from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
 from airflow_mlops.spec.vocabulary import LOSSES
 
 if TYPE_CHECKING:

@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from airflow_mlops.spec.control_sections import (
+    AliasesSpec,
+    ApprovalSpec,
+    Bake,
+    ByHand,
+    DrillSpec,
+    ReproduceSpec,
+    RetentionSpec,
+    SloSpec,
+)
 from airflow_mlops.spec.durations import Duration
+from airflow_mlops.spec.gate_sections import EvaluateSpec
 from airflow_mlops.spec.loop_sections import MonitorSpec, RetrainSpec, ScoreSpec
 from airflow_mlops.spec.section import Section
 
@@ -120,6 +131,11 @@ class FeaturesSpec(Section):
         description="Import path of a transformer, or of a function that makes one. Fitted on training rows only.",
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the transformer.")
+    sensitive: dict[str, str] = Field(
+        default_factory=dict,
+        description="Columns of data.sensitive that the model takes all the same, each with the reason; a person has "
+        "to approve (approval.needs: sensitive_columns).",
+    )
 
 
 class TrainSpec(Section):
@@ -132,38 +148,8 @@ class TrainSpec(Section):
     recent: Duration = Field(timedelta(days=28), description="What counts as recent, back from the holdout's start.")
 
 
-# Fewer blocks say nothing of how much blocks differ, and rows taken as independent would pass every third challenger
-# that is worse by the margin; `docs/statistics.md` shows the error rates.
-FEWEST_BLOCKS = 5
-
-
 # A window whose labels are late is measured again for so many windows, where monitor.reopen says nothing else.
 REOPENED_WINDOWS = 4
-
-
-class GateSpec(Section):
-    """When a challenger may replace the champion."""
-
-    metric: str | None = Field(None, description="Loss that decides; default log_loss, or mean_absolute_error.")
-    margin: float = Field(
-        0.01, ge=0, description="Relative loss increase over the champion that is still 'not worse' (non-inferiority)."
-    )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided confidence of each bound.")
-    resamples: int = Field(1000, ge=200, description="Bootstrap resamples of the holdout's rows.")
-    min_rows: int = Field(200, ge=20, description="Fewer holdout rows refuse the challenger.")
-    block: Duration | None = Field(
-        timedelta(days=4), description="Rows of one such stretch of time are resampled together; null: each by itself."
-    )
-
-
-class EvaluateSpec(Section):
-    """How a challenger is judged."""
-
-    holdout: Duration = Field(timedelta(days=28), description="Last part of the window, never trained on.")
-    metrics: list[str] = Field(default_factory=list, description="Further metrics by scikit-learn name.")
-    slices: list[str] = Field(default_factory=list, description="Raw columns whose values get metrics of their own.")
-    min_slice_rows: int = Field(50, ge=10, description="Smaller slices are not reported.")
-    gate: GateSpec = Field(default_factory=GateSpec, description="When a challenger may replace the champion.")
 
 
 class RegisterSpec(Section):
@@ -172,6 +158,11 @@ class RegisterSpec(Section):
     experiment: str | None = Field(None, description="Default: the spec's name.")
     model: str | None = Field(None, description="Registered model name; default: the spec's name.")
     input_example_rows: int = Field(3, ge=0, le=100, description="Rows of the input example; never sensitive columns.")
+    aliases: AliasesSpec = Field(default_factory=AliasesSpec, description="MLflow's aliases by role.")
+    by_hand: ByHand = Field(
+        "restore",
+        description="An alias that somebody moved in MLflow: set back, adopted as a promotion, or left for a person.",
+    )
 
 
 class DeploySpec(Section):
@@ -185,6 +176,7 @@ class DeploySpec(Section):
     server: str | None = Field(
         None, description="Airflow connection of the model server that serves it; none: only batches are scored."
     )
+    bake: Bake | None = Field(None, description="How it is watched after its promotion; null: not at all.")
 
 
 class DriftSpec(Section):
@@ -228,6 +220,9 @@ class ResourcesSpec(Section):
     request: StageResources = StageResources()
     decide: StageResources = StageResources()
     score: StageResources = StageResources()
+    approve: StageResources = StageResources()
+    bake: StageResources = StageResources()
+    act: StageResources = StageResources()
 
     def of(self, stage: str) -> StageResources:
         """Return the resources of one stage by its word."""
@@ -254,6 +249,11 @@ class ModelSpec(Section):
     monitor: MonitorSpec = Field(default_factory=MonitorSpec)
     score: ScoreSpec = Field(default_factory=ScoreSpec)
     retrain: RetrainSpec = Field(default_factory=RetrainSpec)
+    approval: ApprovalSpec | None = None
+    slo: SloSpec | None = None
+    reproduce: ReproduceSpec = Field(default_factory=ReproduceSpec)
+    drill: DrillSpec = Field(default_factory=DrillSpec)
+    retention: RetentionSpec | None = None
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec)
     _base_dir: Path = PrivateAttr(default_factory=Path)
 

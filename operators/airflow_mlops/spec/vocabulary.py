@@ -23,9 +23,23 @@ LOSSES = {
     "regression": ("mean_absolute_error", "mean_squared_error"),
 }
 
+# What of a challenger a person may want to see before it serves; docs/approval.md says how each is found.
+Risk = Literal[
+    "every_change",
+    "every_training",
+    "first_version",
+    "new_columns",
+    "new_estimator",
+    "sensitive_columns",
+    "fairness",
+    "slice_drop",
+    "budget_spent",
+]
+
 # What a rule of a policy may ask for; docs/signals.md says what each is.
 SignalName = Literal[
     "age",
+    "bake",
     "data_drift",
     "data_quality",
     "estimated_quality",
@@ -35,6 +49,7 @@ SignalName = Literal[
     "promotions_lately",
     "quality",
     "relative_age",
+    "slo_burn",
     "trainings_without_gain",
 ]
 SIGNALS: tuple[str, ...] = get_args(SignalName)

@@ -97,7 +97,7 @@ def render_change(
     facts : sequence of str
         Short phrases below the title.
     """
-    words = {"passed": "Passed: it may replace what serves", "refused": "Refused: what serves stays"}
+    words = {"pass": "Passed: it may replace what serves", "fail": "Failed: what serves stays"}
     names = sorted({*challenger.weights, *champion.weights})
     members = [
         [name, *(f"{side.weights[name]:.1%}" if name in side.weights else "" for side in (challenger, champion))]

@@ -25,7 +25,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 68rem; m
 h1 { font-size: 1.4rem; margin-bottom: 0; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
 .facts { color: #59636e; margin-top: .2rem; }
 .verdict { border-left: .4rem solid; border-radius: .2rem; padding: .6rem 1rem; margin: 1.2rem 0; background: #f6f8fa; }
-.passed { border-color: #1a7f37; } .refused { border-color: #cf222e; }
+.pass { border-color: #1a7f37; } .fail { border-color: #cf222e; }
 .verdict ul { margin: .3rem 0 0; padding-left: 1.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid #d1d9e0; }
@@ -51,7 +51,11 @@ def render(evaluation: Evaluation, plots: Mapping[str, bytes], *, title: str, fa
         Short phrases below the title: rows, times, versions.
     """
     verdict = evaluation.gate.verdict
-    words = {"passed": "Passed: it may replace the champion", "refused": "Refused: the champion stays"}
+    words = {
+        "pass": "Passed: it may replace the champion",
+        "fail": "Failed: the champion stays",
+        "not enough labels": "Not enough labels: the champion stays",
+    }
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import GateMisuse
-from airflow_mlops.spec.sections import FEWEST_BLOCKS
+from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ class GateVerdict:
     resampled: blocks, or rows where ``blocked`` is False.
     """
 
-    verdict: Literal["passed", "refused"]
+    verdict: Literal["pass", "fail", "not enough labels"]
     reasons: tuple[str, ...]
     metric: str
     n: int
@@ -138,8 +138,10 @@ def judge(
         "resamples": resamples,
         "confidence": confidence,
     }
-    if refusal := _unfit(challenger, min_rows) or _too_few(count, is_block=blocks is not None):
-        return GateVerdict("refused", (refusal,), **facts)
+    if lacking := _too_few_rows(len(challenger), min_rows) or _too_few(count, is_block=blocks is not None):
+        return GateVerdict("not enough labels", (lacking,), **facts)
+    if fault := _unfit(challenger):
+        return GateVerdict("fail", (fault,), **facts)
 
     opponents = [("baseline", baseline, 0.0)] + ([] if champion is None else [("champion", champion, margin)])
     plain = [challenger - loss for _, loss, _ in opponents]
@@ -151,7 +153,7 @@ def judge(
     )
     reasons = [_sentence(comparison, metric, confidence) for comparison in comparisons]
     passed = all(comparison.passed for comparison in comparisons)
-    return GateVerdict("passed" if passed else "refused", tuple(reasons), comparisons=comparisons, **facts)
+    return GateVerdict("pass" if passed else "fail", tuple(reasons), comparisons=comparisons, **facts)
 
 
 def _require_same_rows(challenger: np.ndarray, *others: np.ndarray | None) -> None:
@@ -176,11 +178,15 @@ def _units(rows: int, blocks: np.ndarray | None) -> np.ndarray:
     return np.arange(rows) if blocks is None else np.unique(blocks, return_inverse=True)[1]
 
 
-def _unfit(challenger: np.ndarray, min_rows: int) -> str | None:
+def _too_few_rows(rows: int, min_rows: int) -> str | None:
+    if rows >= min_rows:
+        return None
+    return f"{rows} held-out rows are fewer than the {min_rows} the gate needs (evaluate.gate.min_rows)"
+
+
+def _unfit(challenger: np.ndarray) -> str | None:
     import numpy as np
 
-    if len(challenger) < min_rows:
-        return f"{len(challenger)} held-out rows are fewer than the {min_rows} the gate needs (evaluate.gate.min_rows)"
     broken = int((~np.isfinite(challenger)).sum())
     return f"the challenger's loss is not finite on {broken} of {len(challenger)} rows" if broken else None
 

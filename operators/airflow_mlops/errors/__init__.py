@@ -1,0 +1,111 @@
+"""Every error raised on purpose.
+
+Two families decide what Airflow does next: `Permanent` fails the task at once, because a retry would meet the same
+input; `Transient` is retried, because the input may be fine and only a service was not.
+
+Each class keeps its facts as attributes and builds its own sentence: what happened, the numbers, what to do.
+"""
+
+from airflow_mlops.errors.base import (
+    MissingExtra,
+    MLOpsError,
+    NotAReference,
+    Permanent,
+    SpecError,
+    Transient,
+)
+from airflow_mlops.errors.control import (
+    ApprovalMissing,
+    DeploymentMisuse,
+    LedgerCorrupt,
+    LedgerMisuse,
+    LedgerUnavailable,
+    NoChampion,
+    PromotionConflict,
+    PromotionFrozen,
+    RollbackImpossible,
+)
+from airflow_mlops.errors.data import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    DataCheckFailed,
+    EmptyHoldout,
+    EmptyTrainingSet,
+    EmptyWindow,
+    LabelsUnusable,
+    MissingColumns,
+    SourceUnavailable,
+    SourceUnreadable,
+    TrainingSetUnusable,
+)
+from airflow_mlops.errors.model import (
+    CalibrationUnusable,
+    CommitteeUnusable,
+    EstimatorUnusable,
+    GateMisuse,
+    HistoryUnusable,
+    ModelUnusable,
+    NothingToCompare,
+    SignalsUnusable,
+    TransformerUnusable,
+)
+from airflow_mlops.errors.services import (
+    DemoFailed,
+    NotReady,
+    PredictionLogMisuse,
+    PredictionLogUnwritable,
+    RequestRefused,
+    ServerMisuse,
+    ServerRefused,
+    ServerUnavailable,
+    TrackingRefused,
+    TrackingUnavailable,
+)
+
+__all__ = [
+    "ApprovalMissing",
+    "ArtifactCorrupt",
+    "ArtifactMissing",
+    "CalibrationUnusable",
+    "CommitteeUnusable",
+    "DataCheckFailed",
+    "DemoFailed",
+    "DeploymentMisuse",
+    "EmptyHoldout",
+    "EmptyTrainingSet",
+    "EmptyWindow",
+    "EstimatorUnusable",
+    "GateMisuse",
+    "HistoryUnusable",
+    "LabelsUnusable",
+    "LedgerCorrupt",
+    "LedgerMisuse",
+    "LedgerUnavailable",
+    "MLOpsError",
+    "MissingColumns",
+    "MissingExtra",
+    "ModelUnusable",
+    "NoChampion",
+    "NotAReference",
+    "NotReady",
+    "NothingToCompare",
+    "Permanent",
+    "PredictionLogMisuse",
+    "PredictionLogUnwritable",
+    "PromotionConflict",
+    "PromotionFrozen",
+    "RequestRefused",
+    "RollbackImpossible",
+    "ServerMisuse",
+    "ServerRefused",
+    "ServerUnavailable",
+    "SignalsUnusable",
+    "SourceUnavailable",
+    "SourceUnreadable",
+    "SpecError",
+    "TrackingRefused",
+    "TrackingUnavailable",
+    "TrainingSetUnusable",
+    "TransformerUnusable",
+    "Transient",
+]

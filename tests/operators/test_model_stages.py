@@ -194,9 +194,9 @@ def test_a_refusal_is_a_result_that_is_recorded(shared):
 
     found = shared.evaluation(shared.trained, spec=strict)
 
-    assert found["verdict"] == "fail"
+    assert found["verdict"] == "not enough labels"
     assert "fewer than the 100000 the gate needs" in found["reasons"][0]
-    assert shared.ledger.find("flights", "evaluate", found["id"]).payload["verdict"] == "fail"
+    assert shared.ledger.find("flights", "evaluate", found["id"]).payload["verdict"] == "not enough labels"
 
 
 def test_after_a_promotion_the_same_model_gets_the_evaluation_that_promoted_it(work):

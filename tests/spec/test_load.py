@@ -117,7 +117,7 @@ def test_a_spec_survives_json_and_back():
             "task: binary",
             "schedule: '@daily'\ntask: binary",
             "6:1: error: schedule: unknown key here; it belongs to monitor.schedule or score.schedule or "
-            "retrain.schedule (found '@daily')",
+            "retrain.schedule or reproduce.schedule or drill.schedule (found '@daily')",
             id="a key in the wrong section names the right one",
         ),
         pytest.param(

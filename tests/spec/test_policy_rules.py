@@ -42,9 +42,9 @@ def rules(train, **keys):
 REFUSED = [
     pytest.param(
         rules({"any": [AGE, {"signal": "exces_loss", "at_least": 1}]}),
-        "retrain.policy.train.any[1].signal: found 'exces_loss', expected one of age, data_drift, data_quality, "
-        "estimated_quality, excess_loss, freshness, prediction_drift, promotions_lately, quality, relative_age, "
-        "trainings_without_gain; did you mean 'excess_loss'?",
+        "retrain.policy.train.any[1].signal: found 'exces_loss', expected one of age, bake, data_drift, "
+        "data_quality, estimated_quality, excess_loss, freshness, prediction_drift, promotions_lately, quality, "
+        "relative_age, slo_burn, trainings_without_gain; did you mean 'excess_loss'?",
         id="an unknown signal",
     ),
     pytest.param(

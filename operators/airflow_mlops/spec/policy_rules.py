@@ -43,6 +43,7 @@ class Range:
 
 RANGES = {
     "age": Range(),
+    "bake": Range(judged=True),
     "data_drift": Range(1.0, judged=True),
     "data_quality": Range(1.0, judged=True),
     "estimated_quality": Range(judged=True),
@@ -52,6 +53,7 @@ RANGES = {
     "promotions_lately": Range(),
     "quality": Range(judged=True),
     "relative_age": Range(1.0),
+    "slo_burn": Range(judged=True),
     "trainings_without_gain": Range(),
 }
 

@@ -138,10 +138,10 @@ def judge(
         "resamples": resamples,
         "confidence": confidence,
     }
-    if lacking := _too_few_rows(len(challenger), min_rows) or _too_few(count, is_block=blocks is not None):
-        return GateVerdict("not enough labels", (lacking,), **facts)
     if fault := _unfit(challenger):
         return GateVerdict("fail", (fault,), **facts)
+    if lacking := _too_few_rows(len(challenger), min_rows) or _too_few(count, is_block=blocks is not None):
+        return GateVerdict("not enough labels", (lacking,), **facts)
 
     opponents = [("baseline", baseline, 0.0)] + ([] if champion is None else [("champion", champion, margin)])
     plain = [challenger - loss for _, loss, _ in opponents]

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_mlops.lifecycle.deploy import Deployment
-from airflow_mlops.lifecycle.promote import ALIAS
 from airflow_mlops.lifecycle.register import register
 from airflow_mlops.lifecycle.trial import try_out
 from airflow_mlops.refs import EvaluationRef, ModelRef
 
 MOMENT = datetime(2013, 1, 11, 5, tzinfo=UTC)
 NAME = "flights"
+ALIAS = "champion"
 COLUMNS = ["carrier", "distance", "sched_dep_time", "temp"]
 
 

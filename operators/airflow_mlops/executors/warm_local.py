@@ -31,7 +31,10 @@ PRELOAD = (
     "airflow_mlops.demo.flights",
     *(f"airflow_mlops.hooks.{name}" for name in ("artifacts", "ledger", "mlflow", "source")),
     "airflow_mlops.ledger",
-    *(f"airflow_mlops.lifecycle.{name}" for name in ("deploy", "isolated", "promote", "register", "server_target")),
+    *(
+        f"airflow_mlops.lifecycle.{name}"
+        for name in ("deploy", "isolated", "promote", "reconcile", "register", "server_target")
+    ),
     *(f"airflow_mlops.lifecycle.{name}" for name in ("light_judgement", "tick", "tracking", "weighing")),
     "airflow_mlops.operators.history",
     *(f"airflow_mlops.stages.{name}" for name in ("ingest", "validate", "features", "training_set", "train")),

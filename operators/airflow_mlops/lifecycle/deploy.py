@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.errors import DeploymentMisuse, MLOpsError, ModelUnusable, NotReady, Permanent, PromotionConflict
 from airflow_mlops.events import PROMOTION
 from airflow_mlops.lifecycle.attempt import Attempt
-from airflow_mlops.lifecycle.promote import promote, reconcile, rows_of
+from airflow_mlops.lifecycle.promote import promote, rows_of
+from airflow_mlops.lifecycle.reconcile import expect_known_ledger, reconcile
 from airflow_mlops.lifecycle.targets import Candidate, LocalProcess
 from airflow_mlops.lifecycle.trial import try_out
 from airflow_mlops.refs import DeploymentRef
@@ -44,6 +45,7 @@ class Deployment:
     """Everything a deploy works with; the clients are open already.
 
     ``moment`` is event time, ``run`` names who deploys, ``trial`` tries a version out as `try_out` does.
+    ``facts`` go into the promotion's event: who asked for it and why, where a person did.
     """
 
     spec: ModelSpec
@@ -56,6 +58,7 @@ class Deployment:
     target: Target = field(default_factory=LocalProcess)
     run: str | None = None
     trial: Callable[..., ServabilityReport] = try_out
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def deploy(self) -> DeploymentRef:
         """Make the version champion, or refuse it and say why.
@@ -78,6 +81,8 @@ class Deployment:
             The version cannot be loaded, predicts something else than when it was trained, or breaks a limit.
         ArtifactCorrupt
             MLflow does not hold the bytes that were trained.
+        LedgerCorrupt
+            MLflow was shown a later promotion than this ledger knows.
         ServerRefused, ServerUnavailable
             The model server does not serve this model or refuses the token; or it is away.
         """
@@ -86,7 +91,7 @@ class Deployment:
         if epoch is None:
             epoch = self._promote()
             # At once: the ledger's word is out, however long a server takes to follow it.
-            reconcile(self.ledger, self.client, self.spec.name, has_promoted=True)
+            reconcile(self.ledger, self.client, self.spec, at=self.moment, run=self.run, has_promoted=True)
         self.target.swap(self._candidate(epoch))
         return self._settle(epoch)
 
@@ -160,13 +165,22 @@ class Deployment:
     def _promote(self) -> int:
         try:
             self._expect_epoch()
+            expect_known_ledger(self.ledger, self.client, self.spec)
             candidate = self._candidate(self.evaluation.epoch + 1)
             trial = self._prepared(candidate)
             self.target.prepare(candidate)
             report = self.target.replay(candidate, self._limits, trial=trial)
             self._expect_passed(report)
             self._attempt.record("servable", {"report": report.to_dict()})
-            event = promote(self.ledger, self.spec, self.model, self.evaluation, at=self.moment, run=self.run)
+            event = promote(
+                self.ledger,
+                self.spec,
+                self.model,
+                self.evaluation,
+                at=self.moment,
+                run=self.run,
+                facts=self.facts,
+            )
         except Permanent as error:
             self._attempt.record("refused", {"reasons": [str(error)]})
             raise
@@ -219,7 +233,7 @@ class Deployment:
 
     def _settle(self, epoch: int) -> DeploymentRef:
         """Bring MLflow in line with the ledger, and say what serves."""
-        reconcile(self.ledger, self.client, self.spec.name)
+        reconcile(self.ledger, self.client, self.spec, at=self.moment, run=self.run)
         is_ours = epoch == self.evaluation.epoch + 1
         evidence = self._attempt.find("servable")
         report = evidence.payload["report"] if evidence and is_ours else {}

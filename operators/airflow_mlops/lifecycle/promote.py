@@ -1,23 +1,17 @@
-"""Move the champion: first in the ledger, which alone says who serves, then in MLflow, which shows it."""
+"""Move the champion in the ledger, which alone says who serves; `lifecycle.reconcile` shows it in MLflow."""
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
-
-    from mlflow import MlflowClient
 
     from airflow_mlops.events import Event
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.refs import EvaluationRef, ModelRef
     from airflow_mlops.spec import ModelSpec
-
-log = logging.getLogger(__name__)
-
-ALIAS = "champion"
 
 
 def promote(
@@ -28,6 +22,7 @@ def promote(
     *,
     at: datetime,
     run: str | None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Event:
     """Make a registered version champion, if the champion is still the one it was judged against.
 
@@ -45,13 +40,18 @@ def promote(
         Event time.
     run : str or None
         Who promotes.
+    facts : mapping, optional
+        More that the event says: who asked for it, why, and where the version came from.
 
     Raises
     ------
     PromotionConflict
         Another version was promoted since the evaluation.
+    PromotionFrozen
+        The version is frozen, or every promotion of the model is.
     """
     payload = {
+        **(facts or {}),
         "model": model.to_dict(),
         "evaluation": evaluation.to_dict(),
         "mlflow_version": model.version,
@@ -72,38 +72,3 @@ def rows_of(spec: ModelSpec) -> dict[str, Any]:
         "sensitive": list(spec.data.sensitive),
         "task": spec.task,
     }
-
-
-def reconcile(ledger: Ledger, client: MlflowClient, model_name: str, *, has_promoted: bool = False) -> bool:
-    """Make MLflow's alias ``champion`` say what the ledger says.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        The source of truth.
-    client : MlflowClient
-        Bound to its server.
-    model_name : str
-        Of the spec; the registered name is taken from the promotion.
-    has_promoted : bool
-        The ledger has just moved, so that a difference is no surprise.
-
-    Returns
-    -------
-    bool
-        Whether the alias had to be moved.
-    """
-    champion = ledger.state(model_name).champion
-    if champion is None:
-        return False
-    registered = champion.payload["model"].get("registered_name") or model_name
-    shown = client.get_registered_model(registered).aliases.get(ALIAS)
-    if str(shown) == champion.version:
-        return False
-    log.log(
-        logging.INFO if has_promoted else logging.WARNING,
-        "MLflow's alias %s of %s says version %s; the ledger says %s since epoch %d, so the alias is set",
-        *(ALIAS, registered, shown, champion.version, champion.epoch),
-    )
-    client.set_registered_model_alias(registered, ALIAS, champion.version)
-    return True

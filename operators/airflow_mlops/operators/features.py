@@ -107,13 +107,10 @@ class FeaturesOperator(StageOperator):
         return self._store(plan, chosen, matrix)
 
     def _store(self, plan: Plan, chosen: TrainingSet, matrix: FeatureMatrix) -> dict[str, Any]:
-        from airflow_mlops.stages.features import WEIGHT
+        from airflow_mlops.stages.features import fitted_frame
         from airflow_mlops.stages.model_file import describe, dump_model
 
-        target = self.model_spec.data.target
-        frame = matrix.frame.assign(**{target: chosen.training[target].to_numpy()})
-        if chosen.weights is not None:
-            frame[WEIGHT] = chosen.weights
+        frame = fitted_frame(matrix, chosen.training[self.model_spec.data.target], chosen.weights)
         payload, serialization = dump_model(matrix.transformer)
         transformer = describe("transformer", payload, serialization)
         transformer_uri = f"{plan.folder}/{transformer['file']}"

@@ -87,9 +87,11 @@ class TrainOperator(StageOperator):
 
     def _store(self, place: Place, trained: Trained, holdout: pa.Table, seconds: float) -> dict[str, Any]:
         from airflow_mlops.lifecycle.stored_model import write_model
+        from airflow_mlops.spec.record import spec_record
         from airflow_mlops.stages.golden import answers, pick_golden, predict_method
 
         spec = self.model_spec
+        record = spec_record(spec)
         model = write_model(self.store, place.folder, "model", trained.model)
         golden = pick_golden(
             holdout,
@@ -110,6 +112,9 @@ class TrainOperator(StageOperator):
             "seconds": round(seconds, 3),
             "target": spec.data.target,
             "task": spec.task,
+            # For whoever asks what it was made by, or makes it again.
+            "spec": record,
+            "spec_digest": digest_json(record),
         }
         # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
         self.store.complete(place.folder, manifest)

@@ -89,6 +89,24 @@ def build_features(rows: pd.DataFrame, *, spec: ModelSpec) -> FeatureMatrix:
     return FeatureMatrix(frame, _categorical(transformer, frame), Pipeline(steps))
 
 
+def fitted_frame(matrix: FeatureMatrix, target: pd.Series, weights: np.ndarray | None) -> pd.DataFrame:
+    """Put target and weights beside a feature matrix, as an estimator is fitted on them.
+
+    Parameters
+    ----------
+    matrix : FeatureMatrix
+        From `build_features`.
+    target : Series of n_rows
+        Of the same rows.
+    weights : ndarray of shape (n_rows,) or None
+        Of the rows, where the window is a mix.
+    """
+    frame = matrix.frame.assign(**{str(target.name): target.to_numpy()})
+    if weights is not None:
+        frame[WEIGHT] = weights
+    return frame
+
+
 # Stateless steps: methods of the frame itself, called by name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.events import Event, ModelState
     from airflow_mlops.lifecycle.comparison import Compared
+    from airflow_mlops.lifecycle.scorecards import Judged
     from airflow_mlops.lifecycle.served import ReadLog
     from airflow_mlops.loop.history import Member
     from airflow_mlops.loop.signals import DataCheck, Quality
@@ -133,12 +134,23 @@ class Look:
             judged = self._served.judge(rows, known, start=start, end=end, now=self.now)
         except (SignalsUnusable, LabelsUnusable) as error:
             return None, f"what was served could not be judged: {str(error).rstrip('.')}"
-        if not self._members or not judged.quality.labelled:
-            return judged.quality, None
+        quality = judged.quality
+        if not quality.labelled:
+            return quality, None
         try:
-            return self._scorecards.score(judged, self._members), None
+            if self._members:
+                quality = self._scorecards.score(judged, self._members)
+            return self._beside_the_one_before(judged, quality), None
         except SignalsUnusable as error:
-            return judged.quality, f"versions could not be compared: {str(error).rstrip('.')}"
+            return quality, f"versions could not be compared: {str(error).rstrip('.')}"
+
+    def _beside_the_one_before(self, judged: Judged, quality: Quality) -> Quality:
+        """Say also what the version before would have lost, for a window within the champion's bake window."""
+        bake, champion = self.spec.deploy.bake, self.state.champion
+        if bake is None or champion is None or not champion.since < quality.end:
+            return quality
+        until = champion.since + bake.window
+        return replace(quality, against=self._served.against(judged, until=until)) if quality.start < until else quality
 
     def _reopened(self, own: Quality) -> list[Quality]:
         """Measure earlier windows again: see `to_measure_again`."""

@@ -31,7 +31,8 @@ _KEY_LENGTH = 16
 class Judged:
     """The labelled answers of a window, in the order of ``rows``.
 
-    ``rows`` are raw; ``target`` is what happened, as from `usable_target`; ``losses`` are those of what was served.
+    ``rows`` are raw; ``target`` is what happened, as from `usable_target`; ``losses`` are those of what was served, and
+    ``versions`` who answered.
     """
 
     quality: Quality
@@ -39,6 +40,7 @@ class Judged:
     times: pd.Series
     target: np.ndarray
     losses: np.ndarray
+    versions: np.ndarray
 
 
 @dataclass

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import SignalsUnusable
+from airflow_mlops.events import BACK
 from airflow_mlops.lifecycle.scorecards import Judged
+from airflow_mlops.loop.bake import Against
 from airflow_mlops.loop.labels import Labelled, join_labels, known_labels, row_ids
 from airflow_mlops.loop.signals import measure_quality
 
@@ -86,14 +88,60 @@ class Served:
         times = pd.to_datetime(raw[self.spec.data.time], utc=True)
         if not found.labelled:
             quality = measure_quality(found, [], metric=self.spec.evaluate.gate.metric or "loss")
-            return Judged(quality, raw, times, np.empty(0), np.empty(0))
+            return Judged(quality, raw, times, np.empty(0), np.empty(0), np.empty(0, dtype=str))
         target = usable_target(found.frame[self.spec.data.target], task=self.spec.task)
         versions = found.frame["version"].astype(str).unique()
         classes = {version: np.asarray(getattr(self._model(version), "classes_", ())).tolist() for version in versions}
         self._check_classes(target.tolist(), {label for known in classes.values() for label in known})
         metric, each = losses(found.frame, target, classes, self.spec)
         quality = measure_quality(found, each, metric=metric, days=days_of(times))
-        return Judged(quality, raw, times, target, each)
+        return Judged(quality, raw, times, target, each, found.frame["version"].astype(str).to_numpy())
+
+    def against(self, judged: Judged, *, until: datetime) -> Against | None:
+        """Ask the version before the champion about the rows that the champion answered.
+
+        Parameters
+        ----------
+        judged : Judged
+            From `judge`.
+        until : datetime
+            Where the champion's bake window ends; later rows are left out.
+
+        Returns
+        -------
+        Against or None
+            None where nothing served before, or none of the rows is the champion's.
+
+        Raises
+        ------
+        SignalsUnusable
+            The version before cannot answer these rows.
+        ArtifactMissing, ArtifactCorrupt
+            It is gone or changed.
+        """
+        from airflow_mlops.stages.decide.quality import answer, losses
+        from airflow_mlops.stages.drift.effects import days_of
+
+        watched, before = self.promotions[-1], _before(self.promotions)
+        if before is None:
+            return None
+        version = str(watched.payload["version"])
+        is_its_own = (judged.times >= watched.at) & (judged.times < until)
+        mine = is_its_own.to_numpy() & (judged.versions == version)
+        days = days_of(judged.times[mine])
+        if not mine.any():
+            return None
+        name, model = str(before.payload["version"]), self.models.load(before.payload["model"])
+        try:
+            said = answer(model, judged.rows.loc[mine, self.spec.features.columns]).assign(version=name)
+        except (ValueError, TypeError) as error:
+            raise SignalsUnusable(
+                f"version {name} cannot answer the {int(mine.sum())} rows that it is compared on "
+                f"({type(error).__name__}: {error})."
+            ) from error
+        classes = {name: list(getattr(model, "classes_", ()))}
+        _, each = losses(said.reset_index(drop=True), judged.target[mine], classes, self.spec)
+        return Against.measured(watched.epoch or 0, name, (judged.losses[mine], each), days)
 
     def _labelled(
         self, rows: pd.DataFrame, labels: Sequence[pd.DataFrame], start: datetime, end: datetime, now: datetime
@@ -157,3 +205,11 @@ class Served:
 
     def _by_version(self) -> dict[str, dict[str, Any]]:
         return {str(event.payload["version"]): event.payload["model"] for event in self.promotions}
+
+
+def _before(promotions: Sequence[Event]) -> Event | None:
+    """Return the promotion of the version before the champion; None where there is none to beat."""
+    if len(promotions) < 2 or promotions[-1].payload.get("cause") in BACK:
+        return None
+    version = str(promotions[-1].payload["version"])
+    return next((each for each in reversed(promotions[:-1]) if str(each.payload["version"]) != version), None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import SignalsUnusable
-from airflow_mlops.events import version_of
+from airflow_mlops.events import APPROVAL, FREEZE, REGISTER, version_of
+from airflow_mlops.loop.facts import Held, Member, Promotion, Reading, Training, Window
 from airflow_mlops.loop.signal import Signal
 from airflow_mlops.loop.signals import Signals
 from airflow_mlops.refs import PASSED
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_mlops.events import Event
-    from airflow_mlops.loop.signals import Quality, VersionLoss
+
+__all__ = ["Held", "History", "Member", "Promotion", "Reading", "Training", "Window"]
 
 # Kinds of events that are read here, beside promotions.
 TRAIN, EVALUATE, DEPLOY, SIGNALS, DECISION, SHADOW = (
@@ -27,114 +29,7 @@ TRAIN, EVALUATE, DEPLOY, SIGNALS, DECISION, SHADOW = (
     "decision",
     "shadow_decision",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A version became champion; ``metrics`` are those of its evaluation.
-
-    ``members`` are the weights, by model id, of the trained versions it is made of; of a trained version itself, 1.
-    ``correction`` is what is added to its output, ``action`` what had been asked for.
-    """
-
-    version: str
-    epoch: int
-    at: datetime
-    metrics: Mapping[str, float]
-    members: Mapping[str, float] = field(default_factory=dict)
-    correction: float | list[float] | None = None
-    action: str = "retrain"
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """A training that ended with a verdict on its challenger, judged against the champion of ``epoch``.
-
-    ``trained`` is the id of the new model; ``promoted`` tells that the challenger became champion.
-    """
-
-    at: datetime
-    verdict: str
-    epoch: int
-    metrics: Mapping[str, float]
-    trained: str | None = None
-    promoted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A trained version, which may be a part of what serves; ``model`` is its `ModelRef` as a dict.
-
-    It has trained on rows before ``holdout_start``, for so many ``seconds``.
-    """
-
-    id: str
-    at: datetime
-    holdout_start: datetime
-    seconds: float
-    model: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The signals that a decision's rules read."""
-
-    at: datetime
-    signals: Mapping[str, Signal]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Losses of the served predictions of the rows of [``start``, ``end``), as they were known at ``measured_at``.
-
-    ``is_sound`` tells that the data check let the look's rows pass; ``maturity`` is the share of labels known by then.
-    ``by_member`` and ``scorecard`` are those of `signals.Quality`.
-    """
-
-    start: datetime
-    end: datetime
-    measured_at: datetime
-    metric: str
-    labelled: int
-    loss: float
-    by_version: Mapping[str, VersionLoss]
-    is_sound: bool
-    maturity: float = 1.0
-    by_member: Mapping[str, VersionLoss] = field(default_factory=dict)
-    scorecard: Mapping[str, Any] | None = None
-
-    def counts(self, maturity: float, *, ended_by: datetime | None) -> bool:
-        """Tell whether enough labels have arrived, or the window ended so early that no more are waited for."""
-        return self.maturity >= maturity or (ended_by is not None and self.end <= ended_by)
-
-    @classmethod
-    def of(cls, signals: Signals) -> Window | None:
-        """Take the labelled window out of a look's signals; None where nothing was labelled."""
-        return cls._measured(signals.quality, signals)
-
-    @classmethod
-    def all_of(cls, signals: Signals) -> list[Window]:
-        """Take all windows that a look measured: earlier ones that it measured again, and its own."""
-        found = [cls._measured(quality, signals) for quality in (*signals.reopened, signals.quality)]
-        return [window for window in found if window]
-
-    @classmethod
-    def _measured(cls, quality: Quality | None, signals: Signals) -> Window | None:
-        if quality is None or quality.loss is None:
-            return None
-        return cls(
-            start=quality.start,
-            end=quality.end,
-            measured_at=signals.now,
-            metric=quality.metric,
-            labelled=quality.labelled,
-            loss=quality.loss,
-            by_version=quality.by_version,
-            is_sound=signals.data_check in ("passed", "warning"),
-            maturity=quality.maturity,
-            by_member=quality.by_member,
-            scorecard=quality.scorecard,
-        )
+DRILL = "drill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +37,8 @@ class History:
     """Promotions by epoch, ended trainings by time, and labelled windows by time, none overlapping another.
 
     ``members`` are the trained versions by time, ``looks`` the moments of the monitor's looks, ``readings`` what the
-    rules of past decisions read, and ``shadow_readings`` the same of a shadow policy's.
+    rules of past decisions read, and ``shadow_readings`` the same of a shadow policy's. ``holds`` are freezes of
+    versions by time. A drill promotes another version and the same again, and is no promotion here.
     """
 
     promotions: tuple[Promotion, ...] = ()
@@ -152,6 +48,19 @@ class History:
     looks: tuple[datetime, ...] = ()
     readings: tuple[Reading, ...] = ()
     shadow_readings: tuple[Reading, ...] = ()
+    holds: tuple[Held, ...] = ()
+
+    @property
+    def frozen(self) -> dict[str, str | None]:
+        """Versions that may not serve again, with their model ids."""
+        last = {held.version: held for held in self.holds}
+        return {version: held.model for version, held in last.items() if held.frozen}
+
+    @property
+    def has_earlier(self) -> bool:
+        """Whether another version than the champion ever served, and is not frozen."""
+        free = {each.version for each in self.promotions} - self.frozen.keys()
+        return bool(free - {self.promotions[-1].version}) if self.promotions else False
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> History:
@@ -176,6 +85,7 @@ class History:
             looks=tuple(sorted({signals.now for signals in looks})),
             readings=_readings(ordered, DECISION),
             shadow_readings=_readings(ordered, SHADOW),
+            holds=_holds(ordered),
         )
 
     def seen_by(self, signals: Signals) -> History:
@@ -193,11 +103,12 @@ class History:
             looks=tuple(sorted({*(each for each in self.looks if each < signals.now), signals.now})),
             readings=tuple(each for each in self.readings if each.at < signals.now),
             shadow_readings=tuple(each for each in self.shadow_readings if each.at < signals.now),
+            holds=tuple(each for each in self.holds if each.at <= signals.now),
         )
 
 
 def _has_ended(evaluate: Event, events: Sequence[Event]) -> bool:
-    """Tell whether a training came to its end: a refusal, by gate or by deploy, or a promotion.
+    """Tell whether a training came to its end: a refusal, by gate, a person or deploy, or a promotion.
 
     A challenger that passed and whose deploy crashed is none: the champion goes on losing, and is to be asked about.
     Nor is a light gate's verdict on other weights: nothing was trained.
@@ -208,12 +119,15 @@ def _has_ended(evaluate: Event, events: Sequence[Event]) -> bool:
     if judged.get("verdict") not in PASSED or "id" not in judged:
         return "verdict" in judged
     return _is_promoted(evaluate, events) or any(
-        event.kind == DEPLOY
-        and event.payload.get("outcome") == "refused"
-        and event.payload.get("model_id") == judged.get("model_id")
-        and event.seq > evaluate.seq
+        event.seq > evaluate.seq and _refuses(event) and event.payload.get("model_id") == judged.get("model_id")
         for event in events
     )
+
+
+def _refuses(event: Event) -> bool:
+    if event.kind == DEPLOY:
+        return event.payload.get("outcome") == "refused"
+    return event.kind == APPROVAL and event.payload.get("answer") == "rejected"
 
 
 def _is_promoted(evaluate: Event, events: Sequence[Event]) -> bool:
@@ -225,7 +139,7 @@ def _is_promoted(evaluate: Event, events: Sequence[Event]) -> bool:
 
 def _promotion(event: Event) -> Promotion | None:
     version = version_of(event.payload)
-    if version is None or event.epoch is None:
+    if version is None or event.epoch is None or event.payload.get("cause") == DRILL:
         return None
     model, evaluation = event.payload.get("model") or {}, event.payload.get("evaluation") or {}
     own = {model["id"]: 1.0} if model.get("id") else {}
@@ -269,6 +183,24 @@ def _readings(events: Sequence[Event], kind: str) -> tuple[Reading, ...]:
         if event.kind == kind and event.payload.get("readings")
     }
     return tuple(Reading(at, found[at]) for at in sorted(found))
+
+
+def _holds(events: Sequence[Event]) -> tuple[Held, ...]:
+    """Read freezes of versions; a freeze of all promotions holds none of them by itself."""
+    models: dict[str | None, str] = {}
+    for event in events:
+        if event.kind in (REGISTER, "promotion"):
+            model = event.payload.get("model") or event.payload
+            if model.get("id"):
+                models[version_of(event.payload)] = model["id"]
+    found = [
+        Held(
+            event.at, str(event.payload["version"]), models.get(str(event.payload["version"])), event.payload["frozen"]
+        )
+        for event in events
+        if event.kind == FREEZE and event.payload.get("scope") == "version"
+    ]
+    return tuple(found)
 
 
 def _metrics(evaluation: Mapping[str, Any] | None) -> dict[str, float]:

@@ -111,9 +111,12 @@ def counted(history: History, *, min_labels: int, maturity: float, ended_by: dat
 
 
 def pool_of(history: History, size: int) -> list[Member]:
-    """Return the latest trained versions, oldest first; what was refused before there was a champion is none."""
-    first = history.promotions[0].at
-    return [member for member in history.members if member.at >= first][-size:]
+    """Return the latest trained versions that are not frozen, oldest first.
+
+    What was refused before there was a champion is none.
+    """
+    first, frozen = history.promotions[0].at, set(history.frozen.values())
+    return [member for member in history.members if member.at >= first and member.id not in frozen][-size:]
 
 
 def member_losses(pool: Sequence[Member], windows: Sequence[Window]) -> np.ndarray:

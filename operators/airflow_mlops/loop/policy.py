@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_mlops.loop.control import Control, held_by_data_check, settle
 from airflow_mlops.loop.signal import Signal
 from airflow_mlops.loop.standing import Standing, standing
 from airflow_mlops.spec.durations import format_duration
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow_mlops.loop.actions import Action
+    from airflow_mlops.loop.choice import VersionsPolicy
     from airflow_mlops.loop.history import History
     from airflow_mlops.loop.past import Past
     from airflow_mlops.loop.signals import Signals
     from airflow_mlops.spec.loop_sections import ExcessLossPolicy, Policy, SchedulePolicy
 
-DATA_CHECK, COOLDOWN = "data check", "cooldown"
+COOLDOWN = "cooldown"
+UNHELD = Control()
 # Columns named in a sentence; the drift report has all of them.
 NAMED_COLUMNS = 3
 
@@ -42,8 +45,8 @@ class Decision:
     window : str or None
         Rows to train on, where the action is ``retrain``.
     held_by : str or None
-        What kept the policy's own answer from being given: the data check, the cooldown, an open circuit, the budget,
-        quiet hours.
+        What kept the policy's own answer from being given: the data check, a pause, a freeze, an approval, an open
+        circuit, the budget, the cooldown, quiet hours.
     standing : dict
         The numbers behind it, as JSON: see `standing.Standing`.
     weights : dict
@@ -54,6 +57,8 @@ class Decision:
         The rules of the policy with the value of every node, as JSON: see `rules.Node`.
     readings : dict
         The signals that the rules read, by name, as JSON.
+    cause : {"bake"} or None
+        What decided in the policy's place: a broken bake, whose rollback the bake DAG carries out.
     """
 
     action: Action
@@ -66,6 +71,7 @@ class Decision:
     correction: dict[str, Any] | None = None
     tree: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, Any] = field(default_factory=dict)
+    cause: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
@@ -89,11 +95,13 @@ def decide(
     label_wait: timedelta | None = None,
     past: Past | None = None,
     hour: int | None = None,
+    control: Control = UNHELD,
 ) -> Decision:
     """Decide what is done about a model.
 
-    What comes first decides: a data check that stopped the look's rows, no champion, what holds a training (an open
-    circuit, the budget, the cooldown, quiet hours), the policy.
+    What comes first decides: a data check that stopped the look's rows, a broken bake, what people hold (a pause, frozen
+    promotions, an approval that is awaited), no champion, what holds a training (an open circuit, the budget, the
+    cooldown, quiet hours), the policy.
 
     Parameters
     ----------
@@ -115,10 +123,26 @@ def decide(
         What a policy that chooses among versions computes with, from `past_of.past_of`; None without a champion.
     hour : int, optional
         Of the clock, UTC, for quiet hours without a champion; a past has its own.
+    control : Control, optional
+        What people hold; by default nothing.
     """
     if policy.kind == "schedule" or policy.kind == "excess_loss":
         limits: dict[str, Any] = {"min_labels": min_labels, "maturity": maturity, "label_wait": label_wait}
-        return _of_standing(history, signals, policy, window=window, limits=limits)
+        wish = _of_standing(history, signals, policy, window=window, limits=limits)
+    else:
+        wish = _of_versions(history, signals, policy, window=window, past=past, hour=hour)
+    return settle(wish, history.seen_by(signals), signals, control)
+
+
+def _of_versions(
+    history: History,
+    signals: Signals,
+    policy: VersionsPolicy,
+    *,
+    window: str,
+    past: Past | None,
+    hour: int | None,
+) -> Decision:
     # Imported here, for an explanation is made of this module's decisions.
     from airflow_mlops.loop.choice import choose
     from airflow_mlops.loop.explain import explain
@@ -135,7 +159,7 @@ def decide(
         return wish
     # That the data check stopped the rows is no reason for anything where they pass it.
     passed = past and replace(past, measured={**past.measured, "data_quality": Signal("data_quality", 0.0)})
-    return _held_by_data_check(signals, wish, explain(choose(passed, policy), passed, policy) if passed else wish)
+    return held_by_data_check(signals, wish, explain(choose(passed, policy), passed, policy) if passed else wish)
 
 
 def _of_standing(
@@ -149,7 +173,7 @@ def _of_standing(
     stands = standing(history.seen_by(signals), signals, policy, **limits)
     wish = _wish(stands, signals, policy, window)
     if signals.data_check in ("failed", "missing"):
-        decision = _held_by_data_check(signals, wish, wish)
+        decision = held_by_data_check(signals, wish, wish)
     elif wish.action == "retrain" and stands.is_cooling_down:
         decision = _held_by_cooldown(stands, wish)
     else:
@@ -248,27 +272,6 @@ def _otherwise(stands: Standing) -> str:
             else f"{less} nothing would ask until {_day(stands.old_at)}."
         )
     return f"Until {_day(stands.old_at)} nothing asked; a training that ends, even in a refusal, starts the time anew."
-
-
-def _held_by_data_check(signals: Signals, wish: Decision, sound: Decision) -> Decision:
-    """Hold a wish back; ``sound`` is what would be decided on rows that pass."""
-    if signals.data_check == "missing":
-        reason = "no data check was made: ingest or validate ended without a verdict, and unseen rows decide nothing"
-    else:
-        why = "; ".join(signals.data_check_reasons) or "see the report of validate"
-        reason = f"the data check stopped these rows, and a model must not learn from them: {why}"
-    otherwise = f"With rows that pass the data check it would be {sound.action!r}: {sound.reasons[0]}."
-    # What was read stays on record; what would have been done does not, so that nobody does it.
-    return replace(
-        wish,
-        action="warn",
-        reasons=(reason,),
-        counterfactual=otherwise,
-        held_by=DATA_CHECK,
-        window=None,
-        weights={},
-        correction=None,
-    )
 
 
 def _held_by_cooldown(stands: Standing, wish: Decision) -> Decision:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from airflow_mlops.errors import SignalsUnusable
+from airflow_mlops.loop.bake import Against
 from airflow_mlops.loop.signal import Signal
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Quality:
     ``maturity`` is their share, 0 where there are no predictions. ``loss`` is the mean over the labelled ones and
     ``error`` its standard error; None where there are none. ``by_member`` has what each trained version would have lost
     in place of what was served, by model id: of those that have trained on none of these rows. ``scorecard`` names the
-    artifact with their answers: uri, digest, members.
+    artifact with their answers: uri, digest, members. ``against`` has what the version before would have lost, within
+    the bake window of a promotion.
     """
 
     start: datetime
@@ -50,10 +52,14 @@ class Quality:
     error: float | None = None
     by_member: dict[str, VersionLoss] = field(default_factory=dict)
     scorecard: dict[str, Any] | None = None
+    against: Against | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON; times are ISO 8601."""
-        return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat()}
+        plain = asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat()}
+        if self.against is not None:
+            plain["against"]["days"] = list(plain["against"]["days"])
+        return plain
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
@@ -63,7 +69,8 @@ class Quality:
             for name in ("by_version", "by_member")
         }
         times = {name: datetime.fromisoformat(value[name]) for name in ("start", "end")}
-        return cls(**{**value, **times, **losses})
+        against = Against.from_dict(value["against"]) if value.get("against") else None
+        return cls(**{**value, **times, **losses, "against": against})
 
 
 @dataclass(frozen=True, slots=True)

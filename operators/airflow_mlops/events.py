@@ -24,6 +24,8 @@ PROMOTION = "promotion"
 FREEZE = "freeze"
 ROLE = "role"
 APPROVAL = "approval"
+CLOCK = "clock"
+REQUEST = "request"
 # Causes of a promotion that goes back: a freeze of promotions does not hold them.
 BACK = ("rollback", "drill")
 

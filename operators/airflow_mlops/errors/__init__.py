@@ -16,6 +16,7 @@ from airflow_mlops.errors.base import (
 )
 from airflow_mlops.errors.control import (
     ApprovalMissing,
+    ClockBack,
     DeploymentMisuse,
     LedgerCorrupt,
     LedgerMisuse,
@@ -23,6 +24,7 @@ from airflow_mlops.errors.control import (
     NoChampion,
     PromotionConflict,
     PromotionFrozen,
+    RestoreRefused,
     RollbackImpossible,
 )
 from airflow_mlops.errors.data import (
@@ -46,6 +48,8 @@ from airflow_mlops.errors.model import (
     HistoryUnusable,
     ModelUnusable,
     NothingToCompare,
+    ReproductionDiffers,
+    ReproductionImpossible,
     SignalsUnusable,
     TransformerUnusable,
 )
@@ -67,6 +71,7 @@ __all__ = [
     "ArtifactCorrupt",
     "ArtifactMissing",
     "CalibrationUnusable",
+    "ClockBack",
     "CommitteeUnusable",
     "DataCheckFailed",
     "DemoFailed",
@@ -94,7 +99,11 @@ __all__ = [
     "PredictionLogUnwritable",
     "PromotionConflict",
     "PromotionFrozen",
+    "ReproductionDiffers",
+    "ReproductionImpossible",
     "RequestRefused",
+    "RestoreRefused",
+    "RollbackConflict",
     "RollbackImpossible",
     "ServerMisuse",
     "ServerRefused",

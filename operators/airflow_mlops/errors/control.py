@@ -22,6 +22,33 @@ class LedgerMisuse(Permanent):
     """The ledger was asked for something it cannot do, or its connection cannot be used."""
 
 
+class ClockBack(Transient):
+    """The clock is behind the last event on record by more than clocks differ.
+
+    Parameters
+    ----------
+    model : str
+        Whose event was to be recorded.
+    seq : int
+        The last good event.
+    recorded_at, now : datetime
+        When that was written, and what the clock says now.
+    """
+
+    def __init__(self, *, model: str, seq: int, recorded_at: datetime, now: datetime) -> None:
+        self.model, self.seq, self.recorded_at, self.now = model, seq, recorded_at, now
+        super().__init__(
+            f"the clock says {now.isoformat(timespec='seconds')}, but event {seq} of {model} was "
+            f"recorded at {recorded_at.isoformat(timespec='seconds')}: it went back by {recorded_at - now}. Nothing "
+            f"was recorded. Last good event: {seq}. Set the clock right; where the earlier time was the wrong one, run "
+            f"airflow-mlops ledger accept-clock {model} --reason WHY."
+        )
+
+
+class RestoreRefused(Permanent):
+    """A backup is not whole, or putting it back would lose events."""
+
+
 class PromotionConflict(Permanent):
     """The champion moved between evaluation and promotion."""
 
@@ -30,6 +57,18 @@ class PromotionConflict(Permanent):
         super().__init__(
             f"version {version} of {model} was judged against epoch {expected_epoch}, but the ledger is at epoch "
             f"{epoch}: somebody promoted in between. The champion stays; run retrain again to judge it afresh."
+        )
+
+
+class RollbackConflict(PromotionConflict):
+    """What was to be rolled back does not serve any more."""
+
+    def __init__(self, *, model: str, version: str, expected_epoch: int, epoch: int, serving: str) -> None:
+        super().__init__(model=model, version=version, expected_epoch=expected_epoch, epoch=epoch)
+        self.serving = serving
+        self.args = (
+            f"version {version} of {model} was to be rolled back, but version {serving} serves, at epoch {epoch}. "
+            f"Nothing was done; look whether that is well, and roll back version {serving} if it is not.",
         )
 
 

@@ -7,12 +7,20 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import NullPool
 
 from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse, LedgerUnavailable
-from airflow_mlops.ledger.tables import SCHEMA_VERSION, metadata, schema_table
+from airflow_mlops.ledger import schema
+from airflow_mlops.ledger.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +31,8 @@ BUSY_S = 30
 # How long a Postgres may take to open a connection.
 CONNECT_S = 10
 
-# Any number will do if every ledger takes the same one: it keeps two processes from creating the tables at once.
-_CREATE_LOCK = 7_305_081_913
+# What SQLite says of a file that is cut, mixed or overwritten.
+BROKEN = ("not a database", "malformed", "no such table", "no such column", "Could not decode to UTF-8")
 
 
 class Database:
@@ -107,9 +115,12 @@ class Database:
         if self.is_sqlite:
             self._make_folder()
         with self.engine.connect() as connection:
-            version = _schema_version(connection)
-        if version is None:
-            version = self._create()
+            version = schema.version_of(connection)
+        if version is None and self.is_sqlite:
+            self._set_write_ahead_log()
+        if version is None or version < SCHEMA_VERSION:
+            with self._writing() as connection:
+                version = schema.bring_up(connection)
         if version > SCHEMA_VERSION:
             raise LedgerMisuse(
                 f"the ledger at {self.place} has schema version {version}, this package knows {SCHEMA_VERSION}: it was "
@@ -123,19 +134,6 @@ class Database:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LedgerUnavailable(f"the folder of the ledger at {self.place} cannot be made: {error}.") from error
-
-    def _create(self) -> int:
-        if self.is_sqlite:
-            self._set_write_ahead_log()
-        with self._writing() as connection:
-            if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATE_LOCK})
-            version = _schema_version(connection)
-            if version is not None:
-                return version
-            metadata.create_all(connection)
-            connection.execute(schema_table.insert().values(id=1, schema_version=SCHEMA_VERSION))
-        return SCHEMA_VERSION
 
     def _set_write_ahead_log(self) -> None:
         """Let readers go on while somebody writes; the mode stays with the file."""
@@ -153,19 +151,25 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            raise LedgerUnavailable(
+        except (DatabaseError, sqlite3.Error) as error:
+            if _is_broken(error):
+                raise LedgerCorrupt(
+                    f"{self.place} is not a readable ledger: {self._cause(error)}. Restore a backup; airflow-mlops "
+                    "ledger verify names the last good event."
+                ) from error
+            raise self._unavailable(error) from error
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> LedgerUnavailable:
+        if isinstance(error, OperationalError):
+            return LedgerUnavailable(
                 f"the ledger at {self.place} did not answer: {self._cause(error)}. Nothing was recorded; check that "
                 "the database is up and reachable, then retry."
-            ) from error
-        except DatabaseError as error:
-            if "not a database" in str(error) or "malformed" in str(error):
-                raise LedgerCorrupt(
-                    f"{self.place} is not a readable ledger: {self._cause(error)}. Restore a backup."
-                ) from error
-            raise LedgerUnavailable(f"the ledger at {self.place} refused: {self._cause(error)}.") from error
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise LedgerUnavailable(f"the ledger at {self.place} cannot be opened: {self._cause(error)}.") from error
+            )
+        if isinstance(error, DatabaseError):
+            return LedgerUnavailable(f"the ledger at {self.place} refused: {self._cause(error)}.")
+        return LedgerUnavailable(f"the ledger at {self.place} cannot be opened: {self._cause(error)}.")
 
     def _cause(self, error: Exception) -> str:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
@@ -199,10 +203,12 @@ def _patience(url: URL) -> dict[str, str | int]:
     return {name: value for name, value in options.items() if name not in url.query}
 
 
-def _schema_version(connection: Connection) -> int | None:
-    if not inspect(connection).has_table(schema_table.name):
-        return None
-    return connection.execute(select(schema_table.c.schema_version)).scalar()
+def _is_broken(error: Exception) -> bool:
+    """Whether the database says that what it holds is not what was written, rather than that it is away."""
+    words = str(error)
+    if isinstance(error, ProgrammingError) and "does not exist" in words:
+        return True
+    return any(sign in words for sign in BROKEN)
 
 
 def _leave_transactions_to_us(dbapi_connection: object, _record: object) -> None:

@@ -1,37 +1,26 @@
-"""Append, promote, read, verify, back up."""
+"""Append, promote, verify, back up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select, tuple_
-
-from airflow_mlops.errors import LedgerMisuse, PromotionConflict, PromotionFrozen
-from airflow_mlops.events import (
-    BACK,
-    FREEZE,
-    PROMOTION,
-    REGISTER,
-    ROLE,
-    Event,
-    ModelState,
-    chain_hash,
-    encode_payload,
-    fold,
-    utc_text,
-)
+from airflow_mlops.errors import LedgerMisuse, PromotionConflict
+from airflow_mlops.events import CLOCK, PROMOTION, Event, ModelState, fold
 from airflow_mlops.ledger import verification
 from airflow_mlops.ledger.backup import write_backup
 from airflow_mlops.ledger.database import Database
-from airflow_mlops.ledger.tables import events_table, state_table, to_event
+from airflow_mlops.ledger.reader import LedgerReader
+from airflow_mlops.ledger.reading import find, select_events
+from airflow_mlops.ledger.tables import events_table
+from airflow_mlops.ledger.writing import insert, lock, refuse_frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import URL, ColumnElement, Connection
+    from sqlalchemy import URL, Connection
 
 
 def _utc_now() -> datetime:
@@ -47,7 +36,7 @@ class Fact:
     payload: Mapping[str, Any]
 
 
-class Ledger:
+class Ledger(LedgerReader):
     """The events of all models in one database.
 
     Safe for any number of processes at once: writers of one model queue up, and none sees half of another's work.
@@ -66,17 +55,8 @@ class Ledger:
     """
 
     def __init__(self, url: str | URL, *, clock: Callable[[], datetime] = _utc_now) -> None:
-        self._database = Database(url)
+        super().__init__(Database(url))
         self._clock = clock
-
-    def __repr__(self) -> str:
-        """Name the place without password."""
-        return f"Ledger({self._database.place!r})"
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether this is a SQLite file that is not there yet; the first use makes it."""
-        return self._database.is_missing
 
     # Writing
 
@@ -104,14 +84,16 @@ class Ledger:
             The database did not answer; nothing was recorded.
         LedgerCorrupt
             The model's last event is gone or changed; nothing was recorded.
+        ClockBack
+            The clock is behind the last event by more than five minutes; nothing was recorded.
         """
         if kind == PROMOTION:
             raise LedgerMisuse("a promotion is not appended, it is compared and swapped; call Ledger.promote.")
         with self._database.write() as connection:
-            tail = _lock(connection, model)
-            return _find(connection, model, kind, key) or self._insert(
-                connection, tail, model=model, kind=kind, key=key, payload=payload, at=at, run=run
-            )
+            tail = lock(connection, model)
+            if first := find(connection, model, kind, key):
+                return first
+            return self._insert(connection, tail, Fact(kind, key, payload), model=model, at=at, run=run)
 
     def promote(
         self,
@@ -157,111 +139,81 @@ class Ledger:
             The database did not answer; nothing was promoted.
         LedgerCorrupt
             The model's last event is gone or changed; nothing was promoted.
+        ClockBack
+            The clock is behind the last event by more than five minutes; nothing was promoted.
         """
         key = f"{version}@{expected_epoch}"
         with self._database.write() as connection:
-            tail = _lock(connection, model)
-            if first := _find(connection, model, PROMOTION, key):
+            tail = lock(connection, model)
+            if first := find(connection, model, PROMOTION, key):
                 return first
             if tail["epoch"] != expected_epoch:
                 raise PromotionConflict(
                     model=model, version=version, expected_epoch=expected_epoch, epoch=tail["epoch"]
                 )
-            _refuse_frozen(connection, model, version, cause=payload.get("cause"))
-            event = self._insert(
-                connection,
-                tail,
-                model=model,
-                kind=PROMOTION,
-                key=key,
-                payload={**payload, "version": version},
-                at=at,
-                run=run,
-                epoch=expected_epoch + 1,
-            )
-            last = event
+            refuse_frozen(connection, model, version, cause=payload.get("cause"))
+            promotion = Fact(PROMOTION, key, {**payload, "version": version})
+            written = self._insert(connection, tail, promotion, model=model, at=at, run=run, epoch=expected_epoch + 1)
+            last = written
             for fact in beside:
-                after = {"seq": last.seq, "hash": last.hash}
-                facts: dict[str, Any] = {"kind": fact.kind, "key": fact.key, "payload": fact.payload}
-                last = self._insert(connection, after, model=model, at=at, run=run, **facts)
-            return event
+                if find(connection, model, fact.kind, fact.key) is None:
+                    last = self._insert(connection, asdict(last), fact, model=model, at=at, run=run)
+            return written
 
-    def _insert(
-        self, connection: Connection, tail: Mapping[str, Any], *, payload: Mapping[str, Any], at: datetime, **facts: Any
-    ) -> Event:
-        stored = {
-            "epoch": None,
-            **facts,
-            "seq": tail["seq"] + 1,
-            "at": utc_text(at),
-            "recorded_at": utc_text(self._clock()),
-            "payload": encode_payload(payload),
-            "previous_hash": tail["hash"],
-        }
-        stored["hash"] = chain_hash(**stored)
-        event = to_event(stored)
-        connection.execute(events_table.insert().values(stored))
-        moved = {} if event.epoch is None else {"epoch": event.epoch, "champion": event.payload["version"]}
-        connection.execute(
-            state_table.update()
-            .where(state_table.c.model == event.model)
-            .values(seq=event.seq, hash=event.hash, **moved)
-        )
-        return event
+    def accept_clock(self, model: str, *, reason: str, by: str) -> Event:
+        """Record that the clock is right though the last event was written later than it says.
 
-    # Reading
-
-    def find(self, model: str, kind: str, key: str) -> Event | None:
-        """Return the event of a fact, or None."""
-        with self._database.read() as connection:
-            return _find(connection, model, kind, key)
-
-    def events(self, model: str, *, kind: str | None = None, as_of: datetime | None = None) -> list[Event]:
-        """List a model's events in the order they were recorded.
+        From then on events are recorded by the clock again. The event's own time is the clock's.
 
         Parameters
         ----------
         model : str
-            Whose events.
-        kind : str, optional
-            Only this kind.
-        as_of : datetime, optional
-            Only events whose event time is not later.
+            Whose chain goes on.
+        reason, by : str
+            Why the earlier time was the wrong one, and who says so.
+
+        Raises
+        ------
+        LedgerMisuse
+            The clock is not behind the last event: there is nothing to accept.
+        LedgerCorrupt
+            The model's last event is gone or changed.
         """
-        wanted = [events_table.c.model == model, *_not_after(as_of)]
-        if kind is not None:
-            wanted.append(events_table.c.kind == kind)
-        with self._database.read() as connection:
-            return _select(connection, *wanted)
+        now = self._clock()
+        with self._database.write() as connection:
+            tail = lock(connection, model)
+            last = tail["recorded_at"]
+            if last is None or now >= last:
+                raise LedgerMisuse(
+                    f"the clock is not behind the last event of {model}: it says {now.isoformat(timespec='seconds')}, "
+                    f"event {tail['seq']} was recorded at {last}. There is nothing to accept."
+                )
+            payload = {"reason": reason, "by": by, "behind_s": (last - now).total_seconds()}
+            return self._insert(connection, tail, Fact(CLOCK, str(tail["seq"] + 1), payload), model=model, at=now)
 
-    def state(self, model: str, *, as_of: datetime | None = None) -> ModelState:
-        """Give where a model stands, or stood at a moment of event time.
-
-        Only the events that matter are read: registrations, promotions, freezes, roles, and the last one of each kind.
-        """
-        wanted = [events_table.c.model == model, *_not_after(as_of)]
-        last = (
-            select(events_table.c.model, func.max(events_table.c.seq))
-            .where(*wanted)
-            .group_by(events_table.c.model, events_table.c.kind)
+    def _insert(
+        self,
+        connection: Connection,
+        tail: Mapping[str, Any],
+        fact: Fact,
+        *,
+        model: str,
+        at: datetime,
+        run: str | None = None,
+        epoch: int | None = None,
+    ) -> Event:
+        return insert(
+            connection,
+            tail,
+            model=model,
+            kind=fact.kind,
+            key=fact.key,
+            payload=fact.payload,
+            at=at,
+            now=self._clock(),
+            run=run,
+            epoch=epoch,
         )
-        matters = or_(
-            events_table.c.kind.in_((REGISTER, PROMOTION, FREEZE, ROLE)),
-            tuple_(events_table.c.model, events_table.c.seq).in_(last),
-        )
-        with self._database.read() as connection:
-            return fold(_select(connection, *wanted, matters), model=model)
-
-    def position(self, model: str) -> int:
-        """Return the number of a model's last event, 0 before the first; who follows a ledger looks here first."""
-        with self._database.read() as connection:
-            seq = connection.execute(select(state_table.c.seq).where(state_table.c.model == model)).scalar()
-        return seq or 0
-
-    def models(self) -> list[str]:
-        """List the models with at least one event, by name."""
-        with self._database.read() as connection:
-            return list(connection.scalars(select(events_table.c.model).distinct().order_by(events_table.c.model)))
 
     # Care
 
@@ -271,8 +223,9 @@ class Ledger:
         Raises
         ------
         LedgerCorrupt
-            An event was changed, one is missing in the middle or at the end, or the state row does not agree; the
-            sentence names the last good event.
+            An event was changed, one is missing in the middle or at the end, the time of writing goes back without an
+            accepted clock, the state row does not agree, or SQLite's file is damaged; the sentence names the last
+            good event.
         """
         with self._database.read() as connection:
             return verification.verify(connection, model)
@@ -287,7 +240,7 @@ class Ledger:
         """
         with self._database.write() as connection:
             verification.rebuild(connection, model)
-            return fold(_select(connection, events_table.c.model == model), model=model)
+            return fold(select_events(connection, events_table.c.model == model), model=model)
 
     def backup(self, path: str | Path) -> Path:
         """Copy the ledger while it is in use; an existing file is replaced as a whole.
@@ -296,47 +249,3 @@ class Ledger:
         backup that can be restored at once use the database's own tools.
         """
         return write_backup(self._database, path)
-
-
-def _refuse_frozen(connection: Connection, model: str, version: str, *, cause: str | None) -> None:
-    """Refuse in the transaction of the promotion, so that no freeze comes between."""
-    table = events_table.c
-    freezes = _select(connection, table.model == model, table.kind == FREEZE)
-    held: dict[str, Event] = {}
-    for event in freezes:
-        subject = f"version {event.payload['version']}" if event.payload["scope"] == "version" else "promotions"
-        if event.payload["scope"] != "loop":
-            held[subject] = event
-    for subject in (f"version {version}", *(() if cause in BACK else ("promotions",))):
-        found = held.get(subject)
-        if found is not None and found.payload["frozen"]:
-            raise PromotionFrozen(
-                model=model,
-                version=version,
-                subject=subject,
-                by=found.payload["by"],
-                reason=found.payload["reason"],
-                since=found.at,
-            )
-
-
-def _lock(connection: Connection, model: str) -> dict[str, Any]:
-    """Keep other writers of this model out until the transaction ends; return where its chain ends."""
-    tail = verification.locked_state(connection, model)
-    verification.check_tail(connection, model, tail)
-    return tail
-
-
-def _find(connection: Connection, model: str, kind: str, key: str) -> Event | None:
-    table = events_table.c
-    found = _select(connection, table.model == model, table.kind == kind, table.key == key)
-    return found[0] if found else None
-
-
-def _select(connection: Connection, *wanted: ColumnElement[bool]) -> list[Event]:
-    rows = connection.execute(select(events_table).where(*wanted).order_by(events_table.c.seq)).mappings()
-    return [to_event(row) for row in rows]
-
-
-def _not_after(as_of: datetime | None) -> list[ColumnElement[bool]]:
-    return [] if as_of is None else [events_table.c.at <= utc_text(as_of)]

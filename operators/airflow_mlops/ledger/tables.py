@@ -18,7 +18,8 @@ from airflow_mlops.events import Event, chain_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 1
+# 2: the index by event time, without which a look into the past walks over all events of a kind.
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -48,6 +49,8 @@ events_table = Table(
     Index("ix_mlops_ledger_kind_seq", "model", "kind", "seq"),
 )
 
+event_time_index = Index("ix_mlops_ledger_kind_at", *(events_table.c[name] for name in ("model", "kind", "at", "seq")))
+
 # One row a model: where its chain ends and which version serves. Written with each event, rebuildable from the events.
 state_table = Table(
     "mlops_ledger_state",
@@ -68,11 +71,22 @@ def to_event(row: Mapping[Any, Any]) -> Event:
     LedgerCorrupt
         The row is not what was hashed when it was written.
     """
-    stored = {name: row[name] for name in Event.__dataclass_fields__ if name != "hash"}
-    if chain_hash(**stored) != row["hash"]:
+    if not is_unchanged(row):
+        before = row["seq"] - 1 if isinstance(row["seq"], int) else 0
         raise LedgerCorrupt(
             f"event {row['seq']} of {row['model']} ({row['kind']} {row['key']}) was changed after it was written: its "
-            f"hash does not match. Last good event: at most {row['seq'] - 1}. Restore a backup of the ledger."
+            f"hash does not match. Last good event: at most {before}. Restore a backup of the ledger."
         )
     times = {name: datetime.fromisoformat(row[name]) for name in ("at", "recorded_at")}
-    return Event(**{**stored, **times, "payload": json.loads(row["payload"])}, hash=row["hash"])
+    stored = {name: row[name] for name in Event.__dataclass_fields__}
+    return Event(**{**stored, **times, "payload": json.loads(row["payload"])})
+
+
+def is_unchanged(row: Mapping[Any, Any]) -> bool:
+    """Whether a row still has the hash of its fields."""
+    stored = {name: row[name] for name in Event.__dataclass_fields__ if name != "hash"}
+    try:
+        return chain_hash(**stored) == row["hash"]
+    except TypeError:
+        # SQLite keeps any type in any column, also bytes, which no event ever held.
+        return False

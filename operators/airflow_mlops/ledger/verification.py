@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
 
 from airflow_mlops.errors import LedgerCorrupt
-from airflow_mlops.events import GENESIS, chain_hash
-from airflow_mlops.ledger.tables import events_table, state_table, to_event
+from airflow_mlops.events import CLOCK, GENESIS
+from airflow_mlops.ledger.tables import events_table, is_unchanged, state_table, to_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection
+
+# Clocks of several machines differ by less, and a time service sets a clock back by less. Within it an event takes the
+# time of the one before, so that times of writing never go back.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+# Rows held in memory at once; a chain may have a million.
+CHUNK = 1000
 
 _RESTORE = "Restore a backup of the ledger; nothing is written to this model until then."
 
 
+# Where a chain ends
+
+
 def locked_state(connection: Connection, model: str) -> dict[str, Any]:
-    """Lock and return a model's state row, made on the spot for a model without one."""
+    """Lock and return a model's state row; a model without one begins."""
     table = state_table
     query = select(table).where(table.c.model == model).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        values = {"model": model, **_end_of_chain(connection, model)}
-        connection.execute(_insert_if_absent(connection, values))
+        connection.execute(_insert_if_absent(connection, {"model": model, **_GENESIS}))
         row = connection.execute(query).mappings().one()
     return dict(row)
+
+
+_GENESIS = {"seq": 0, "hash": GENESIS, "epoch": 0, "champion": None}
 
 
 def _insert_if_absent(connection: Connection, values: Mapping[str, Any]) -> Any:
@@ -39,17 +53,47 @@ def _insert_if_absent(connection: Connection, values: Mapping[str, Any]) -> Any:
     return insert(state_table).values(**values).on_conflict_do_nothing()
 
 
-def _end_of_chain(connection: Connection, model: str) -> dict[str, Any]:
+def end_of_chain(connection: Connection, model: str) -> dict[str, Any]:
+    """Return the state row that a model's last event and last promotion ask for.
+
+    Raises
+    ------
+    LedgerCorrupt
+        One of the two was changed.
+    """
     table = events_table.c
-    of_model = select(events_table).where(table.model == model).order_by(table.seq.desc()).limit(1)
-    last = connection.execute(of_model).mappings().first()
-    promotion = connection.execute(of_model.where(table.epoch.is_not(None))).mappings().first()
-    return {
-        "seq": to_event(last).seq if last else 0,
-        "hash": last["hash"] if last else GENESIS,
-        "epoch": promotion["epoch"] if promotion else 0,
-        "champion": to_event(promotion).payload["version"] if promotion else None,
-    }
+    of_model = select(events_table).where(table.model == model).limit(1)
+    last = connection.execute(of_model.order_by(table.seq.desc())).mappings().first()
+    promoted = of_model.where(table.epoch > 0).order_by(table.epoch.desc())
+    promotion = connection.execute(promoted).mappings().first()
+    end = dict(_GENESIS)
+    if last is not None:
+        event = to_event(last)
+        end |= {"seq": event.seq, "hash": event.hash}
+    if promotion is not None:
+        event = to_event(promotion)
+        end |= {"epoch": event.epoch, "champion": event.payload["version"]}
+    return end
+
+
+def last_recorded(connection: Connection, model: str) -> datetime | None:
+    """Return when a model's last event was written."""
+    table = events_table.c
+    query = select(table.recorded_at).where(table.model == model).order_by(table.seq.desc()).limit(1)
+    found = connection.execute(query).scalar()
+    return datetime.fromisoformat(found) if found else None
+
+
+def expect_whole_end(connection: Connection, model: str) -> None:
+    """Check, before something is read, that the chain ends where the state row says.
+
+    Raises
+    ------
+    LedgerCorrupt
+        It was cut, or the state row was lost or changed.
+    """
+    state = connection.execute(select(state_table).where(state_table.c.model == model)).mappings().one_or_none()
+    check_tail(connection, model, state or _GENESIS)
 
 
 def check_tail(connection: Connection, model: str, state: Mapping[Any, Any]) -> None:
@@ -58,20 +102,34 @@ def check_tail(connection: Connection, model: str, state: Mapping[Any, Any]) -> 
     Raises
     ------
     LedgerCorrupt
-        The end of the chain is cut or changed.
+        The end of the chain is cut or changed, or the state row is lost or changed.
     """
-    end = _end_of_chain(connection, model)
+    end = end_of_chain(connection, model)
+    if end["seq"] and not state["seq"]:
+        raise LedgerCorrupt(
+            f"{model} has {end['seq']} good events but no state row; run Ledger.rebuild if none is missing at the end. "
+            f"Last good event: at most {end['seq']}."
+        )
     if (end["seq"], end["hash"]) != (state["seq"], state["hash"]):
         raise LedgerCorrupt(
             f"the ledger of {model} was cut: its state names event {state['seq']}, but the last event on record is "
             f"{end['seq']}{' with another hash' if end['seq'] == state['seq'] else ''}. "
-            f"Last good event: {min(end['seq'], state['seq'])}. {_RESTORE}"
+            f"Last good event: {_lower(end['seq'], state['seq'])}. {_RESTORE}"
         )
     if (end["epoch"], end["champion"]) != (state["epoch"], state["champion"]):
         raise LedgerCorrupt(
             f"the state of {model} names version {state['champion']} at epoch {state['epoch']}, but its events say "
-            f"version {end['champion']} at epoch {end['epoch']}. Run Ledger.rebuild if the events are right."
+            f"version {end['champion']} at epoch {end['epoch']}. Last good event: at most {end['seq']}. Run "
+            "Ledger.rebuild if the events are right."
         )
+
+
+def _lower(end: int, stated: Any) -> int:
+    # SQLite keeps any type in any column.
+    return min(end, stated) if isinstance(stated, int) else end
+
+
+# The whole chain
 
 
 def verify(connection: Connection, model: str) -> int:
@@ -80,28 +138,50 @@ def verify(connection: Connection, model: str) -> int:
     Raises
     ------
     LedgerCorrupt
-        An event was changed, one is missing, or the state row is missing or does not agree.
+        An event was changed, one is missing, the time of writing goes back, the state row is missing or does not
+        agree, or the database's file is damaged.
     """
-    count = _walk(connection, model)
-    state = connection.execute(select(state_table).where(state_table.c.model == model)).mappings().one_or_none()
-    if state is not None:
-        check_tail(connection, model, state)
-    elif count:
-        raise LedgerCorrupt(f"{model} has {count} good events but no state row; run Ledger.rebuild.")
+    count = walk(connection, model)
+    expect_whole_end(connection, model)
+    _expect_whole_file(connection, model, count)
     return count
 
 
-def _walk(connection: Connection, model: str) -> int:
-    rows = connection.execute(
-        select(events_table).where(events_table.c.model == model).order_by(events_table.c.seq)
-    ).mappings()
-    good, previous = 0, GENESIS
-    for row in rows:
-        fault = _fault(row, good + 1, previous)
-        if fault:
+def walk(connection: Connection, model: str) -> int:
+    """Check every event of a chain; return how many there are.
+
+    Raises
+    ------
+    LedgerCorrupt
+        One was changed or is missing, or a time of writing goes back; the sentence names the last good event.
+    """
+    good, previous, latest = 0, GENESIS, ""
+    for row in _rows(connection, model):
+        fault = row if isinstance(row, str) else _fault(row, good + 1, previous) or _clock_fault(row, latest)
+        if isinstance(row, str) or fault:
             raise LedgerCorrupt(f"the ledger of {model} is not whole: {fault}. Last good event: {good}. {_RESTORE}")
         good, previous = row["seq"], row["hash"]
+        latest = row["recorded_at"] if row["kind"] == CLOCK else max(latest, row["recorded_at"])
     return good
+
+
+def _rows(connection: Connection, model: str) -> Iterator[Mapping[Any, Any] | str]:
+    """Yield the rows of a chain in order, and at the end what the database says where it cannot read on."""
+    read = 0
+    query = select(events_table).where(events_table.c.model == model).order_by(events_table.c.seq)
+    # Where a chunk cannot be read whole, SQLite reads its rows one by one up to the one that cannot; Postgres has
+    # ended the transaction by then.
+    for chunk in (CHUNK, 1) if connection.dialect.name == "sqlite" else (CHUNK,):
+        try:
+            found = connection.execute(query.offset(read).execution_options(yield_per=chunk)).mappings()
+            for row in found:
+                read += 1
+                yield row
+        except DatabaseError as error:
+            fault = f"the database cannot read on: {str(error.orig).strip()}"
+        else:
+            return
+    yield fault
 
 
 def _fault(row: Mapping[Any, Any], expected_seq: int, previous: str) -> str | None:
@@ -109,10 +189,31 @@ def _fault(row: Mapping[Any, Any], expected_seq: int, previous: str) -> str | No
         return f"event {expected_seq} is missing, {row['seq']} follows"
     if row["previous_hash"] != previous:
         return f"event {row['seq']} ({row['kind']} {row['key']}) does not follow the event before it"
-    stored = {name: value for name, value in row.items() if name != "hash"}
-    if chain_hash(**stored) != row["hash"]:
+    if not is_unchanged(row):
         return f"event {row['seq']} ({row['kind']} {row['key']}) was changed after it was written"
     return None
+
+
+def _clock_fault(row: Mapping[Any, Any], latest: str) -> str | None:
+    """Say where a time of writing is before an earlier one and nobody accepted the clock."""
+    if not latest or row["kind"] == CLOCK or row["recorded_at"] >= latest:
+        return None
+    back = datetime.fromisoformat(latest) - datetime.fromisoformat(row["recorded_at"])
+    if back <= CLOCK_TOLERANCE:
+        return None
+    return f"event {row['seq']} ({row['kind']} {row['key']}) was recorded {back} before an earlier one"
+
+
+def _expect_whole_file(connection: Connection, model: str, good: int) -> None:
+    """Let SQLite check its pages and indexes: a copy made while somebody wrote may hold pages of two moments."""
+    if connection.dialect.name != "sqlite":
+        return
+    found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+    if found != "ok":
+        raise LedgerCorrupt(
+            f"the file of the ledger of {model} is damaged: {' '.join(str(found).split())}. Last good event: {good}. "
+            f"{_RESTORE}"
+        )
 
 
 def rebuild(connection: Connection, model: str) -> None:
@@ -123,6 +224,6 @@ def rebuild(connection: Connection, model: str) -> None:
     LedgerCorrupt
         The chain is broken.
     """
-    _walk(connection, model)
+    walk(connection, model)
     connection.execute(state_table.delete().where(state_table.c.model == model))
-    locked_state(connection, model)
+    connection.execute(state_table.insert().values(model=model, **end_of_chain(connection, model)))

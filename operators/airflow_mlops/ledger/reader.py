@@ -1,0 +1,141 @@
+"""Read the ledger: events, the state they give, what served when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from airflow_mlops.events import Event, ModelState, fold
+from airflow_mlops.ledger import verification
+from airflow_mlops.ledger.history import ModelHistory, history_of
+from airflow_mlops.ledger.reading import (
+    FOLDED,
+    TOLD,
+    expect_every_epoch,
+    find,
+    last_of_each_kind,
+    models,
+    not_after,
+    of_kinds,
+    promotion_at,
+    select_events,
+)
+from airflow_mlops.ledger.tables import events_table, state_table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_mlops.ledger.database import Database
+
+
+class LedgerReader:
+    """What may be asked of a ledger; `Ledger` writes it.
+
+    Parameters
+    ----------
+    database : Database
+        Where the events are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __repr__(self) -> str:
+        """Name the place without password."""
+        return f"Ledger({self._database.place!r})"
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether this is a SQLite file that is not there yet; the first use makes it."""
+        return self._database.is_missing
+
+    def find(self, model: str, kind: str, key: str) -> Event | None:
+        """Return the event of a fact, or None."""
+        with self._database.read() as connection:
+            return find(connection, model, kind, key)
+
+    def events(self, model: str, *, kind: str | None = None, as_of: datetime | None = None) -> list[Event]:
+        """List a model's events in the order they were recorded.
+
+        Parameters
+        ----------
+        model : str
+            Whose events.
+        kind : str, optional
+            Only this kind.
+        as_of : datetime, optional
+            Only events whose event time is not later.
+        """
+        wanted = [events_table.c.model == model, *not_after(as_of)]
+        if kind is not None:
+            wanted.append(events_table.c.kind == kind)
+        with self._database.read() as connection:
+            return select_events(connection, *wanted)
+
+    def state(self, model: str, *, as_of: datetime | None = None) -> ModelState:
+        """Give where a model stands, or stood at a moment of event time.
+
+        Only the events that matter are read: registrations, promotions, freezes, roles, and the last one of each kind;
+        of the past that is the one with the latest event time.
+
+        Raises
+        ------
+        LedgerCorrupt
+            An event that matters was changed, a promotion is missing, or the end of the chain is not where the state
+            row says.
+        """
+        with self._database.read() as connection:
+            verification.expect_whole_end(connection, model)
+            folded = of_kinds(connection, model, FOLDED, *not_after(as_of))
+            if as_of is None:
+                expect_every_epoch(folded, model)
+            return fold([*folded, *last_of_each_kind(connection, model, as_of)], model=model)
+
+    def serving(self, model: str, *, at: datetime | None = None, recorded: bool = False) -> Event | None:
+        """Return the promotion whose version serves, or served at a moment; None before the first.
+
+        Parameters
+        ----------
+        model : str
+            Whose champion.
+        at : datetime, optional
+            The moment; default: after all that is on record.
+        recorded : bool, default=False
+            Whether the moment is one of the clock's time of writing rather than of event time: what the ledger said
+            then.
+
+        Raises
+        ------
+        LedgerCorrupt
+            The promotion was changed, or the end of the chain is not where the state row says.
+        """
+        with self._database.read() as connection:
+            verification.expect_whole_end(connection, model)
+            return promotion_at(connection, model, at, recorded=recorded)
+
+    def history(self, model: str) -> ModelHistory:
+        """Tell what served when, why, by whose word and on which evidence.
+
+        Raises
+        ------
+        LedgerCorrupt
+            An event that is told of was changed, a promotion is missing, or the end of the chain is not where the
+            state row says.
+        """
+        with self._database.read() as connection:
+            verification.expect_whole_end(connection, model)
+            told = of_kinds(connection, model, TOLD)
+        expect_every_epoch(told, model)
+        return history_of(told, model=model)
+
+    def position(self, model: str) -> int:
+        """Return the number of a model's last event, 0 before the first; who follows a ledger looks here first."""
+        with self._database.read() as connection:
+            seq = connection.execute(select(state_table.c.seq).where(state_table.c.model == model)).scalar()
+        return seq or 0
+
+    def models(self) -> list[str]:
+        """List the models with at least one event, by name."""
+        with self._database.read() as connection:
+            return models(connection)

@@ -1,0 +1,54 @@
+"""The ledger's tables: made once, and brought up from an earlier release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, select, text
+
+from airflow_mlops.errors import LedgerCorrupt
+from airflow_mlops.ledger.tables import SCHEMA_VERSION, event_time_index, metadata, schema_table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# Any number will do if every ledger takes the same one: it keeps two processes from making the tables at once.
+_LOCK = 7_305_081_913
+
+
+def version_of(connection: Connection) -> int | None:
+    """Return the version of the schema; None where there is no ledger yet.
+
+    Raises
+    ------
+    LedgerCorrupt
+        What stands there is no version.
+    """
+    if not inspect(connection).has_table(schema_table.name):
+        return None
+    found = connection.execute(select(schema_table.c.schema_version)).scalar()
+    if found is not None and not isinstance(found, int):
+        raise LedgerCorrupt(f"the ledger names {found!r} as the version of its tables; restore a backup.")
+    return found
+
+
+def bring_up(connection: Connection) -> int:
+    """Make the tables, or add what an earlier release did not have; return the version they have then.
+
+    To be called in a writing transaction, which makes it all or nothing: both databases roll back definitions too.
+    Whoever comes second finds the work done.
+    """
+    if connection.dialect.name == "postgresql":
+        # An index over many events takes longer than a statement of the ledger may.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    version = version_of(connection)
+    if version is None:
+        metadata.create_all(connection)
+        connection.execute(schema_table.insert().values(id=1, schema_version=SCHEMA_VERSION))
+        return SCHEMA_VERSION
+    if version < SCHEMA_VERSION:
+        event_time_index.create(connection, checkfirst=True)
+        connection.execute(schema_table.update().values(schema_version=SCHEMA_VERSION))
+        return SCHEMA_VERSION
+    return version

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TaskGroup
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TaskGroup, chain
 
 from airflow_mlops.assets import retrain_asset, snapshot_asset
 from airflow_mlops.dag_factory.pages import retrain_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, reason_param, task_settings
+from airflow_mlops.operators.approve import ApproveOperator
 from airflow_mlops.operators.deploy import DeployOperator
 from airflow_mlops.operators.evaluate import EvaluateOperator
 from airflow_mlops.operators.features import FeaturesOperator
@@ -54,7 +55,7 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
         schedule=_schedule(spec),
         description=f"Train, judge and deploy {spec.name}",
         doc_md=retrain_page(spec),
-        params={"now": now_param(spec), "window": _window_param(spec), "reason": reason_param()},
+        params=_params(spec),
     ) as dag:
         training = ["ingest", *(["ingest_labels"] if spec.data.labels else [])]
         request = RequestOperator(
@@ -86,7 +87,11 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
             register = RegisterOperator(
                 model=model.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "register")
             )
-            DeployOperator(model=register.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "deploy"))
+            approvals = _approve(spec, register, evaluate)
+            deploy = DeployOperator(
+                model=register.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "deploy")
+            )
+            chain(*approvals, deploy)
         request >> [ingest, *labels]
         validate >> features
     return dag
@@ -109,6 +114,29 @@ def _evaluate(spec: ModelSpec, model: WeighOperator | TrainOperator, train: Trai
     return EvaluateOperator(
         model=model.output, trained=train.output, action=ACTION, now=NOW, trigger_rule=TRAINED_OR_NOT, **settings
     )
+
+
+def _approve(spec: ModelSpec, register: RegisterOperator, evaluate: EvaluateOperator) -> list[ApproveOperator]:
+    """Make who may have to approve between *register* and *deploy*: nobody, one person, or two with four eyes."""
+    if spec.approval is None:
+        return []
+    about = {"model": register.output, "evaluation": evaluate.output, "now": NOW}
+    approve = ApproveOperator(**about, **task_settings(spec, "approve"))
+    if not spec.approval.four_eyes:
+        return [approve]
+    return [approve, ApproveOperator(first=approve.output, **about, **task_settings(spec, "approve", "approve_second"))]
+
+
+def _params(spec: ModelSpec) -> dict[str, Param]:
+    params = {"now": now_param(spec), "window": _window_param(spec), "reason": reason_param()}
+    if spec.approval is not None:
+        params["ask"] = Param(
+            False,
+            type="boolean",
+            title="Ask a person",
+            description="Ask a person before it serves, whatever the spec says.",
+        )
+    return params
 
 
 def _schedule(spec: ModelSpec) -> AssetOrTimeSchedule | list[Asset]:

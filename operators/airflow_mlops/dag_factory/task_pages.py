@@ -100,6 +100,17 @@ _PAGES = {
         failure="The history is empty or too short, a policy has faults, or no training was possible.",
         action="Read the sentence at the end of the log; give a longer history or mend the policy in the form.",
     ),
+    "reproduce": Page(
+        title="Train the version again",
+        does="Trains a version a second time, from the snapshots and the spec that were recorded with it, and compares "
+        "what the two predict for the golden and the held-out rows. The second model is thrown away.",
+        leaves="One event `reproduction` in the ledger: same or different, and by how much.",
+        failure="*Predicts something else*: a library changed its results, the code that makes features changed, or a "
+        "training is not deterministic. *Cannot be trained again*: a snapshot is gone or was changed. The champion "
+        "serves on.",
+        action="The sentence at the end of the log names the first part that differs, and the libraries of another "
+        "version. Restore what is gone; else retrain, so that what serves can be made again.",
+    ),
     "evaluate": Page(
         title="Judge it against the champion",
         does="Puts challenger and champion before the same held-out rows and decides whether the challenger may "
@@ -116,6 +127,27 @@ _PAGES = {
         failure="*Skipped* means refused: read the reasons in the log or in the report of *Judge*. Red mostly "
         "means that MLflow is away.",
         action="Bring MLflow back and clear this task; no second version will appear.",
+    ),
+    "approve": Page(
+        title="Approve",
+        does="Lets the version go on by itself, or asks a person: where it carries a risk that the spec wants approved "
+        "({needs}), where an error budget is spent, or where the form of this run says so. It waits without a worker.",
+        leaves="One event `approval` in the ledger: who, why, and about which risks; the same as tags on the version "
+        "in MLflow. Nobody is asked twice about the same version and evaluation.",
+        failure="An answer without a reason, or by somebody who may not give it, does not count and turns this task "
+        "red. A rejection is **not** a failure: *Deploy* is skipped, the run is green, and the champion serves on. "
+        "So is no answer within {expires}.",
+        action="Waiting: open **Required Actions**, read, answer, and say why. Red: clear this task, and it asks "
+        "again. Rejected: nothing; the next training is judged and asked about anew.",
+    ),
+    "approve_second": Page(
+        title="Approve, second person",
+        does="Asks a second person, neither the first one nor who started this run. Where nobody had to be asked it "
+        "lets the version go on.",
+        leaves="One event `approval` in the ledger that names both, and tags on the version in MLflow.",
+        failure="An answer without a reason, or by one of those two, does not count and turns this task red. A "
+        "rejection skips *Deploy*, and the run is green.",
+        action="As for *Approve*; the answer of the first person stays on record.",
     ),
     "deploy": Page(
         title="Deploy the version",
@@ -135,6 +167,16 @@ _PAGES = {
         "*Upstream failed* means that the rows failed their check: there is nothing to draw, and the run is red.",
         action="Drifted: open the report, and find out whether the world changed or the source did. What follows from "
         "it is decided in *Decide*, not here.",
+    ),
+    "reconcile": Page(
+        title="Show in MLflow what serves",
+        does="Compares MLflow's aliases and tags with the ledger and writes what differs. An alias that somebody moved "
+        "there is settled as `register.by_hand` of the spec says.",
+        leaves="Aliases, `mlops.role` on each version, and an event `hand_change` for each change by hand.",
+        failure="MLflow is away, or was shown a later promotion than this ledger knows: then an older copy of the "
+        "ledger was restored. What serves does not change, and *Decide* does not wait for this task.",
+        action="MLflow away: nothing, the next look does it. An older ledger: restore the newest backup before anything "
+        "is promoted.",
     ),
     "decide": Page(
         title="Decide",
@@ -180,9 +222,16 @@ def task_page(task_id: str, spec: ModelSpec, window: timedelta | None = None) ->
         "seed": spec.train.seed,
         "registered": spec.registered_model,
         "golden": spec.deploy.golden_rows,
+        **_approval(spec),
         **_decisions(spec),
     }
     return "\n\n".join(f"**{heading}.** {text.format(**facts)}" for heading, text in sections)
+
+
+def _approval(spec: ModelSpec) -> dict[str, str]:
+    if spec.approval is None:
+        return {"needs": "none", "expires": "no time"}
+    return {"needs": ", ".join(spec.approval.needs) or "none", "expires": format_duration(spec.approval.expires)}
 
 
 def _decisions(spec: ModelSpec) -> dict[str, str]:

@@ -41,13 +41,16 @@ PRELOAD = (
     *(f"airflow_mlops.stages.{name}" for name in ("canonical", "golden", "model_file", "deploy", "drift")),
     *(f"airflow_mlops.stages.evaluate.{name}" for name in ("evaluation", "importance", "metrics", "page", "plots")),
     "airflow_mlops.stages.validate.data_docs",
-    *(f"airflow_mlops.stages.{name}" for name in ("committee", "links", "score", "tree_artifact", "weigh")),
+    *(f"airflow_mlops.stages.{name}" for name in ("approve", "committee", "links", "score", "tree_artifact", "weigh")),
     "airflow_mlops.stages.evaluate.light",
+    *(f"airflow_mlops.{name}" for name in ("lifecycle.reproduce", "spec.record", "stages.reproduce")),
     *(f"airflow_mlops.stages.decide.{name}" for name in ("page", "quality", "text")),
     "airflow_mlops.serving.prediction_log",
     *(f"airflow_mlops.loop.{name}" for name in ("explain", "first_champion", "gate", "light_gate")),
     # skops looks at every module that is loaded, so it comes before the many
     "skops.io",
+    "skops.card",
+    "markdown_it",
     # tables
     "pandas",
     "pyarrow.csv",

@@ -90,8 +90,8 @@ def sensitive_columns(spec: ModelSpec) -> frozenset[str]:
     return frozenset(spec.data.sensitive) & frozenset(spec.features.columns)
 
 
-def risks_to_approve(spec: ModelSpec, risks: Iterable[str], *, is_budget_spent: bool = False) -> list[str]:
-    """Return those risks for which the spec wants a person, sorted; none: the version may go by itself.
+def risks_to_approve(spec: ModelSpec, risks: Iterable[str], *, spent: Iterable[str] = ()) -> list[str]:
+    """Return those risks for which a person has to be asked, sorted; none: the version may go by itself.
 
     Parameters
     ----------
@@ -99,13 +99,10 @@ def risks_to_approve(spec: ModelSpec, risks: Iterable[str], *, is_budget_spent: 
         Its section ``approval``; without one nobody is ever asked.
     risks : iterable of str
         What the challenger carries.
-    is_budget_spent : bool
-        A promise of the section ``slo`` was broken so long that its error budget is spent: with ``slo.freeze`` nothing
-        goes by itself then.
+    spent : iterable of str
+        Objectives of the section ``slo`` whose error budget is spent: then nothing goes by itself.
     """
     if spec.approval is None:
         return []
     found = set(risks) & set(spec.approval.needs)
-    if is_budget_spent and ("budget_spent" in spec.approval.needs or (spec.slo is not None and spec.slo.freeze)):
-        found.add("budget_spent")
-    return sorted(found)
+    return sorted({*found, "budget_spent"} if any(spent) else found)

@@ -19,13 +19,17 @@ class _ReportLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: object) -> str:
         """Return the report's address in Airflow, or nothing."""
-        uri = getattr(operator, "report_uri", None)
-        # The API server knows only the configured store; a link into another one would lead nowhere.
-        if not uri or operator.artifacts_uri not in (None, "", configured_uri()):
-            return ""
-        store = operator.store
-        path = store.path(uri)[len(store.root.rstrip("/")) + 1 :]
-        return report_url(conf.get("api", "base_url", fallback="") or "", operator.dag_id, path)
+        return report_link(operator, getattr(operator, "report_uri", None))
+
+
+def report_link(operator: Any, uri: str | None) -> str:
+    """Return the address in Airflow of a report that a task stored, or nothing."""
+    # The API server knows only the configured store; a link into another one would lead nowhere.
+    if not uri or operator.artifacts_uri not in (None, "", configured_uri()):
+        return ""
+    store = operator.store
+    path = store.path(uri)[len(store.root.rstrip("/")) + 1 :]
+    return report_url(conf.get("api", "base_url", fallback="") or "", operator.dag_id, path)
 
 
 class DataDocsLink(_ReportLink):
@@ -40,6 +44,13 @@ class EvaluationReportLink(_ReportLink):
 
     name = "Evaluation report"
     xcom_key = "_link_mlops_evaluation_report"
+
+
+class ModelCardLink(_ReportLink):
+    """What the version is, what it was made of and judged by, and what changed."""
+
+    name = "Model card"
+    xcom_key = "_link_mlops_model_card"
 
 
 class DriftReportLink(_ReportLink):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STAGES = (
     *("request", "ingest", "validate", "features", "train", "weigh", "evaluate", "register", "deploy"),
-    *("drift", "decide", "score"),
+    *("drift", "decide", "score", "reproduce", "reconcile"),
 )
 # No stage of a model's life: it replays years of it, and has tests of its own.
 APART = {"backtest"}
@@ -107,6 +107,8 @@ class Chain:
             "drift": {"current": done("ingest")},
             "decide": {"snapshot": done("ingest"), "judgement": self.judgement},
             "score": {"snapshot": done("ingest")},
+            "reproduce": {"version": None},
+            "reconcile": {},
         }[stage]
 
     def run(self, stage: str, *, run_id: str = "manual__1", **changes: Any) -> Any:

@@ -198,6 +198,62 @@ class RollbackRef(Ref):
 
 
 @dataclass(frozen=True, slots=True)
+class ReproductionRef(Ref):
+    """Whether a version, trained again from what was recorded, predicts the same.
+
+    ``verdict`` is "same" or "different"; ``first_difference`` names the part of the chain from which on it differs, and
+    ``largest_difference`` is of a prediction, None where the answers cannot be compared.
+    """
+
+    model: str
+    version: str
+    verdict: str
+    sentence: str
+    largest_difference: float | None = None
+    first_difference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciledRef(Ref):
+    """What serves, what had to be written to MLflow to show it, and what people had changed there."""
+
+    model: str
+    epoch: int
+    champion: str | None
+    changes: list[str] = field(default_factory=list)
+    by_hand: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeRef(Ref):
+    """What is frozen or free now, by whom and why; ``changed`` is False where it was so before."""
+
+    model: str
+    scope: str
+    version: str | None
+    frozen: bool
+    reason: str
+    by: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DrillRef(Ref):
+    """How a rehearsed rollback went; ``seconds["total"]`` is the time to restore, ``limit_s`` what the spec allows.
+
+    ``verdict`` is "held", "late", "overtaken" where somebody promoted meanwhile, or "cut short".
+    """
+
+    model: str
+    version: str
+    replaced: str
+    epoch: int
+    verdict: str
+    limit_s: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RequestRef(Ref):
     """Why a run goes on, where in event time it stands, and on which rows it trains.
 

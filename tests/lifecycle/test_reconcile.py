@@ -143,7 +143,7 @@ def test_an_alias_changed_by_hand_is_recorded_once_and_set_back(moved_to, ledger
 
     assert alias(client) == "1"
     assert noticed(ledger) == [{"alias": ALIAS, "shown": moved_to, "ledger": "1", "settled": "restore", "epoch": 1}]
-    assert f"says version {moved_to}; the ledger says 1 since epoch 1. It was changed by hand" in caplog.text
+    assert f"says version {moved_to}; the ledger says 1, at epoch 1. It was changed by hand" in caplog.text
     assert not look(ledger).by_hand
 
 

@@ -115,7 +115,11 @@ def asked_by() -> str:
     """Return who types the command, as the operating system names them."""
     import getpass
 
-    return getpass.getuser()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that has no name.
+        return f"uid {os.getuid()}"
 
 
 def _option(options: Namespace, of: str, name: str) -> str | None:

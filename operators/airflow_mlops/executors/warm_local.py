@@ -33,7 +33,7 @@ PRELOAD = (
     "airflow_mlops.ledger",
     *(
         f"airflow_mlops.lifecycle.{name}"
-        for name in ("deploy", "isolated", "promote", "reconcile", "register", "server_target")
+        for name in ("by_hand", "deploy", "isolated", "promote", "reconcile", "register", "server_target")
     ),
     *(f"airflow_mlops.lifecycle.{name}" for name in ("light_judgement", "tick", "tracking", "weighing")),
     "airflow_mlops.operators.history",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.events import PROMOTION
+from airflow_mlops.lifecycle.hand_changes import WORDS, HandChange, record
 from airflow_mlops.lifecycle.roles import version_tags, wanted_aliases
 
 if TYPE_CHECKING:
@@ -28,23 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HAND_CHANGE = "hand_change"
 EPOCH, PROMOTED_BY, SHOWN = "mlops.epoch", "mlops.promotion", "mlops.shown"
 _GONE = "RESOURCE_DOES_NOT_EXIST"
-
-
-@dataclass(frozen=True, slots=True)
-class HandChange:
-    """An alias that somebody moved or removed, or whose version was deleted.
-
-    ``shown`` is what MLflow said, ``ledger`` what it should have said; None: no version. ``settled`` is what was done
-    about it: "restore", "adopt" or "ask".
-    """
-
-    alias: str
-    shown: str | None
-    ledger: str | None
-    settled: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +131,7 @@ def _model_deleted(ledger: Ledger, state: ModelState, spec: ModelSpec, *, at: da
     name, version = registered_name(state, spec), state.champion.version
     log.warning("MLflow has no registered model %s; the ledger says that version %s serves, and it does", name, version)
     change = HandChange(spec.register_.aliases.champion, None, version, "ask")
-    _record(ledger, state, change, at=at, run=run, facts={"deleted": "registered model"})
+    record(ledger, state, change, at=at, run=run, deleted="registered model")
     return Reconciled(by_hand=(change,))
 
 
@@ -157,24 +143,9 @@ def _expect_same_ledger(shown: RegisteredModel, state: ModelState) -> None:
     what = f"epoch {epoch}" if epoch > state.epoch else f"another promotion at epoch {epoch}"
     raise LedgerCorrupt(
         f"MLflow's model {shown.name} was shown {what}, and this ledger says epoch {state.epoch} of {state.model}: "
-        "it is an older copy that was restored, or another ledger. Nothing was changed. Restore the newest backup; if this "
-        f"ledger is the one that counts, delete the tag {EPOCH} of the registered model."
+        "it is an older copy that was restored, or another ledger. Nothing was changed. Restore the newest backup; if "
+        f"this ledger is the one that counts, delete the tag {EPOCH} of the registered model."
     )
-
-
-def _record(
-    ledger: Ledger, state: ModelState, change: HandChange, *, at: datetime, run: str | None, facts: dict[str, Any]
-) -> None:
-    key = f"{change.alias}:{change.shown or 'none'}@{state.epoch}:{change.settled}"
-    payload = {
-        "alias": change.alias,
-        "shown": change.shown,
-        "ledger": change.ledger,
-        "settled": change.settled,
-        "epoch": state.epoch,
-        **facts,
-    }
-    ledger.append(state.model, HAND_CHANGE, key, payload, at=at, run=run)
 
 
 @dataclass
@@ -232,11 +203,11 @@ class _Reconciling:
         for alias, version in wanted.items():
             shown = self._shown(alias)
             if versions is not None and version is not None and version not in versions:
-                self._say(HandChange(alias, shown, version, "ask"), {"deleted": f"version {version}"})
+                self._say(HandChange(alias, shown, version, "ask"), deleted=f"version {version}")
                 kept.add(alias)
             elif shown != version and alias in before and shown not in before[alias]:
                 settled = self._settled(alias, shown)
-                self._say(HandChange(alias, shown, version, settled), {})
+                self._say(HandChange(alias, shown, version, settled))
                 if settled != "restore":
                     kept.add(alias)
         return kept
@@ -247,14 +218,13 @@ class _Reconciling:
         is_fit = alias == self.spec.register_.aliases.champion and known is not None and known.frozen is None
         return "restore" if self.settle == "adopt" and not is_fit else self.settle
 
-    def _say(self, change: HandChange, facts: dict[str, Any]) -> None:
-        since = f" since epoch {self.state.epoch}" if change.alias == self.spec.register_.aliases.champion else ""
+    def _say(self, change: HandChange, deleted: str | None = None) -> None:
+        done = f"{deleted} is deleted; register it again" if deleted else WORDS[change.settled]
         log.warning(
-            "MLflow's alias %s of %s says version %s; the ledger says %s%s. It was changed by hand: %s",
-            *(change.alias, self._name, change.shown, change.ledger, since),
-            f"{facts['deleted']} is deleted; register it again" if facts else _WORDS[change.settled],
+            "MLflow's alias %s of %s says version %s; the ledger says %s, at epoch %d. It was changed by hand: %s",
+            *(change.alias, self._name, change.shown, change.ledger, self.state.epoch, done),
         )
-        _record(self.ledger, self.state, change, at=self.at, run=self.run_id, facts=facts)
+        record(self.ledger, self.state, change, at=self.at, run=self.run_id, deleted=deleted)
         self.by_hand.append(change)
 
     # What is written
@@ -309,10 +279,3 @@ class _Reconciling:
     def _changed(self, what: str) -> None:
         log.info("MLflow's %s follows the ledger: %s", self._name, what)
         self.changes.append(what)
-
-
-_WORDS = {
-    "restore": "it is set back (register.by_hand: restore)",
-    "adopt": "that version is tried, and promoted if it may serve (register.by_hand: adopt)",
-    "ask": "it is left as it is (register.by_hand: ask), and what serves stays",
-}

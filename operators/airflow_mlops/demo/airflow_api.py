@@ -149,6 +149,11 @@ class AirflowApi:
         entry = self.request("GET", path, params={"deserialize": "true"}, missing_is_fine=True)
         return entry.get("value")
 
+    def approve(self, dag_id: str, run_id: str, task_id: str, *, reason: str) -> None:
+        """Answer a task that waits for a person: it may go on, and why."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self.request("PATCH", path, json={"chosen_options": ["Approve"], "params_input": {"reason": reason}})
+
     def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
         """Return the extra links of a task that lead somewhere."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"

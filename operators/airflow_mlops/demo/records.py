@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_mlops.events import PROMOTION
+from airflow_mlops.events import APPROVAL, PROMOTION
 from airflow_mlops.refs import PASSED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from airflow_mlops.events import Event
@@ -70,6 +70,7 @@ class Promotion:
 
     ``model`` is its reference, ``reasons`` those of the decision that asked for it; a person asked for it where there
     are none. ``seconds`` lie between that decision and the record that the server answers with the version.
+    ``approval`` says who let it serve, and why, or that nobody had to be asked.
     """
 
     version: str
@@ -78,6 +79,7 @@ class Promotion:
     model: dict[str, Any]
     reasons: tuple[str, ...]
     seconds: float | None
+    approval: str = "automatic"
 
 
 def weeks_of(events: Sequence[Event]) -> list[Week]:
@@ -122,12 +124,19 @@ def promotions_of(events: Sequence[Event]) -> list[Promotion]:
         for event in events
         if event.kind == "deploy" and event.payload["outcome"] == "done"
     }
+    said = {
+        event.payload["evaluation"]: f"{' and '.join(event.payload['by'])}: {event.payload['reason']}"
+        for event in events
+        if event.kind == APPROVAL and event.payload["answer"] == "approved"
+    }
     return [
-        _promotion(event, asked.get(event.at), served.get(event.epoch)) for event in events if event.kind == PROMOTION
+        _promotion(event, asked.get(event.at), served.get(event.epoch), said)
+        for event in events
+        if event.kind == PROMOTION
     ]
 
 
-def _promotion(event: Event, decision: Event | None, served: datetime | None) -> Promotion:
+def _promotion(event: Event, decision: Event | None, served: datetime | None, said: Mapping[str, str]) -> Promotion:
     seconds = (served - decision.recorded_at).total_seconds() if decision and served else None
     return Promotion(
         version=str(event.payload["version"]),
@@ -136,4 +145,5 @@ def _promotion(event: Event, decision: Event | None, served: datetime | None) ->
         model=event.payload["model"],
         reasons=tuple(decision.payload["reasons"]) if decision else (),
         seconds=seconds,
+        approval=said.get((event.payload.get("evaluation") or {}).get("id", ""), "automatic"),
     )

@@ -37,7 +37,7 @@ class Chapter:
 
 RETRAIN = Chapter(
     dag_id=f"{MODEL}_retrain",
-    tasks=("request", "ingest", "validate", "features", "train", "evaluate", "register", "deploy"),
+    tasks=("request", "ingest", "validate", "features", "train", "evaluate", "register", "approve", "deploy"),
 )
 MONITOR = Chapter(dag_id=f"{MODEL}_monitor", tasks=("ingest", "validate", "decide", "drift"))
 
@@ -55,7 +55,9 @@ class Told:
     links: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def play(api: AirflowApi, chapter: Chapter, now: str, watch: Callable[[Told], None], *, logs: Path) -> Told:
+def play(
+    api: AirflowApi, chapter: Chapter, now: str, watch: Callable[[Told], None], *, logs: Path, **form: Any
+) -> Told:
     """Start a run by hand, follow it to its end, and expect that every task succeeded.
 
     Parameters
@@ -70,6 +72,8 @@ def play(api: AirflowApi, chapter: Chapter, now: str, watch: Callable[[Told], No
         Told at every look.
     logs : Path
         Airflow's folder of task logs, for the error message.
+    **form
+        Further fields of the DAG's form.
 
     Returns
     -------
@@ -83,15 +87,15 @@ def play(api: AirflowApi, chapter: Chapter, now: str, watch: Callable[[Told], No
     KeyboardInterrupt
         Somebody pressed Ctrl-C; a note says which run had not ended.
     """
-    told = follow(api, chapter, start(api, chapter, now), watch)
+    told = follow(api, chapter, start(api, chapter, now, **form), watch)
     expect_success(api, told, logs=logs)
     return with_links(api, told)
 
 
-def start(api: AirflowApi, chapter: Chapter, now: str) -> str:
+def start(api: AirflowApi, chapter: Chapter, now: str, **form: Any) -> str:
     """Start a run by hand; return its id."""
     api.wait_for_dag(chapter.dag_id)
-    return api.trigger(chapter.dag_id, {"now": now})
+    return api.trigger(chapter.dag_id, {"now": now, **form})
 
 
 def follow(api: AirflowApi, chapter: Chapter, run_id: str, watch: Callable[[Told], None]) -> Told:

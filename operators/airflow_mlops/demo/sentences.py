@@ -70,6 +70,11 @@ def _register(ref: dict[str, Any]) -> str:
     return f"{ref['registered_name']} version {ref['version']} in MLflow"
 
 
+def _approve(ref: dict[str, Any]) -> str:
+    by = f" by {' and '.join(ref['by'])}" if ref["by"] else ""
+    return f"{ref['answer']}{by}: {ref['reason']}"
+
+
 def _deploy(ref: dict[str, Any]) -> str:
     latency = f", {ref['latency_ms']:.1f} ms a row" if ref.get("latency_ms") is not None else ""
     return f"version {ref['version']} is champion since epoch {ref['epoch']}{latency}"
@@ -145,6 +150,7 @@ _SENTENCES = {
     "train": _train,
     "evaluate": _evaluate,
     "register": _register,
+    "approve": _approve,
     "deploy": _deploy,
     "drift": _drift,
 }

@@ -39,16 +39,24 @@ def show(view: View, settings: Settings, ending: Ending, *, seconds: float) -> N
 
 
 def versions(promotions: list[Promotion], changes: list[Improvement]) -> Table:
-    """Return one line a version: since when it serves, how quality was before and after, and how quick the loop was."""
+    """Return one line a version: since when it serves, its quality before and after, how quick, and by whose word."""
     table = Table(title="Versions", title_justify="left")
-    for heading in ("version", "epoch", "since", "log loss, 2 weeks before -> after", "decision to serving"):
+    for heading in (
+        "version",
+        "epoch",
+        "since",
+        "log loss, 2 weeks before -> after",
+        "decision to serving",
+        "approved",
+    ):
         table.add_column(heading, overflow="fold")
     by_version = {change.version: change for change in changes}
     for promotion in promotions:
         change = by_version.get(promotion.version)
         quality = f"{_loss(change.before)} -> {_loss(change.after)}" if change else "the first one"
         took = f"{promotion.seconds:.0f} s" if promotion.seconds is not None else "started by hand"
-        table.add_row(promotion.version, str(promotion.epoch), f"{promotion.since:%d %b}", quality, took)
+        since = f"{promotion.since:%d %b}"
+        table.add_row(promotion.version, str(promotion.epoch), since, quality, took, promotion.approval)
     return table
 
 

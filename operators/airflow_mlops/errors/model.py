@@ -39,3 +39,11 @@ class CommitteeUnusable(Permanent):
 
 class CalibrationUnusable(Permanent):
     """Past windows give no thresholds; the sentence says why, and what would."""
+
+
+class ReproductionImpossible(Permanent):
+    """What a version was trained from is gone or changed, so nothing can be said of its training."""
+
+
+class ReproductionDiffers(Permanent):
+    """A version was trained again from what was recorded, and predicts something else."""

@@ -72,6 +72,10 @@ class RollbackConflict(PromotionConflict):
         )
 
 
+class DrillFailed(Permanent):
+    """A rehearsed rollback took longer than the spec allows."""
+
+
 class DeploymentMisuse(Permanent):
     """A version may not be deployed with what it came with."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import DeploymentMisuse, NotReady, Permanent, PromotionFrozen
 from airflow_mlops.lifecycle.deploy import Deployment
@@ -55,7 +55,9 @@ class ByHand:
     target: Target = field(default_factory=LocalProcess)
     trial: Callable[..., ServabilityReport] = try_out
 
-    def promote(self, version: str, *, by: str, reason: str, patience_s: float) -> DeploymentRef:
+    def promote(
+        self, version: str, *, by: str, reason: str, patience_s: float, expected_epoch: int | None = None
+    ) -> DeploymentRef:
         """Make a version champion.
 
         Parameters
@@ -66,6 +68,8 @@ class ByHand:
             Who asks for it, and why.
         patience_s : float
             How long a server is waited for.
+        expected_epoch : int, optional
+            Refuse where the ledger is at another one. Default: the one it is at.
 
         Raises
         ------
@@ -82,11 +86,47 @@ class ByHand:
         """
         state = self.ledger.state(self.spec.name)
         model = known_version(state, version)
-        evaluation = replace(evaluation_of(self.ledger, state, model), epoch=state.epoch, action=CAUSE)
+        evaluation = evaluation_of(self.ledger, state, model)
+        facts = {"by": by, "reason": reason}
+        return self.deploy(
+            state, model, evaluation, cause=CAUSE, facts=facts, patience_s=patience_s, expected_epoch=expected_epoch
+        )
+
+    def deploy(
+        self,
+        state: ModelState,
+        model: ModelRef,
+        evaluation: EvaluationRef,
+        *,
+        cause: str,
+        facts: dict[str, Any],
+        patience_s: float,
+        expected_epoch: int | None = None,
+    ) -> DeploymentRef:
+        """Take a registered model the whole way of a deploy, on an evaluation that is not repeated.
+
+        Parameters
+        ----------
+        state : ModelState
+            Of the ledger, now.
+        model : ModelRef
+            Registered.
+        evaluation : EvaluationRef
+            That it passed, whatever the champion was then.
+        cause : str
+            Of the promotion.
+        facts : dict
+            More that the promotion says.
+        patience_s : float
+            How long a server is waited for.
+        expected_epoch : int, optional
+            As for `promote`.
+        """
+        epoch = state.epoch if expected_epoch is None else expected_epoch
         deployment = Deployment(
             spec=self.spec,
             model=model,
-            evaluation=evaluation,
+            evaluation=replace(evaluation, epoch=epoch, action=cause),
             store=self.store,
             ledger=self.ledger,
             client=self.client,
@@ -94,7 +134,7 @@ class ByHand:
             moment=not_before_champion(state, self.at),
             run=self.run,
             trial=self.trial,
-            facts={"by": by, "reason": reason},
+            facts=facts,
         )
         return deployment.deploy_within(patience_s)
 

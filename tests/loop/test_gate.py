@@ -40,7 +40,7 @@ def test_a_challenger_worse_than_the_margin_is_refused():
 
     assert found.verdict == "fail"
     assert [comparison.passed for comparison in found.comparisons] == [True, False]
-    assert "it is not shown that the challenger is no worse than the champion" in found.reasons[1]
+    assert "it is not shown that the challenger is no worse than the champion" in found.reasons[0]
 
 
 def test_a_first_version_is_judged_against_the_baseline_alone():

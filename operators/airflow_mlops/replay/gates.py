@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from airflow_mlops.loop.gate import GateVerdict
     from airflow_mlops.replay.board import Board, Model, Serving
     from airflow_mlops.spec.gate_sections import GateSpec
 
@@ -65,8 +64,11 @@ class Gates:
             resamples=self.settings.resamples,
             min_rows=self.settings.min_rows,
             seed=self.seed,
+            # The matrix has losses and no scores, so rankings are judged here by their losses.
+            test="bootstrap" if self.settings.test == "delong" else self.settings.test,
+            goal=self.settings.goal,
         )
-        return None if verdict.verdict == "pass" else _first_cause(verdict)
+        return None if verdict.verdict == "pass" else verdict.reasons[0]
 
     def light(self, challenger: Serving, champion: Serving, windows: Sequence[int]) -> bool:
         """Judge other weights or another correction on the labelled windows that they were weighed on."""
@@ -77,7 +79,7 @@ class Gates:
         judged = [range(*matrix.looks[window].judged) for window in windows]
         cells = [list(window) for window in judged if window.start >= unseen]
         if not cells:
-            return judge_light([], [], memory=self.memory, change=0.0).verdict == "passed"
+            return judge_light([], [], memory=self.memory, change=0.0).verdict == "pass"
         flat = [cell for window in cells for cell in window]
         mine, target = self.board.outputs(challenger.weights, flat, known)
         others, _ = self.board.outputs(champion.weights, flat, known)
@@ -113,13 +115,3 @@ class Gates:
         times = np.concatenate([matrix.times[cell, known[cell]] for cell in cells]).astype("datetime64[s]")
         start = np.datetime64(matrix.cells[cells[0]].start.replace(tzinfo=None), "s")
         return (times - start) // np.timedelta64(int(self.settings.block.total_seconds()), "s")
-
-
-def _first_cause(verdict: GateVerdict) -> str:
-    """Return the sentence of the first comparison that failed, or what refused before any was made."""
-    failed = (
-        reason
-        for reason, comparison in zip(verdict.reasons, verdict.comparisons, strict=False)
-        if not comparison.passed
-    )
-    return next(failed, verdict.reasons[0])

@@ -1,66 +1,38 @@
-"""May a challenger replace the champion? One paired bootstrap on rows that neither has seen.
+"""May a challenger replace the champion? One paired test on rows that neither has seen.
 
-Every model answers for the same rows, so what is resampled is a row's difference in loss, and most of what makes a row
+Every model answers for the same rows, so what is tested is a row's difference in loss, and most of what makes a row
 hard cancels out. Rows of one day share their weather, their campaign, their outage; where blocks are given, whole
-blocks are resampled, and a hundred rows of one bad day count as one piece of evidence.
+blocks are one piece of evidence.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import GateMisuse
-from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
+from airflow_mlops.loop.gate.bootstrap import bootstrap
+from airflow_mlops.loop.gate.delong import FEWEST_OF_CLASS, Ranking, delong
+from airflow_mlops.loop.gate.diebold_mariano import diebold_mariano
+from airflow_mlops.loop.gate.mcnemar import mcnemar
+from airflow_mlops.loop.gate.units import too_few_blocks, units_of
+from airflow_mlops.loop.gate.verdict import Comparison, GateVerdict, Goal, Settings, Test, compared, refused
 
 if TYPE_CHECKING:
     import numpy as np
 
-# Resamples are drawn in pieces of about this many numbers, 32 MB, so that memory does not grow with rows.
-_PIECE = 4_000_000
+    from airflow_mlops.loop.gate.bounds import Bounds
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """The challenger against one opponent on the same rows.
+class _Rows:
+    """What is compared: losses, what they are resampled with, and what they are multiplied by in the test."""
 
-    ``difference`` is the challenger's mean loss minus the opponent's, with a lower and an upper bound, each one-sided.
-    ``excess_bound`` is the upper bound of what was tested: the challenger's mean loss minus ``1 + margin`` times the
-    opponent's.
-    """
-
-    opponent: Literal["baseline", "champion"]
-    challenger_loss: float
-    opponent_loss: float
-    difference: float
-    low: float
-    high: float
-    margin: float
-    excess_bound: float
-    passed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GateVerdict:
-    """What the gate decided, and on what evidence.
-
-    ``reasons`` are sentences, one a comparison and one a further cause. ``n`` counts rows, ``units`` what was
-    resampled: blocks, or rows where ``blocked`` is False.
-    """
-
-    verdict: Literal["pass", "fail", "not enough labels"]
-    reasons: tuple[str, ...]
-    metric: str
-    n: int
-    units: int
-    blocked: bool
-    resamples: int
-    confidence: float
-    comparisons: tuple[Comparison, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Turn into a JSON object."""
-        return asdict(self)
+    challenger: np.ndarray
+    baseline: np.ndarray
+    champion: np.ndarray | None
+    units: np.ndarray
+    ranking: Ranking | None
 
 
 def judge(
@@ -75,113 +47,143 @@ def judge(
     resamples: int = 1000,
     min_rows: int = 200,
     seed: int = 0,
+    test: Test = "bootstrap",
+    goal: Goal = "not_worse",
+    ranking: Ranking | None = None,
 ) -> GateVerdict:
     """Compare a challenger's loss with a baseline's and a champion's on the same rows.
 
-    The challenger passes when its mean loss is below the baseline's, and not above ``1 + margin`` times the champion's,
-    each at one-sided ``confidence``. A first version has no champion to be compared with.
+    The challenger passes when its loss is shown to be below the baseline's, and, by ``goal``, not above ``1 + margin``
+    times the champion's or below ``1 - margin`` times it, each at one-sided ``confidence``. Both have to be shown, so
+    the level of each is that of the whole. A first version has no champion to be compared with.
 
     Parameters
     ----------
     challenger, baseline, champion : ndarray of shape (n_rows,)
-        Loss of each row, lower is better, in the same order.
+        Loss of each row, lower is better, in the same order; that of time for ``diebold_mariano``.
     blocks : ndarray of shape (n_rows,), optional
-        Label of the block each row belongs to, such as its day. With fewer than 5 blocks the challenger is refused.
-        None takes rows as independent of each other.
+        Label of the block each row belongs to, such as its day. Fewer than 5 blocks are not enough labels. None takes
+        rows as independent of each other, except in ``diebold_mariano``.
     metric : str
-        Name of the loss, for the sentences.
+        Name of the loss, for the sentences; ``delong`` has its own.
     margin : float, default=0.01
-        Relative increase over the champion's loss that still counts as not worse.
+        Relative difference from the champion's loss that is allowed, or demanded.
     confidence : float, default=0.95
         Of each bound, one-sided.
     resamples : int, default=1000
         Of the bootstrap.
     min_rows : int, default=200
-        With fewer rows the challenger is refused.
+        Fewer rows are not enough labels.
     seed : int
         The same seed gives the same verdict.
+    test : {"bootstrap", "diebold_mariano", "mcnemar", "delong"}
+        ``mcnemar`` takes losses of 0 and 1, ``delong`` takes ``ranking``.
+    goal : {"not_worse", "better"}
+        What is to be shown against the champion.
+    ranking : Ranking, optional
+        Scores and classes of the same rows.
 
     Returns
     -------
     GateVerdict
-        Never an error for a bad model: too few rows or blocks, or a loss that is not finite, refuses.
+        Never an error for a bad model: a loss that is not finite fails.
 
     Raises
     ------
     GateMisuse
-        The arrays differ in length, or an opponent's loss is not finite.
-
-    Notes
-    -----
-    The bounds are those of the studentized bootstrap of a mean (or of a ratio of sums, where blocks differ in size):
-    the resampled differences are divided by their own standard error. Plain percentiles are too narrow for the handful
-    of days a holdout has.
+        The arrays differ in length, an opponent's loss is not finite, or the test does not fit them.
+    MissingExtra
+        scipy is not installed.
 
     References
     ----------
-    Efron, Tibshirani (1993), An Introduction to the Bootstrap, section 12.5 (bootstrap-t).
-    Cameron, Gelbach, Miller (2008), Bootstrap-Based Improvements for Inference with Clustered Errors, Review of
-    Economics and Statistics 90(3): resampling whole clusters, studentized.
     Piaggio et al. (2012), Reporting of Noninferiority and Equivalence Randomized Trials, JAMA 308(24): why "not worse"
-    needs a margin and a one-sided bound.
+    needs a margin and a one-sided bound. Berger (1982), Multiparameter Hypothesis Testing and Acceptance Sampling,
+    Technometrics 24(4): where all of several claims must be shown, each is tested at the full level.
     """
-    import numpy as np
-
-    _require_same_rows(challenger, baseline, champion, blocks)
-    units = _units(len(challenger), blocks)
-    count = int(units.max()) + 1 if len(units) else 0
-    facts: dict[str, Any] = {
-        "metric": metric,
-        "n": len(challenger),
-        "units": count,
-        "blocked": blocks is not None,
-        "resamples": resamples,
-        "confidence": confidence,
-    }
-    if fault := _unfit(challenger):
-        return GateVerdict("fail", (fault,), **facts)
-    if lacking := _too_few_rows(len(challenger), min_rows) or _too_few(count, is_block=blocks is not None):
-        return GateVerdict("not enough labels", (lacking,), **facts)
-
-    opponents = [("baseline", baseline, 0.0)] + ([] if champion is None else [("champion", champion, margin)])
-    plain = [challenger - loss for _, loss, _ in opponents]
-    tested = [challenger - (1 + allowed) * loss for _, loss, allowed in opponents]
-    bounds = _bounds(np.column_stack(plain + tested), units, confidence, resamples, np.random.default_rng(seed))
-    comparisons = tuple(
-        _comparison(name, challenger, loss, allowed, bounds[index], bounds[len(opponents) + index])
-        for index, (name, loss, allowed) in enumerate(opponents)
+    _require_fit(challenger, baseline, champion, blocks, test, ranking)
+    units = units_of(len(challenger), blocks)
+    settings = Settings(
+        test=test,
+        goal=goal,
+        metric="1 - AUC" if test == "delong" else metric,
+        n=len(challenger),
+        units=int(units.max()) + 1 if len(units) else 0,
+        blocked=blocks is not None,
+        resamples=resamples,
+        confidence=confidence,
     )
-    reasons = [_sentence(comparison, metric, confidence) for comparison in comparisons]
-    passed = all(comparison.passed for comparison in comparisons)
-    return GateVerdict("pass" if passed else "fail", tuple(reasons), comparisons=comparisons, **facts)
+    if fault := _unfit(challenger):
+        return refused("fail", fault, settings)
+    if lacking := _lacking(settings, min_rows, ranking):
+        return refused("not enough labels", lacking, settings)
+    allowed = margin if goal == "not_worse" else -margin
+    found = _bounds(_Rows(challenger, baseline, champion, units, ranking), allowed, settings, seed)
+    comparisons = [Comparison.of("baseline", found[0], margin=0.0, goal="better")]
+    if champion is not None:
+        comparisons.append(Comparison.of("champion", found[1], margin=margin, goal=goal))
+    return compared(comparisons, settings)
 
 
-def _require_same_rows(challenger: np.ndarray, *others: np.ndarray | None) -> None:
+def _bounds(rows: _Rows, allowed: float, settings: Settings, seed: int) -> list[Bounds]:
+    """Run the test against the baseline, and the champion where there is one."""
+    if settings.test == "delong" and rows.ranking is not None:
+        scores = [(rows.ranking.baseline, 1.0)]
+        if rows.champion is not None and rows.ranking.champion is not None:
+            scores.append((rows.ranking.champion, 1.0 + allowed))
+        return delong(
+            rows.ranking.positive,
+            rows.ranking.challenger,
+            scores,
+            rows.units,
+            is_block=settings.blocked,
+            confidence=settings.confidence,
+        )
+    opponents = [(rows.baseline, 1.0)] + ([] if rows.champion is None else [(rows.champion, 1.0 + allowed)])
+    if settings.test == "diebold_mariano":
+        blocks = settings.units if settings.blocked else None
+        return diebold_mariano(rows.challenger, opponents, blocks=blocks, confidence=settings.confidence)
+    if settings.test == "mcnemar":
+        return mcnemar(
+            rows.challenger, opponents, rows.units, is_block=settings.blocked, confidence=settings.confidence
+        )
+    return bootstrap(
+        rows.challenger,
+        opponents,
+        rows.units,
+        is_block=settings.blocked,
+        confidence=settings.confidence,
+        resamples=settings.resamples,
+        seed=seed,
+    )
+
+
+def _require_fit(
+    challenger: np.ndarray,
+    baseline: np.ndarray,
+    champion: np.ndarray | None,
+    blocks: np.ndarray | None,
+    test: Test,
+    ranking: Ranking | None,
+) -> None:
     import numpy as np
 
-    lengths = {len(challenger), *(len(other) for other in others if other is not None)}
+    given = [each for each in (challenger, baseline, champion, blocks) if each is not None]
+    if ranking is not None:
+        given += [ranking.positive, ranking.challenger, ranking.baseline]
+    lengths = {len(each) for each in given}
     if len(lengths) > 1:
         raise GateMisuse(
             f"losses of {', '.join(map(str, sorted(lengths)))} rows were compared; give all of them the same rows."
         )
-    for losses in others[:2]:
-        if losses is not None and not np.isfinite(losses).all():
-            raise GateMisuse(
-                "an opponent's loss is not finite, so nothing can be compared with it; leave it out and say so."
-            )
-
-
-def _units(rows: int, blocks: np.ndarray | None) -> np.ndarray:
-    """Give each row the number of what it is resampled with: its block, or itself."""
-    import numpy as np
-
-    return np.arange(rows) if blocks is None else np.unique(blocks, return_inverse=True)[1]
-
-
-def _too_few_rows(rows: int, min_rows: int) -> str | None:
-    if rows >= min_rows:
-        return None
-    return f"{rows} held-out rows are fewer than the {min_rows} the gate needs (evaluate.gate.min_rows)"
+    if not all(np.isfinite(losses).all() for losses in (baseline, champion) if losses is not None):
+        raise GateMisuse(
+            "an opponent's loss is not finite, so nothing can be compared with it; leave it out and say so."
+        )
+    if test == "mcnemar" and not all(np.isin(each, (0, 1)).all() for each in (baseline, champion) if each is not None):
+        raise GateMisuse("mcnemar compares error rates; give it losses of 0 and 1 (evaluate.gate.metric: zero_one).")
+    if test == "delong" and (ranking is None or (ranking.champion is None and champion is not None)):
+        raise GateMisuse("delong compares rankings; give it the scores of every model (a binary classification).")
 
 
 def _unfit(challenger: np.ndarray) -> str | None:
@@ -191,112 +193,17 @@ def _unfit(challenger: np.ndarray) -> str | None:
     return f"the challenger's loss is not finite on {broken} of {len(challenger)} rows" if broken else None
 
 
-def _too_few(units: int, *, is_block: bool) -> str | None:
-    if not is_block or units >= FEWEST_BLOCKS:
-        return None
-    found = f"{units} {'block' if units == 1 else 'blocks'}"
-    return (
-        f"the held-out rows lie in {found} of time, and fewer than {FEWEST_BLOCKS} say nothing of how much blocks "
-        "differ; lengthen evaluate.holdout, or shorten evaluate.gate.block"
-    )
-
-
-def _bounds(
-    differences: np.ndarray, units: np.ndarray, confidence: float, resamples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Bound the mean of each column from below and above by one studentized bootstrap for all of them.
-
-    Parameters
-    ----------
-    differences : ndarray of shape (n_rows, n_columns)
-        What to bound.
-    units : ndarray of shape (n_rows,)
-        What each row is resampled with, 0 to n_units - 1.
-
-    Returns
-    -------
-    ndarray of shape (n_columns, 2)
-    """
-    import numpy as np
-
-    sizes = np.bincount(units).astype("float64")
-    mean = differences.mean(axis=0)
-    # A unit's residual is what it adds to the total beyond what its size explains.
-    residuals = np.column_stack(
-        [np.bincount(units, column) - value * sizes for column, value in zip(differences.T, mean, strict=True)]
-    )
-    count = len(sizes)
-    error = np.sqrt(count * (residuals**2).sum(axis=0) / (count - 1)) / len(units)
-    studentized = np.concatenate(
-        [_studentized(residuals, sizes, rng.integers(0, count, (part, count))) for part in _pieces(resamples, count)]
-    )
-    quantiles = np.quantile(studentized, [1 - confidence, confidence], axis=0)
-    return np.column_stack([mean - quantiles[1] * error, mean - quantiles[0] * error])
-
-
-def _studentized(residuals: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Return each resample's mean residual over its own standard error, shape (n_resamples, n_columns)."""
-    import numpy as np
-
-    count = drawn.shape[1]
-    same_size = bool((sizes == sizes[0]).all())
-    drawn_sizes = None if same_size else sizes[drawn]
-    total = count * sizes[0] if drawn_sizes is None else drawn_sizes.sum(axis=1)
-    columns = []
-    for column in residuals.T:
-        values = column[drawn]
-        shift = values.sum(axis=1) / total
-        squares = np.einsum("ij,ij->i", values, values)
-        if drawn_sizes is None:
-            spread = squares - count * (shift * sizes[0]) ** 2
-        else:
-            crossed = np.einsum("ij,ij->i", values, drawn_sizes)
-            spread = squares - 2 * shift * crossed + shift**2 * np.einsum("ij,ij->i", drawn_sizes, drawn_sizes)
-        error = np.sqrt(np.maximum(spread, 0) * count / (count - 1)) / total
-        # A resample of one unit only, or losses that are all alike: no spread, and nothing to divide by.
-        columns.append(np.divide(shift, error, out=np.zeros_like(shift), where=error > 1e-300))
-    return np.column_stack(columns)
-
-
-def _pieces(resamples: int, count: int) -> list[int]:
-    size = max(1, min(resamples, _PIECE // max(count, 1)))
-    whole, rest = divmod(resamples, size)
-    return [size] * whole + ([rest] if rest else [])
-
-
-def _comparison(
-    name: Any, challenger: np.ndarray, loss: np.ndarray, margin: float, plain: np.ndarray, tested: np.ndarray
-) -> Comparison:
-    bound = float(tested[1])
-    return Comparison(
-        opponent=name,
-        challenger_loss=float(challenger.mean()),
-        opponent_loss=float(loss.mean()),
-        difference=float((challenger - loss).mean()),
-        low=float(plain[0]),
-        high=float(plain[1]),
-        margin=margin,
-        excess_bound=bound,
-        # To be equal is not to be worse than a champion, but it is not to beat a baseline.
-        passed=bound <= 0 if name == "champion" else bound < 0,
-    )
-
-
-def _sentence(found: Comparison, metric: str, confidence: float) -> str:
-    if found.opponent == "baseline":
-        claim = (
-            "the challenger beats the simple baseline"
-            if found.passed
-            else "the challenger is not shown to beat the simple baseline"
-        )
-    else:
-        claim = (
-            "the challenger is not worse than the champion"
-            if found.passed
-            else "it is not shown that the challenger is no worse than the champion"
-        )
-        claim += f" by more than {found.margin:.1%}"
-    return (
-        f"{claim}: {metric} {found.challenger_loss:.4f} against {found.opponent_loss:.4f}, difference "
-        f"{found.difference:+.4f} (from {found.low:+.4f} to {found.high:+.4f}, each bound at {confidence:.0%})"
-    )
+def _lacking(settings: Settings, min_rows: int, ranking: Ranking | None) -> str | None:
+    if settings.n < min_rows:
+        return f"{settings.n} held-out rows are fewer than the {min_rows} the gate needs (evaluate.gate.min_rows)"
+    if settings.blocked and (few := too_few_blocks(settings.units)):
+        return few
+    if settings.test == "delong" and ranking is not None:
+        positive = int(ranking.positive.sum())
+        rarer = min(positive, settings.n - positive)
+        if rarer < FEWEST_OF_CLASS:
+            return (
+                f"{rarer} of {settings.n} held-out rows are of the rarer class, and fewer than {FEWEST_OF_CLASS} do "
+                "not tell one ranking from another; lengthen evaluate.holdout"
+            )
+    return None

@@ -41,6 +41,16 @@ def retrain_alias(name: str) -> AssetAlias:
     return AssetAlias(name=f"{name}/decision", group="model")
 
 
+def rollback_asset(name: str) -> Asset:
+    """Return the asset that says: the bake of what serves is broken; the bake DAG reads the ledger and goes back."""
+    return _asset(name, "rollback", group="model")
+
+
+def rollback_alias(name: str) -> AssetAlias:
+    """Return the outlet through which the monitor rings `rollback_asset`; most looks ask for nothing."""
+    return AssetAlias(name=f"{name}/bake", group="model")
+
+
 def landed_asset(name: str, marker: str) -> Asset:
     """Return the asset that says: new rows have landed, because a marker file has appeared.
 

@@ -254,6 +254,24 @@ class DrillRef(Ref):
 
 
 @dataclass(frozen=True, slots=True)
+class BakeRef(Ref):
+    """What watching a promotion came to.
+
+    ``verdict`` is "held", "broken", or "over" where nothing is on trial; ``decision`` is the ledger's key of
+    the policy's decision about a broken one, and ``goes_back`` whether it asks for a rollback. ``now`` is in event
+    time.
+    """
+
+    epoch: int
+    version: str | None
+    verdict: str
+    now: str
+    reason: str
+    decision: str | None = None
+    goes_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RequestRef(Ref):
     """Why a run goes on, where in event time it stands, and on which rows it trains.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_mlops.spec.control_sections import Bake
 from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
@@ -33,6 +34,25 @@ Clearing a task, or the whole run, is always safe: what is done already is found
 
 Green run, *register* and *deploy* skipped: the challenger was refused. The report of *evaluate* says why.
 {_cheap_runs(spec)}"""
+
+
+def bake_page(spec: ModelSpec) -> str:
+    """Return the page of a bake DAG in Markdown."""
+    bake = spec.deploy.bake or Bake()
+    late = f", 99 % of them within {bake.latency_ms:g} ms" if bake.latency_ms else ""
+    return f"""# Bake of {spec.name}
+
+{spec.description or "No description in the spec."}
+
+Starts after each promotion and watches the new version for {format_duration(bake.watch)} of the clock, without a worker
+slot: no more than {bake.errors:.0%} of requests may fail by the server's fault{late}. For
+{format_duration(bake.window)} of event time each look of `{spec.name}_monitor` also compares it with the version before
+on the same labelled rows; where it is shown to lose more than {bake.loss:.0%} on top, the monitor rings this DAG.
+Owner: **{spec.owner}**.
+
+*Roll back* skipped: nothing broke, or what serves was gone back to and is not on trial. *Roll back* green: the version
+before serves again, and the bad one is frozen. A restart of scheduler or triggerer changes nothing; clearing is safe.
+"""
 
 
 def _cheap_runs(spec: ModelSpec) -> str:

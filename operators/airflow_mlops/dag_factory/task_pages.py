@@ -25,6 +25,23 @@ class Page:
 
 
 _PAGES = {
+    "bake": Page(
+        title="Watch the new version",
+        does="Waits without a worker slot until the watch after the last promotion is over, another version serves, or "
+        "a guard is broken. Then measures, and lets the policy decide.",
+        leaves="One event `bake` in the ledger: *held* or *broken*, with the numbers; where broken, a `decision` too.",
+        failure="Ledger or Airflow's connections are away. The champion serves on, unwatched by this task; the "
+        "looks of `{name}_monitor` go on comparing it.",
+        action="Bring the ledger back and clear this task: the end of its wait follows from the promotion.",
+    ),
+    "roll_back": Page(
+        title="Go back",
+        does="Makes the last version that served well champion again, loaded and probed first; the bad one is frozen.",
+        leaves="A `promotion` with the cause *rollback* and a `freeze` beside it, in one transaction.",
+        failure="*Skipped* is not a failure: nothing was broken. Red: no version is left to go back to, the server or "
+        "the ledger is away, or somebody promoted another version meanwhile. What served goes on serving.",
+        action="Read the last line of the log. When a service was away, clear this task; it finds what it has done.",
+    ),
     "request": Page(
         title="Find out who asks",
         does="Reads the ledger: was this run started by the clock, by a decision of the monitor, or by a person? What "

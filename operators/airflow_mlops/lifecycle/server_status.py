@@ -36,6 +36,32 @@ class LoadedVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What the server has counted of the version that answers, since it began to.
+
+    ``failed`` are requests that it did not answer by its own fault, ``not_finite`` those whose prediction was no finite
+    number; they are among the failed ones. ``times`` has pairs of a time in seconds and the number of requests that
+    took no longer.
+    """
+
+    since: str
+    requests: int
+    failed: int
+    not_finite: int
+    times: tuple[tuple[float, int], ...]
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read what ``/status`` says of a model's requests."""
+        times = tuple((float(limit), int(count)) for limit, count in value["times"])
+        return cls(value["since"], value["requests"], value["failed"], value["not_finite"], times)
+
+    def slower_than(self, seconds: float) -> int:
+        """Count requests that took longer; a limit between two counted times is taken as the larger of them."""
+        return self.requests - next((count for limit, count in self.times if limit >= seconds), self.requests)
+
+
+@dataclass(frozen=True, slots=True)
 class ServedModel:
     """What the server says of one model: what answers, since which epoch, and what else it holds."""
 
@@ -43,6 +69,7 @@ class ServedModel:
     epoch: int
     reason: str | None
     loaded: tuple[LoadedVersion, ...]
+    answered: Answered | None = None
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
@@ -53,6 +80,7 @@ class ServedModel:
             epoch=value.get("epoch") or 0,
             reason=value.get("reason"),
             loaded=tuple(LoadedVersion.from_dict(entry) for entry in value["loaded"]),
+            answered=Answered.from_dict(value["answered"]) if value.get("answered") else None,
         )
 
     def find(self, version: str, digest: str) -> LoadedVersion | None:

@@ -6,32 +6,45 @@ Everything is read as of the tick's moment, so a tick that is repeated later dec
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import LedgerCorrupt
-from airflow_mlops.events import PROMOTION
+from airflow_mlops.events import APPROVAL, BACK, FREEZE, PROMOTION, REGISTER
+from airflow_mlops.lifecycle.budgets import Budgets
+from airflow_mlops.lifecycle.holds import control_of
 from airflow_mlops.lifecycle.look import Look
 from airflow_mlops.lifecycle.scorecards import Models, Scorecards
 from airflow_mlops.lifecycle.verdicts import Judge, importance_of
+from airflow_mlops.loop.bake import BAKE, bake_at, is_watched
+from airflow_mlops.loop.control import BURN as SLO_BURN
+from airflow_mlops.loop.control import Control
 from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE, SHADOW, SIGNALS, TRAIN, History
 from airflow_mlops.loop.past_of import past_of, persists
 from airflow_mlops.loop.policy import Decision, decide
 from airflow_mlops.loop.signals import Signals
+from airflow_mlops.loop.slo import slo_signal
 from airflow_mlops.spec.policy_sections import CommitteePolicy, RulesPolicy, SinglePolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from airflow_mlops.artifacts import ArtifactStore
-    from airflow_mlops.events import Event
+    from airflow_mlops.events import Event, ModelState
     from airflow_mlops.ledger import Ledger
+    from airflow_mlops.lifecycle.budgets import AsksServer
     from airflow_mlops.lifecycle.served import ReadLog
     from airflow_mlops.loop.history import Reading
+    from airflow_mlops.loop.signal import Signal
+    from airflow_mlops.loop.slo import Budget
     from airflow_mlops.refs import SnapshotRef
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.loop_sections import Policy
+
+    # Budgets, and what the server has counted.
+    Measured = tuple[list[Budget], dict[str, Any] | None]
 
 VALIDATE = "validate"
 # Policies that choose among versions already trained.
@@ -87,6 +100,10 @@ class Tick:
         Gives the prediction log between two times; None asks the versions that served again.
     hour : int or None
         Of the clock, UTC, for the quiet hours of a policy.
+    clock : datetime or None
+        Now, by which an approval that nobody gives expires.
+    server : callable or None
+        Gives a client of the model server, which counts its requests; None where there is none.
     """
 
     spec: ModelSpec
@@ -98,6 +115,8 @@ class Tick:
     judgement: str | None
     read_log: ReadLog | None
     hour: int | None = None
+    clock: datetime | None = None
+    server: Callable[[], AsksServer] | None = None
 
     def decide(self, *, run: str | None) -> Decided:
         """Measure, decide, and record both; a look that was made before gives what it decided then.
@@ -114,12 +133,15 @@ class Tick:
         if earlier is not None:
             return self._again(earlier, events)
         signals, history = self._look(events)
+        signals, budgets = self._budgets(signals, history, events)
         retrain = self.spec.retrain
         decision = self._decided(retrain.policy, history, signals, history.readings)
         shadow = retrain.shadow and self._decided(retrain.shadow, history, signals, history.shadow_readings)
         if signals.problems:
             # What was in the way may be gone at a second look, which is then a look of its own.
             key = f"{key}:{digest_json(signals.to_dict())[:_DIGEST_LENGTH]}"
+        if budgets is not None:
+            Budgets(self.spec, self.ledger, self.now).record(*budgets, key=key, run=run)
         return self._record(Decided(key, signals, decision, history, run, shadow or None))
 
     def _look(self, events: list[Event]) -> tuple[Signals, History]:
@@ -129,11 +151,30 @@ class Tick:
         look = Look(self.spec, self.store, self.now, self.snapshot, self.labels, judged, self.read_log, state, events)
         signals, compared = look.measure()
         history = History.of(events).seen_by(signals)
-        trained = [event for event in events if event.kind == PROMOTION and _is_of_training(event)]
-        since = trained[-1].at if trained else self.now
-        evaluation = trained[-1].payload.get("evaluation") or {} if trained else {}
-        judge = Judge(self.spec, history, _looks(events, since), importance_of(self.store, evaluation))
-        return replace(signals, measured=judge.verdicts(signals, self.snapshot, compared)), history
+        since, evaluation = _trained(events)
+        judge = Judge(self.spec, history, _looks(events, since or self.now), importance_of(self.store, evaluation))
+        signals = replace(signals, measured=judge.verdicts(signals, self.snapshot, compared))
+        looks = [look for look in _all_looks(events) if look.now < self.now]
+        return replace(signals, measured=signals.measured | self._on_trial(signals, looks, state)), history
+
+    def _on_trial(self, signals: Signals, looks: list[Signals], state: ModelState) -> dict[str, Signal]:
+        """Judge what was promoted last, while its bake window lasts."""
+        bake, champion = self.spec.deploy.bake, state.champion
+        if bake is None or champion is None or champion.payload.get("cause") in BACK:
+            return {}
+        if not is_watched(self.now, champion.since, bake, wait=self.spec.data.label_delay + self.spec.monitor_window):
+            return {}
+        labels = self.spec.monitor.min_labels
+        return {BAKE: bake_at(signals, looks, bake, since=champion.since, min_labels=labels)}
+
+    def _budgets(self, signals: Signals, history: History, events: list[Event]) -> tuple[Signals, Measured | None]:
+        """Measure the error budgets, where the spec promises something."""
+        if self.spec.slo is None:
+            return signals, None
+        looks = [look for look in _all_looks(events) if look.now < self.now]
+        budgets = Budgets(self.spec, self.ledger, self.now, self.server)
+        found, requests = budgets.measure(history, [*looks, signals])
+        return replace(signals, measured=signals.measured | {SLO_BURN: slo_signal(found)}), (found, requests)
 
     def _decided(self, policy: Policy, history: History, signals: Signals, readings: Sequence[Reading]) -> Decision:
         monitor, past = self.spec.monitor, None
@@ -153,7 +194,20 @@ class Tick:
                 hour=self.hour,
                 **limits,
             )
-        return decide(history, signals, policy, window=self.spec.train.window, past=past, hour=self.hour, **limits)
+        return decide(
+            history,
+            signals,
+            policy,
+            window=self.spec.train.window,
+            past=past,
+            hour=self.hour,
+            control=self._control,
+            **limits,
+        )
+
+    @cached_property
+    def _control(self) -> Control:
+        return control_of(self.ledger, self.spec, clock=self.clock)
 
     def _key(self) -> str:
         """Name this look by its moment, its rows, the verdict on them, and the rules it decides by."""
@@ -170,6 +224,9 @@ class Tick:
         }
         if spec.retrain.shadow is not None:
             looked_at["shadow"] = spec.retrain.shadow.model_dump(mode="json")
+        if self._control != Control():
+            # Once it is let go, the same look is another one.
+            looked_at["held"] = str(self._control)
         return f"{self.now.isoformat()}:{digest_json(looked_at)[:_DIGEST_LENGTH]}"
 
     def _again(self, earlier: Event, events: list[Event]) -> Decided:
@@ -203,7 +260,7 @@ class Tick:
 
     def _history(self) -> list[Event]:
         """Return trainings, promotions and looks before this one; what it measures itself is passed beside them."""
-        kinds = [PROMOTION, TRAIN, EVALUATE, DEPLOY, SIGNALS]
+        kinds = [PROMOTION, TRAIN, EVALUATE, DEPLOY, SIGNALS, APPROVAL, FREEZE, REGISTER]
         retrain = self.spec.retrain
         for policy, kind in ((retrain.policy, DECISION), (retrain.shadow, SHADOW)):
             # Of a model that is looked at every hour these are many.
@@ -214,13 +271,26 @@ class Tick:
         return sorted(earlier, key=lambda event: event.seq)
 
 
+def _trained(events: list[Event]) -> tuple[datetime | None, dict[str, Any]]:
+    """Return since when what serves does, and the evaluation of its training; a version gone back to begins anew."""
+    promotions = [event for event in events if event.kind == PROMOTION]
+    trained = [event for event in promotions if _is_of_training(event)]
+    last = promotions[-1] if promotions else None
+    if last is not None and last.payload.get("cause") in BACK:
+        own = [event for event in trained if event.payload.get("version") == last.payload.get("version")]
+        return last.at, (own[-1].payload.get("evaluation") or {}) if own else {}
+    return (trained[-1].at, trained[-1].payload.get("evaluation") or {}) if trained else (None, {})
+
+
 def _is_of_training(promotion: Event) -> bool:
     return (promotion.payload.get("evaluation") or {}).get("gate", "full") == "full"
 
 
 def _looks(events: list[Event], since: datetime) -> list[Signals]:
     """Return the signals of the looks after a moment, one each; of a look that was made twice the last."""
-    found = {
-        event.at: Signals.from_dict(event.payload) for event in events if event.kind == SIGNALS and event.at > since
-    }
+    return [look for look in _all_looks(events) if look.now > since]
+
+
+def _all_looks(events: list[Event]) -> list[Signals]:
+    found = {event.at: Signals.from_dict(event.payload) for event in events if event.kind == SIGNALS}
     return [found[at] for at in sorted(found)]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BAKE = "bake"
 # Rows of a day resemble each other, so days are what is counted; of fewer nobody knows how much days differ.
 FEWEST_DAYS = 3
+# Of a 99th percentile.
+_SLOW = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +227,66 @@ def _quantile(freedom: float, alpha: float) -> float:
 def is_watched(now: datetime, since: datetime, settings: Bake, *, wait: timedelta) -> bool:
     """Tell whether a look belongs to the trial of a promotion: labels of its bake window may still come due."""
     return since <= now < since + settings.window + wait
+
+
+def server_signal(settings: Bake, *, requests: int, failed: int, slow: int | None = None) -> Signal:
+    """Judge what the server has counted since it answers with the promoted version.
+
+    It is asked every few seconds, so the test may be made after every request: each share is held against its limit by
+    a mixture of likelihood ratios. While the share is within its limit, the mixture ever exceeds
+    ``1 / (1 - confidence)`` with a probability of no more than ``1 - confidence``.
+
+    Parameters
+    ----------
+    settings : Bake
+        Limits, confidence, and how many requests say something.
+    requests : int
+        All of them.
+    failed : int
+        Not answered by the server's fault, or with a number that is not finite.
+    slow : int, optional
+        Slower than ``deploy.bake.latency_ms``; one in a hundred may be.
+
+    References
+    ----------
+    Robbins (1970), Statistical Methods Related to the Law of the Iterated Logarithm, The Annals of Mathematical
+    Statistics 41(5): mixtures of likelihood ratios, and Ville's inequality.
+    """
+    if requests < settings.min_requests:
+        return Signal(BAKE, None, "unknown", detail=f"not enough data: {requests} requests since the promotion")
+    enough = 1 / (1 - settings.confidence)
+    share = failed / requests
+    said = [f"{share:.1%} of {requests:,} requests failed by the server's fault ({settings.errors:.0%} may)"]
+    broken = [said[0]] if _evidence(failed, requests, settings.errors) >= enough else []
+    if slow is not None:
+        late = f"{slow / requests:.1%} of {requests:,} requests took longer than {settings.latency_ms:g} ms (1% may)"
+        said.append(late)
+        broken += [late] if _evidence(slow, requests, _SLOW) >= enough else []
+    return Signal(
+        BAKE, share, "drifted" if broken else "stable", limit=settings.errors, detail="; ".join(broken or said)
+    )
+
+
+def _evidence(count: int, of: int, limit: float) -> float:
+    """Weigh shares above a limit, all alike, against the limit itself."""
+    from math import exp, log, log1p
+
+    from scipy.special import betainc, betaln
+
+    above = 1 - float(betainc(count + 1, of - count + 1, limit))
+    if above <= 0:
+        return 0.0
+    mixed = log(above) + float(betaln(count + 1, of - count + 1)) - log1p(-limit)
+    return exp(min(700.0, mixed - count * log(limit) - (of - count) * log1p(-limit)))
+
+
+def joined(losses: Signal | None, server: Signal) -> Signal:
+    """Make one signal of what the looks found and what the server counted: the worse of both.
+
+    Its ``rows`` are those of the looks where these broke it: then the data check may hold what it asks for.
+    """
+    if losses is None or server.verdict == "drifted":
+        return server
+    if losses.verdict == "unknown" and server.verdict != "unknown":
+        return server
+    return replace(losses, detail="; ".join(part for part in (losses.detail, server.detail) if part))

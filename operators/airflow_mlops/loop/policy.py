@@ -99,9 +99,9 @@ def decide(
 ) -> Decision:
     """Decide what is done about a model.
 
-    What comes first decides: a data check that stopped the look's rows, a broken bake, what people hold (a pause, frozen
-    promotions, an approval that is awaited), no champion, what holds a training (an open circuit, the budget, the
-    cooldown, quiet hours), the policy.
+    What comes first decides: a data check that stopped the look's rows, a broken bake, what people hold (a pause,
+    frozen promotions, an approval that is awaited), no champion, what holds a training (an open circuit, the budget,
+    the cooldown, quiet hours), the policy.
 
     Parameters
     ----------

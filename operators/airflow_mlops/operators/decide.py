@@ -7,8 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.assets import retrain_alias, retrain_asset
+from airflow_mlops.assets import retrain_alias, retrain_asset, rollback_alias, rollback_asset
+from airflow_mlops.hooks.model_server import ModelServerHook
 from airflow_mlops.loop.actions import CHEAP
+from airflow_mlops.loop.control import BROKEN_BAKE
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DecisionReportLink
 from airflow_mlops.refs import DecisionRef, SnapshotRef
@@ -17,7 +19,7 @@ from airflow_mlops.spec import ModelSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Asset, AssetAlias, Context
 
     from airflow_mlops.lifecycle.tick import Decided
     from airflow_mlops.operators.base import RefInput
@@ -33,7 +35,8 @@ class DecideOperator(StageOperator):
 
     The decision is *nothing*, *warn*, *recalibrate*, *re-weigh*, *re-elect*, *roll back*, *retrain* or *call*, with its
     reasons and with what would have changed it. *retrain*, and what makes a version without training, ring the retrain
-    asset; each look rings again while the reason lasts. *call* asks for a person in the log, and the run stays green.
+    asset; each look rings again while the reason lasts. The *roll back* of a broken bake rings the rollback asset
+    instead, and the bake DAG carries it out. *call* asks for a person in the log, and the run stays green.
     Without rows, or with rows that failed their check, there is a decision too: it says what held it back. A policy in
     ``retrain.shadow`` decides on the same facts; that is recorded, and rings nothing.
 
@@ -64,7 +67,7 @@ class DecideOperator(StageOperator):
         **kwargs: Any,
     ) -> None:
         if isinstance(spec, ModelSpec):
-            kwargs.setdefault("outlets", [retrain_alias(spec.name)])
+            kwargs.setdefault("outlets", [retrain_alias(spec.name), rollback_alias(spec.name)])
         super().__init__(spec=spec, **kwargs)
         self.snapshot = snapshot
         self.judgement = judgement
@@ -91,8 +94,10 @@ class DecideOperator(StageOperator):
             signals=signals.to_dict(),
             same_as=decided.first_run if decided.first_run != context["run_id"] else None,
         )
-        if ref.action in _ASKING:
-            self._ring(context, ref)
+        if decision.cause == BROKEN_BAKE and ref.action == "roll back":
+            self._ring(context, ref, rollback_alias(self.model_spec.name), rollback_asset(self.model_spec.name))
+        elif ref.action in _ASKING:
+            self._ring(context, ref, retrain_alias(self.model_spec.name), retrain_asset(self.model_spec.name))
         elif ref.action == "call":
             self.log.warning(
                 "A person is called: %s. Nothing is asked of the retrain DAG meanwhile. When labels and features are "
@@ -105,7 +110,7 @@ class DecideOperator(StageOperator):
         from airflow_mlops.lifecycle.tick import Tick
         from airflow_mlops.serving.prediction_log import read_predictions
 
-        spec = self.model_spec
+        spec, clock, server = self.model_spec, datetime.now(UTC), self.model_spec.deploy.server
         return Tick(
             spec=spec,
             store=self.store,
@@ -116,7 +121,9 @@ class DecideOperator(StageOperator):
             judgement=self.judgement if self.judgement not in (None, "", "None") else None,
             read_log=partial(read_predictions, self.store, spec.name) if spec.reads_prediction_log else None,
             # Quiet hours are those of people, so of the clock and not of event time.
-            hour=datetime.now(UTC).hour,
+            hour=clock.hour,
+            clock=clock,
+            server=(lambda: ModelServerHook(server).client) if server else None,
         ).decide(run=run_id)
 
     def _store_page(self, decided: Decided) -> str:
@@ -138,19 +145,21 @@ class DecideOperator(StageOperator):
         for line in block(decided.signals, decided.decision, decided.shadow):
             self.log.info("%s", line)
 
-    def _ring(self, context: Context, ref: DecisionRef) -> None:
-        """Emit the retrain asset; whoever is woken by it finds the decision in the ledger."""
-        events, name = context.get("outlet_events"), self.model_spec.name
+    def _ring(self, context: Context, ref: DecisionRef, alias: AssetAlias, asset: Asset) -> None:
+        """Emit an asset; whoever is woken by it finds the decision in the ledger."""
+        events = context.get("outlet_events")
         if events is None:
             return
-        if retrain_alias(name) not in self.outlets:
+        if alias not in self.outlets:
             self.log.warning(
-                "The retrain asset is not rung: this task has no outlet for it. Give it the spec and not its path, or "
-                "outlets=[airflow_mlops.assets.retrain_alias(%r)].",
-                name,
+                "The asset %s is not rung: this task has no outlet for it. Give it the spec and not its path, or "
+                "outlets=[airflow_mlops.assets.retrain_alias(%r), airflow_mlops.assets.rollback_alias(%r)].",
+                asset.name,
+                self.model_spec.name,
+                self.model_spec.name,
             )
             return
         told = {
             key: value for key, value in ref.to_dict().items() if key not in ("id", "same_as", "html_uri", "held_by")
         }
-        events[retrain_alias(name)].add(retrain_asset(name), extra={"decision": ref.id, **told})
+        events[alias].add(asset, extra={"decision": ref.id, **told})

@@ -10,6 +10,7 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.loop.actions import CHEAP
+from airflow_mlops.loop.control import BROKEN_BAKE
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import RequestRef
 from airflow_mlops.spec.durations import format_duration
@@ -202,6 +203,8 @@ def _gone(decision: Event | None, state: ModelState) -> str | None:
         return "the ledger has no decision of the monitor"
     if decision.payload["action"] not in ("retrain", *CHEAP):
         return f"the newest decision ({decision.key}) is {decision.payload['action']!r}"
+    if decision.payload.get("cause") == BROKEN_BAKE:
+        return f"decision {decision.key} goes back, which the bake DAG does"
     if decision.payload["epoch"] != state.epoch:
         return f"decision {decision.key} was made at epoch {decision.payload['epoch']}, and epoch {state.epoch} serves"
     judged = state.last.get(EVALUATE)

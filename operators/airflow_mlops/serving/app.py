@@ -17,6 +17,7 @@ from airflow_mlops.errors import RequestRefused
 from airflow_mlops.serving import answers, openapi
 from airflow_mlops.serving.access import TokenRequired
 from airflow_mlops.serving.body import BodyReader
+from airflow_mlops.serving.metrics import all_finite
 from airflow_mlops.serving.requests import parse_infer, parse_invocation
 
 if TYPE_CHECKING:
@@ -148,23 +149,26 @@ class _Predictions:
 
     async def __call__(self, request: Request) -> Response:
         start = time.perf_counter()
-        model = ""
+        model, loaded, is_finite = "", None, True
         try:
             path, query = request.path_params, request.query_params
             model = self._server.model_named(path.get("model") or query.get("model"))
             # One look for the whole request: whatever is swapped meanwhile, answer and headers name who answered.
             loaded = self._server.version_of(model, path.get("version") or query.get("version"))
-            response = await self._answer(request, loaded)
+            response, is_finite = await self._answer(request, loaded)
         except RequestRefused as error:
             response = answers.refusal(error)
         except Exception as error:
             log.exception("A request for %s failed", model)
             response = await _failed(request, error)
+        seconds = time.perf_counter() - start
         self._count(model, response.status_code)
-        self._seconds.observe(time.perf_counter() - start)
+        self._seconds.observe(seconds)
+        if loaded is not None:
+            self._server.metrics.answered(loaded, response.status_code, seconds, is_finite=is_finite)
         return response
 
-    async def _answer(self, request: Request, loaded: LoadedVersion) -> Response:
+    async def _answer(self, request: Request, loaded: LoadedVersion) -> tuple[Response, bool]:
         self._server.batcher.refuse_failed()
         limit, body, rows = self._server.settings.timeout_s, None, None
         try:
@@ -172,7 +176,7 @@ class _Predictions:
                 body = await self._reader.bodies.read(request)
                 rows = await self._rows(body, loaded)
                 answer = await self._server.batcher.predict(loaded, rows)
-            return self._reply(loaded, answer, rows)
+            return self._reply(loaded, answer, rows), all_finite(answer)
         except TimeoutError:
             raise _too_late(limit, is_read=body is not None, is_parsed=rows is not None) from None
         finally:

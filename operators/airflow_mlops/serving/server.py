@@ -9,7 +9,7 @@ from airflow_mlops import __version__
 from airflow_mlops.errors import RequestRefused
 from airflow_mlops.serving.batching import Batcher
 from airflow_mlops.serving.follower import Follower
-from airflow_mlops.serving.metrics import Metrics
+from airflow_mlops.serving.metrics import Metrics, Tally
 from airflow_mlops.serving.recording import LogRecorder
 
 if TYPE_CHECKING:
@@ -138,11 +138,13 @@ class ModelServer:
                 "ledger": self.follower.ledger_says,
                 "prediction_log": self.recorder.status(),
             },
-            "models": {name: _status(served) for name, served in self.follower.served.items()},
+            "models": {
+                name: _status(served, self.metrics.tallies.get(name)) for name, served in self.follower.served.items()
+            },
         }
 
 
-def _status(served: Served) -> dict[str, Any]:
+def _status(served: Served, tally: Tally | None) -> dict[str, Any]:
     champion = served.champion
     return {
         "state": "serving" if champion else "empty",
@@ -151,5 +153,6 @@ def _status(served: Served) -> dict[str, Any]:
         "since": served.since.isoformat() if served.since else None,
         "swapped_at": served.swapped_at.isoformat() if served.swapped_at else None,
         "reason": served.reason,
+        "answered": tally.to_dict() if tally else None,
         "loaded": [slot.to_dict() for slot in served.slots],
     }

@@ -67,7 +67,51 @@ def check_servable(*, model: str, rows: str, expected: list[Any], limits: Mappin
         A `airflow_mlops.stages.deploy.ServabilityReport`.
     """
     import mlflow.pyfunc
-    import mlflow.sklearn  # the loader's own imports are not the model's memory
+    import mlflow.sklearn
+
+    def load() -> Callable[..., Any]:
+        # MLflow's warning on other versions of libraries looks at every file that is installed, and would be written
+        # where nobody reads; whether they matter is what the golden rows tell.
+        return mlflow.pyfunc.load_model(model, suppress_warnings=True).predict
+
+    return _checked(load, rows, expected, limits)
+
+
+def check_stored(
+    model: str, serialization: str, predict: str, rows: str, expected: list[Any], limits: Mapping[str, float]
+) -> dict[str, Any]:
+    """Load a model from its bytes, as a server does, and try whether it may serve; the bytes were checked already.
+
+    Parameters
+    ----------
+    model : str
+        File with the bytes.
+    serialization : str
+        How they are read.
+    predict : str
+        Method that gave ``expected``.
+    rows, expected, limits
+        As for `check_servable`.
+
+    Returns
+    -------
+    dict
+        A `airflow_mlops.stages.deploy.ServabilityReport`.
+    """
+    from pathlib import Path
+
+    import sklearn.ensemble  # noqa: F401 - what any model needs is not this one's memory
+
+    from airflow_mlops.stages.model_file import load_model
+
+    return _checked(
+        lambda: getattr(load_model(Path(model).read_bytes(), serialization), predict), rows, expected, limits
+    )
+
+
+def _checked(
+    load: Callable[[], Callable[..., Any]], rows: str, expected: list[Any], limits: Mapping[str, float]
+) -> dict[str, Any]:
     import pyarrow.parquet as pq
     from threadpoolctl import threadpool_limits
 
@@ -78,11 +122,8 @@ def check_servable(*, model: str, rows: str, expected: list[Any], limits: Mappin
     # One row gains nothing from threads, and where other processes want the same cores they make it slow. Nor has a
     # fork the OpenMP threads of its parent: it would wait for them for ever.
     with threadpool_limits(1):
-        # MLflow's warning on other versions of libraries looks at every file that is installed, and would be written
-        # where nobody reads; whether they matter is what the golden rows tell.
-        loaded = mlflow.pyfunc.load_model(model, suppress_warnings=True)
         report = deploy.check_servable(
-            loaded.predict,
+            load(),
             golden,
             expected,
             limits=deploy.Limits(**limits),
@@ -92,7 +133,7 @@ def check_servable(*, model: str, rows: str, expected: list[Any], limits: Mappin
     return report.to_dict()
 
 
-STAGES: dict[str, Callable[..., dict[str, Any]]] = {"deploy": check_servable}
+STAGES: dict[str, Callable[..., dict[str, Any]]] = {"deploy": check_servable, "restore": check_stored}
 
 
 def _resident_mb() -> float:

@@ -8,20 +8,19 @@ version promoted. A target that needs time raises `NotReady`: the same call, mad
 
 from __future__ import annotations
 
-import logging
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.errors import DeploymentMisuse, MLOpsError, ModelUnusable, NotReady, Permanent, PromotionConflict
+from airflow_mlops.errors import DeploymentMisuse, NotReady, Permanent, PromotionConflict, PromotionFrozen
 from airflow_mlops.events import PROMOTION
+from airflow_mlops.lifecycle.approval import expect_approved
 from airflow_mlops.lifecycle.attempt import Attempt
 from airflow_mlops.lifecycle.promote import promote, rows_of
+from airflow_mlops.lifecycle.proof import Proof, lasting, patiently
 from airflow_mlops.lifecycle.reconcile import expect_known_ledger, reconcile
 from airflow_mlops.lifecycle.targets import Candidate, LocalProcess
 from airflow_mlops.lifecycle.trial import try_out
 from airflow_mlops.refs import DeploymentRef
-from airflow_mlops.stages.deploy import Limits, ServabilityReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,14 +29,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from airflow_mlops.artifacts import ArtifactStore
+    from airflow_mlops.errors import MLOpsError
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.lifecycle.targets import Target
     from airflow_mlops.refs import EvaluationRef, ModelRef
     from airflow_mlops.spec import ModelSpec
-
-log = logging.getLogger(__name__)
-
-_LOOK_S = 0.1
+    from airflow_mlops.stages.deploy import ServabilityReport
 
 
 @dataclass(frozen=True)
@@ -74,9 +71,13 @@ class Deployment:
             The target loads the version, or has still to swap to it: call again.
         PromotionConflict
             Another version was promoted since the evaluation.
+        PromotionFrozen
+            The version is frozen, or every promotion is.
         DeploymentMisuse
             The evaluation refused the model, or is another model's; or the champion has this version's number and is
             another model.
+        ApprovalMissing
+            A person rejected the version, or has to approve it and has not.
         ModelUnusable
             The version cannot be loaded, predicts something else than when it was trained, or breaks a limit.
         ArtifactCorrupt
@@ -89,13 +90,14 @@ class Deployment:
         self._expect_fit()
         epoch = self._promoted_epoch()
         if epoch is None:
+            expect_approved(self.ledger, self.spec, self.version, self.evaluation)
             epoch = self._promote()
             # At once: the ledger's word is out, however long a server takes to follow it.
             reconcile(self.ledger, self.client, self.spec, at=self.moment, run=self.run, has_promoted=True)
         self.target.swap(self._candidate(epoch))
         return self._settle(epoch)
 
-    def deploy_within(self, patience_s: float, *, clock: Callable[[], float] = time.monotonic) -> DeploymentRef:
+    def deploy_within(self, patience_s: float) -> DeploymentRef:
         """Deploy, and wait a little for a target that needs time.
 
         Raises
@@ -103,18 +105,11 @@ class Deployment:
         NotReady
             It needs longer.
         """
-        end = clock() + patience_s
-        while True:
-            try:
-                return self.deploy()
-            except NotReady:
-                if clock() >= end:
-                    raise
-            time.sleep(_LOOK_S)
+        return patiently(self.deploy, patience_s)
 
     def give_up(self, wait: NotReady, *, after_s: float) -> MLOpsError:
         """End a wait that took too long: record the refusal where the version is to blame, and return the error."""
-        error = wait.lasting(f"{str(wait).rstrip('.')}, and {after_s:.0f} s (deploy.timeout) are over. {wait.advice}")
+        error = lasting(wait, after_s=after_s)
         if isinstance(error, Permanent) and self._promoted_epoch() is None:
             self._attempt.record("refused", {"reasons": [str(error)]})
         return error
@@ -164,14 +159,11 @@ class Deployment:
 
     def _promote(self) -> int:
         try:
-            self._expect_epoch()
+            self._expect_open()
             expect_known_ledger(self.ledger, self.client, self.spec)
             candidate = self._candidate(self.evaluation.epoch + 1)
-            trial = self._prepared(candidate)
-            self.target.prepare(candidate)
-            report = self.target.replay(candidate, self._limits, trial=trial)
-            self._expect_passed(report)
-            self._attempt.record("servable", {"report": report.to_dict()})
+            rows = rows_of(self.spec)
+            Proof(self.spec, candidate, self._attempt, self.target, rows, self.trial, self.client).give()
             event = promote(
                 self.ledger,
                 self.spec,
@@ -186,48 +178,30 @@ class Deployment:
             raise
         return event.epoch or 0
 
-    def _expect_epoch(self) -> None:
+    def _expect_open(self) -> None:
         """Refuse early what the swap would refuse later, before anything is downloaded."""
-        epoch = self.ledger.state(self.spec.name).epoch
-        if epoch != self.evaluation.epoch:
+        state = self.ledger.state(self.spec.name)
+        if state.epoch != self.evaluation.epoch:
             raise PromotionConflict(
-                model=self.spec.name, version=self.version, expected_epoch=self.evaluation.epoch, epoch=epoch
+                model=self.spec.name, version=self.version, expected_epoch=self.evaluation.epoch, epoch=state.epoch
             )
-
-    def _prepared(self, candidate: Candidate) -> ServabilityReport:
-        """Return how the version did in a process of its own; only then is *prepared* in the ledger, once."""
-        earlier = self._attempt.find("prepared")
-        if earlier is not None:
-            return ServabilityReport.from_dict(earlier.payload["trial"])
-        timeout_s = self.spec.deploy.timeout.total_seconds()
-        trial = self.trial(candidate, self.client, self._limits, timeout_s=timeout_s)
-        self._expect_passed(trial)
-        facts = {"model": self.model.to_dict(), "rows": rows_of(self.spec), "trial": trial.to_dict()}
-        self._attempt.record("prepared", facts)
-        log.info(
-            "Version %s replayed %d golden rows: largest difference %.3g, %.1f ms a row, %.0f MB",
-            *(self.version, trial.rows, trial.max_difference, trial.latency_ms, trial.memory_mb),
-        )
-        return trial
-
-    def _expect_passed(self, report: ServabilityReport) -> None:
-        if not report.passed:
-            raise ModelUnusable(
-                f"version {self.version} of {self.spec.name} may not serve: {'; '.join(report.reasons)}. The champion "
-                "stays; see the ledger's event for the evidence."
-            )
-
-    @property
-    def _limits(self) -> Limits:
-        section = self.spec.deploy
-        return Limits(section.tolerance, section.max_latency_ms, section.max_memory_mb)
+        known = state.versions.get(self.version)
+        held = (known and known.frozen) or state.promotions_frozen
+        if held:
+            subject = f"version {self.version}" if held.scope == "version" else "promotions"
+            raise PromotionFrozen(
+                model=self.spec.name, version=self.version, subject=subject,
+                by=held.by, reason=held.reason, since=held.since,
+            )  # fmt: skip
 
     def _candidate(self, epoch: int) -> Candidate:
         return Candidate(self.spec.name, self.version, epoch, self.model, self.store)
 
     @property
     def _attempt(self) -> Attempt:
-        return Attempt.current(self.ledger, self.spec.name, self.model, self.evaluation, at=self.moment, run=self.run)
+        return Attempt.current(
+            self.ledger, self.spec.name, self.model, self.evaluation.epoch, at=self.moment, run=self.run
+        )
 
     # After the promotion
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.cli.moments import iso_time
+from airflow_mlops.cli.places import asked_by
 from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse
 
 if TYPE_CHECKING:
@@ -31,17 +32,30 @@ def add_to(commands: _SubParsersAction) -> None:
     backup.add_argument("file", type=Path, metavar="FILE", help="where to; SQLite, or JSON lines of Postgres")
     backup.set_defaults(run=run_backup)
 
+    restore = actions.add_parser("restore", help="put a backup back, checked whole first")
+    restore.add_argument("file", type=Path, metavar="FILE", help="a file that ledger backup wrote, of either database")
+    restore.add_argument(
+        "--replace", action="store_true", help="let events go that it does not hold; they are kept aside"
+    )
+    restore.set_defaults(run=run_restore)
+
+    clock = actions.add_parser("accept-clock", help="record that the clock is right though it went back")
+    clock.add_argument("model")
+    clock.add_argument("--reason", required=True, help="why the earlier time was the wrong one")
+    clock.set_defaults(run=run_accept_clock)
+
     state = actions.add_parser("state", help="show which version serves, and what happened last")
     state.add_argument("model", nargs="?", help="default: every model")
     state.add_argument("--as-of", type=iso_time, metavar="TIME", help="as it stood at this event time, ISO 8601")
     state.add_argument("--json", action="store_true", help="print as a JSON list")
     state.set_defaults(run=run_state)
 
-    for action in (verify, backup, state):
-        _add_place(action)
+    for action in (verify, backup, restore, clock, state):
+        add_place(action)
 
 
-def _add_place(parser: ArgumentParser) -> None:
+def add_place(parser: ArgumentParser) -> None:
+    """Add the options that name the ledger."""
     # Never an address itself: its password would stand in the shell's history and in the list of processes.
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--url-env", metavar="VAR", help="environment variable that holds the database's address")
@@ -50,8 +64,13 @@ def _add_place(parser: ArgumentParser) -> None:
 
 def run_verify(options: Namespace) -> int:
     """Check the chain of each model; 1 when one is broken."""
-    ledger, code = _ledger(options), 0
-    for model in _models(ledger, options.model):
+    ledger, code = open_ledger(options), 0
+    try:
+        models = known_models(ledger, options.model)
+    except LedgerCorrupt as error:
+        print(error)
+        return 1
+    for model in models:
         try:
             print(f"{model}: {ledger.verify(model)} events, all good")
         except LedgerCorrupt as error:
@@ -62,14 +81,34 @@ def run_verify(options: Namespace) -> int:
 
 def run_backup(options: Namespace) -> int:
     """Copy the ledger."""
-    print(f"wrote {_ledger(options).backup(options.file)}")
+    print(f"wrote {open_ledger(options).backup(options.file)}")
+    return 0
+
+
+def run_restore(options: Namespace) -> int:
+    """Put a backup back."""
+    done = open_ledger(options, must_exist=False).restore(options.file, replace=options.replace)
+    for model, events in done.events.items():
+        print(f"{model}: {events} events, all good")
+    print(f"{done.added} events came from {options.file}")
+    if done.kept:
+        print(f"what was there is kept in {done.kept}")
+    return 0
+
+
+def run_accept_clock(options: Namespace) -> int:
+    """Record that the clock is right."""
+    ledger = open_ledger(options)
+    known_models(ledger, options.model)
+    event = ledger.accept_clock(options.model, reason=options.reason, by=asked_by())
+    print(f"{options.model}: event {event.seq} accepts the clock, which is {event.payload['behind_s']:.0f} s behind")
     return 0
 
 
 def run_state(options: Namespace) -> int:
     """Show where each model stands."""
-    ledger = _ledger(options)
-    states = [ledger.state(model, as_of=options.as_of) for model in _models(ledger, options.model)]
+    ledger = open_ledger(options)
+    states = [ledger.state(model, as_of=options.as_of) for model in known_models(ledger, options.model)]
     if options.json:
         print(json.dumps([_plain(state) for state in states], indent=2))
         return 0
@@ -77,7 +116,7 @@ def run_state(options: Namespace) -> int:
     return 0
 
 
-def _ledger(options: Namespace) -> Ledger:
+def open_ledger(options: Namespace, *, must_exist: bool = True) -> Ledger:
     """Open the ledger that the options name.
 
     Raises
@@ -91,7 +130,7 @@ def _ledger(options: Namespace) -> Ledger:
         url = os.environ.get(options.url_env)
         if not url:
             raise LedgerMisuse(f"the environment variable {options.url_env} is not set; it should hold the address.")
-        return _there(Ledger(url))
+        return _there(Ledger(url)) if must_exist else Ledger(url)
 
     # Tells Airflow's SDK that this is no task, so that connections kept in the metadata database are found as well.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
@@ -100,7 +139,8 @@ def _ledger(options: Namespace) -> Ledger:
     from airflow_mlops.hooks.ledger import LedgerHook
 
     try:
-        return _there(LedgerHook(options.conn_id).ledger)
+        ledger = LedgerHook(options.conn_id).ledger
+        return _there(ledger) if must_exist else ledger
     except AirflowNotFoundException as error:
         raise LedgerMisuse(f"Airflow has no connection {options.conn_id!r}; name another, or use --url-env.") from error
 
@@ -112,7 +152,14 @@ def _there(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def _models(ledger: Ledger, model: str | None) -> list[str]:
+def known_models(ledger: Ledger, model: str | None) -> list[str]:
+    """List the model asked for, or all of them.
+
+    Raises
+    ------
+    LedgerMisuse
+        The ledger does not know it.
+    """
     known = ledger.models()
     if model is None:
         if not known:

@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse, LedgerUnavailable
 from airflow_mlops.ledger import schema
+from airflow_mlops.ledger.salvage import last_good_events
 from airflow_mlops.ledger.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -154,8 +155,8 @@ class Database:
         except (DatabaseError, sqlite3.Error) as error:
             if _is_broken(error):
                 raise LedgerCorrupt(
-                    f"{self.place} is not a readable ledger: {self._cause(error)}. Restore a backup; airflow-mlops "
-                    "ledger verify names the last good event."
+                    f"{self.place} is not a readable ledger: {self._cause(error)}. "
+                    f"{last_good_events(str(self.url.database)) if self.is_sqlite else ''} Restore a backup."
                 ) from error
             raise self._unavailable(error) from error
         except SQLAlchemyError as error:

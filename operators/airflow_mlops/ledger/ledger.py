@@ -13,6 +13,7 @@ from airflow_mlops.ledger.backup import write_backup
 from airflow_mlops.ledger.database import Database
 from airflow_mlops.ledger.reader import LedgerReader
 from airflow_mlops.ledger.reading import find, select_events
+from airflow_mlops.ledger.restore import Restored, restore
 from airflow_mlops.ledger.tables import events_table
 from airflow_mlops.ledger.writing import insert, lock, refuse_frozen
 
@@ -245,7 +246,28 @@ class Ledger(LedgerReader):
     def backup(self, path: str | Path) -> Path:
         """Copy the ledger while it is in use; an existing file is replaced as a whole.
 
-        SQLite gives a SQLite file that is a ledger itself. Postgres gives JSON lines, one event a line in order; for a
-        backup that can be restored at once use the database's own tools.
+        SQLite gives a SQLite file that is a ledger itself, Postgres JSON lines: one event a line in order, and a last
+        one that says where each chain ends. `restore` takes either.
         """
         return write_backup(self._database, path)
+
+    def restore(self, path: str | Path, *, replace: bool = False) -> Restored:
+        """Put a backup back, into a ledger that is empty or holds a beginning of it; whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            A file of either form, whatever the database is. It is checked whole first.
+        replace : bool, default=False
+            Whether events that the backup does not hold may go. They are kept: SQLite's beside its file, those of
+            Postgres as JSON lines beside ``path``.
+
+        Raises
+        ------
+        RestoreRefused
+            The backup is not whole; or the ledger holds events that it does not, or cannot be read, and ``replace`` is
+            not said.
+        LedgerMisuse
+            The backup is of a newer release.
+        """
+        return restore(self._database, path, replace=replace, now=self._clock())

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.events import APPROVAL, FREEZE, PROMOTION, REGISTER, REQUEST, ROLE, Event, utc_text
-from airflow_mlops.ledger.tables import events_table, to_event
+from airflow_mlops.ledger.tables import events_table, state_table, to_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,8 +97,9 @@ def promotion_at(connection: Connection, model: str, at: datetime | None, *, rec
 
 
 def models(connection: Connection) -> list[str]:
-    """List the models with at least one event, by name."""
-    return _steps(connection, _EVENTS.model)
+    """List the models with at least one event, by name; one whose events are all gone is known by its state."""
+    stated = connection.scalars(select(state_table.c.model).where(state_table.c.seq > 0))
+    return sorted({*_steps(connection, _EVENTS.model), *stated})
 
 
 def _kinds(connection: Connection, model: str) -> list[str]:

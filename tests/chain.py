@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STAGES = (
-    *("request", "ingest", "validate", "features", "train", "weigh", "evaluate", "register", "deploy"),
+    *("request", "ingest", "validate", "features", "train", "weigh", "evaluate", "register"),
+    *("approve", "deploy"),
     *("drift", "decide", "score", "reproduce", "reconcile"),
 )
 # No stage of a model's life: it replays years of it, and has tests of its own.
@@ -103,6 +104,7 @@ class Chain:
             "weigh": {"model": done("train"), "request": done("request")},
             "evaluate": {"model": done("train")},
             "register": {"model": done("train"), "evaluation": done("evaluate")},
+            "approve": {"model": done("register"), "evaluation": done("evaluate"), "ask": "", "first": None},
             "deploy": {"model": done("register"), "evaluation": done("evaluate")},
             "drift": {"current": done("ingest")},
             "decide": {"snapshot": done("ingest"), "judgement": self.judgement},

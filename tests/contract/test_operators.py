@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 OPERATORS = found_operators()
 # What a stage records where that is not its own word.
-KINDS = {"decide": "decision"}
+KINDS = {"approve": "approval", "decide": "decision", "reproduce": "reproduction"}
 each_stage = pytest.mark.parametrize("stage", STAGES)
 
 # One hook for the whole process: Python has no way to take an audit hook out again.

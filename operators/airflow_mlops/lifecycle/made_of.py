@@ -1,4 +1,4 @@
-"""What a version says of the trained versions that it is made of: tags for programs, a card for people."""
+"""What a version says of the trained versions that it is made of: tags for programs, a section of its card."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.errors import ArtifactMissing
-from airflow_mlops.lifecycle import registry
 from airflow_mlops.refs import ModelRef
 from airflow_mlops.stages.card import MemberFacts, committee_card
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from collections.abc import Callable
 
     from airflow_mlops.artifacts import ArtifactStore
-    from airflow_mlops.spec import ModelSpec
 
-CARD = "model_card.md"
 TRAINED = "trained"
 
 
@@ -34,8 +31,19 @@ class MadeOf:
     manifest: dict[str, Any]
 
     @classmethod
-    def read(cls, client: MlflowClient, store: ArtifactStore, spec: ModelSpec, model: ModelRef) -> Self:
+    def read(cls, store: ArtifactStore, name: str, model: ModelRef, version_of: Callable[[str], str | None]) -> Self:
         """Look up the members of a model, and which versions they are.
+
+        Parameters
+        ----------
+        store : ArtifactStore
+            Holds the members' folders.
+        name : str
+            Of the spec.
+        model : ModelRef
+            The model.
+        version_of : callable
+            Gives the version that holds bytes of a digest, or None.
 
         Raises
         ------
@@ -45,8 +53,8 @@ class MadeOf:
         if not model.members:
             return cls([], {})
         members = [
-            (_registered(client, store, spec, name), weight)
-            for name, weight in sorted(model.members.items(), key=lambda each: -each[1])
+            (_registered(store, name, member, version_of), weight)
+            for member, weight in sorted(model.members.items(), key=lambda each: -each[1])
         ]
         return cls(members, _complete(store, model.uri))
 
@@ -61,27 +69,24 @@ class MadeOf:
             "mlops.correction": json.dumps(model.correction),
         }
 
-    def card(self, spec: ModelSpec, model: ModelRef) -> str | None:
-        """Return the model card in Markdown; None of a trained version."""
+    def section(self, model: ModelRef) -> str | None:
+        """Return the section *Who answers* of the model card; None of a trained version."""
         if not self.members:
             return None
-        facts = [_facts(ref, weight) for ref, weight in self.members]
-        text = committee_card(
-            facts,
-            task=spec.task,
-            target=spec.data.target,
+        return committee_card(
+            [_facts(ref, weight) for ref, weight in self.members],
+            task=self.manifest["task"],
+            target=self.manifest["target"],
             correction=model.correction or 0.0,
             classes=self.manifest["classes"],
             reasons=[self.manifest["reason"]],
             trees=self.manifest["trees"],
         )
-        return f"# {spec.name}: model {model.id}\n\n{text}"
 
 
-def _registered(client: MlflowClient, store: ArtifactStore, spec: ModelSpec, name: str) -> ModelRef:
-    ref = ModelRef.from_dict(_complete(store, store.uri(spec.name, "models", name))["ref"])
-    found = registry.version_with(client, spec.registered_model, ref.digest)
-    return replace(ref, version=str(found.version)) if found else ref
+def _registered(store: ArtifactStore, name: str, member: str, version_of: Callable[[str], str | None]) -> ModelRef:
+    ref = ModelRef.from_dict(_complete(store, store.uri(name, "models", member))["ref"])
+    return replace(ref, version=version_of(ref.digest))
 
 
 def _complete(store: ArtifactStore, folder: str) -> dict[str, Any]:

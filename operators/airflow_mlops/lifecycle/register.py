@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.lifecycle import registry, tracking
-from airflow_mlops.lifecycle.made_of import CARD, MadeOf
+from airflow_mlops.lifecycle.made_of import MadeOf
 from airflow_mlops.lifecycle.model_folder import Packaging, write_model_folder
 from airflow_mlops.lifecycle.stored_model import StoredModel
 
@@ -76,20 +77,22 @@ def register(
         tracking.finish(client, found.run_id)
         return _as_registered(model, name, str(found.version), found.run_id)
     stored = StoredModel.read(store, model)
-    made_of = MadeOf.read(client, store, spec, model)
+    made_of = MadeOf.read(store, spec.name, model, partial(_version, client, name))
     run = tracking.run_for(client, spec.experiment, model.id, origin.tags, artifact_location=origin.artifact_location)
     _log_run(client, run, spec, model, evaluation, origin)
-    card = made_of.card(spec, model)
-    if card is not None:
-        client.log_text(run.info.run_id, card, CARD)
     logged = registry.logged_model(client, run.info.experiment_id, run.info.run_id, name, model.digest)
     if str(logged.status) != "READY":
         _upload(client, logged, spec, model, stored)
     tags = {**origin.tags, **_tags(model, evaluation), **made_of.tags(model), registry.DIGEST: model.digest}
-    made = registry.create_version(client, name, logged, run.info.run_id, tags, card)
+    made = registry.create_version(client, name, logged, run.info.run_id, tags)
     kept = registry.version_with(client, name, model.digest) or made
     tracking.finish(client, run.info.run_id)
     return _as_registered(model, name, str(kept.version), kept.run_id)
+
+
+def _version(client: MlflowClient, name: str, digest: str) -> str | None:
+    found = registry.version_with(client, name, digest)
+    return str(found.version) if found else None
 
 
 def _as_registered(model: ModelRef, name: str, version: str, run_id: str | None) -> ModelRef:

@@ -48,9 +48,9 @@ def version_with(client: MlflowClient, name: str, digest: str) -> ModelVersion |
 
 
 def create_version(
-    client: MlflowClient, name: str, logged: LoggedModel, run_id: str, tags: Mapping[str, str], card: str | None = None
+    client: MlflowClient, name: str, logged: LoggedModel, run_id: str, tags: Mapping[str, str]
 ) -> ModelVersion:
-    """Make a version of a logged model, and the registered model too if it is the first; its card is what it says."""
+    """Make a version of a logged model, and the registered model too if it is the first."""
     from mlflow.exceptions import MlflowException
 
     # A database store resolves models:/ URIs through MLflow's process-wide address; a server resolves them itself, and
@@ -64,9 +64,7 @@ def create_version(
             raise
     # It announces on the error channel that it will wait, and then need not.
     logging.getLogger("mlflow.store.model_registry").setLevel(logging.WARNING)
-    return client.create_model_version(
-        name, source, run_id, tags=dict(tags), model_id=logged.model_id, description=card
-    )
+    return client.create_model_version(name, source, run_id, tags=dict(tags), model_id=logged.model_id)
 
 
 def logged_model(client: MlflowClient, experiment_id: str, run_id: str, name: str, digest: str) -> LoggedModel:

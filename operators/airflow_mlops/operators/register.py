@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_mlops import __version__
 from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import MlflowRunLink
+from airflow_mlops.operators.links import MlflowRunLink, ModelCardLink
 from airflow_mlops.refs import EvaluationRef, ModelRef
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RegisterOperator(StageOperator):
-    """Register a model that passed its evaluation in MLflow; the same content gives the same version.
+    """Register a model that passed its evaluation in MLflow, with its card; the same content gives the same version.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class RegisterOperator(StageOperator):
 
     stage = "register"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "model", "evaluation")
-    operator_extra_links = (MlflowRunLink(),)
+    operator_extra_links = (ModelCardLink(), MlflowRunLink())
 
     def __init__(
         self,
@@ -52,13 +52,14 @@ class RegisterOperator(StageOperator):
         self.mlflow_conn_id = mlflow_conn_id
 
     def run_stage(self, context: Context) -> ModelRef:
-        """Register, and record the version.
+        """Register, make the model card, and record the version.
 
         Raises
         ------
         AirflowSkipException
             The evaluation refused the model.
         """
+        from airflow_mlops.lifecycle.card import refresh_card
         from airflow_mlops.lifecycle.register import register
 
         model, evaluation = ModelRef.from_dict(self.model), EvaluationRef.from_dict(self.evaluation)
@@ -68,9 +69,12 @@ class RegisterOperator(StageOperator):
         with hook.bound() as client:
             origin = self._origin(context, hook)
             registered = register(client, self.store, self.model_spec, model, evaluation, origin=origin)
+            name = self.model_spec.name
+            card = refresh_card(self.store, self.ledger, name, registered, evaluation, client=client)
             run = client.get_run(str(registered.mlflow_run_id))
         self.mlflow_run_url = hook.run_url(run.info.run_id, run.info.experiment_id)
-        self.record(context, model.digest, registered.to_dict())
+        self.report_uri = card.html_uri
+        self.record(context, model.digest, {**registered.to_dict(), "evaluation": evaluation.id, "card": card.uri})
         self.log.info("%s is version %s of %s", model.id, registered.version, registered.registered_name)
         return registered
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.artifacts import digest_json, encode_table
+from airflow_mlops.artifacts import digest_bytes, digest_json, encode_table
 from airflow_mlops.errors import ArtifactMissing
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import FeaturesRef, ModelRef
@@ -114,7 +114,7 @@ class TrainOperator(StageOperator):
             "task": spec.task,
             # For whoever asks what it was made by, or makes it again.
             "spec": record,
-            "spec_digest": digest_json(record),
+            "spec_digest": digest_bytes(record.encode()),
         }
         # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
         self.store.complete(place.folder, manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,18 @@ from airflow_mlops.spec.sections import ModelSpec
 HIDDEN = "***"
 
 
-def spec_record(spec: ModelSpec) -> dict[str, Any]:
+def spec_record(spec: ModelSpec) -> str:
     """Return a spec as JSON, to be kept and read back by `spec_of_record`.
 
-    A spec with a secret in it is refused where it is read from a file; one made in code has gone by nobody.
+    It is a text, because the order of its keys counts: derived columns are made, and seen by the estimator, in it. A
+    spec with a secret in it is refused where it is read from a file; one made in code has gone by nobody.
     """
-    return _without_secrets(spec.model_dump(mode="json", by_alias=True))
+    return json.dumps(_without_secrets(spec.model_dump(mode="json", by_alias=True)))
 
 
-def spec_of_record(record: dict[str, Any], base_dir: Path | None = None) -> ModelSpec:
+def spec_of_record(record: str, base_dir: Path | None = None) -> ModelSpec:
     """Read a kept spec back; its own modules are looked for in ``base_dir``."""
-    spec = ModelSpec.model_validate(record)
+    spec = ModelSpec.model_validate_json(record)
     spec._base_dir = base_dir or Path()
     return spec
 

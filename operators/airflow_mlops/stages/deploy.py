@@ -83,7 +83,7 @@ def check_servable(
         With every limit that is broken among the reasons, not only the first.
     """
     difference, reason = _difference(predict(rows), expected, tolerance=limits.tolerance)
-    latency = _median_latency_ms(predict, rows, clock)
+    latency = median_latency_ms(predict, rows, clock)
     memory = memory_mb()
     reasons = [reason] if reason else []
     if latency > limits.max_latency_ms:
@@ -120,6 +120,20 @@ def _difference(answer: Any, expected: Sequence[Any], *, tolerance: float) -> tu
     )
 
 
+def largest_gap(answer: Any, expected: Sequence[Any]) -> float | None:
+    """Return the largest absolute difference of two sets of predictions for the same rows.
+
+    Other labels are 1 apart; None where the two have other shapes, or a number stands against none.
+    """
+    import numpy as np
+
+    actual, wanted = np.asarray(answer), np.asarray(expected)
+    if actual.shape != wanted.shape:
+        return None
+    largest = float(_gaps(actual, wanted).max(initial=0.0))
+    return largest if np.isfinite(largest) else None
+
+
 def _gaps(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return absolute differences; other labels are 1 apart, a missing number is infinitely far from any other."""
     import numpy as np
@@ -139,7 +153,8 @@ def _shape(values: np.ndarray) -> str:
     return " x ".join(map(str, values.shape)) + " values"
 
 
-def _median_latency_ms(predict: Predict, rows: pd.DataFrame, clock: Callable[[], float]) -> float:
+def median_latency_ms(predict: Predict, rows: pd.DataFrame, clock: Callable[[], float]) -> float:
+    """Return how long a model takes for one row: the median of up to 20, fewer of a slow one."""
     from statistics import median
 
     times: list[float] = []

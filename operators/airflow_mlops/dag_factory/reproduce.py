@@ -1,0 +1,52 @@
+"""The DAG that trains the champion again from what was recorded, by the clock or when somebody asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param
+
+from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, task_settings
+from airflow_mlops.operators.reproduce import ReproduceOperator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_mlops.spec import ModelSpec
+
+_PAGE = """
+Trains a version of **{name}** a second time, from the snapshots and the spec that were recorded with it, and compares
+what the two predict. Nothing that serves is touched, and nothing is stored but the result, an event in the ledger.
+
+Red with *predicts something else*: `docs/reproduce.md` says what to look at. The champion serves on.
+"""
+
+
+def reproduce_dag(spec: ModelSpec | str | Path) -> DAG:
+    """Make the reproduction DAG of a spec: ``{name}_reproduce``, by ``reproduce.schedule`` or by hand.
+
+    Parameters
+    ----------
+    spec : ModelSpec, str or Path
+        The spec, or its file.
+
+    Raises
+    ------
+    SpecError
+        The file has faults.
+    """
+    spec = loaded(spec)
+    cron = spec.reproduce.schedule
+    with DAG(
+        **dag_settings(spec, "reproduce"),
+        schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
+        description=f"Can the training of {spec.name} be repeated?",
+        doc_md=_PAGE.format(name=spec.name),
+        params={
+            "version": Param("", type="string", title="Version", description="Empty: the champion."),
+            "now": now_param(spec),
+        },
+    ) as dag:
+        # As it is a training, it runs where trainings run.
+        ReproduceOperator(version="{{ params.version }}", **task_settings(spec, "train", "reproduce"))
+    return dag

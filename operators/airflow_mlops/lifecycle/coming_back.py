@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import TrackingRefused, TrackingUnavailable
@@ -40,9 +41,7 @@ def seconds_of(asked: Event | None, attempt: Attempt, promotion: Event) -> dict[
     found = [mark.recorded_at for mark in marks if mark is not None]
     if len(found) < len(marks):
         return {}
-    parts = {
-        name: (after - before).total_seconds() for name, before, after in zip(names, found, found[1:], strict=False)
-    }
+    lasted = [(after - before).total_seconds() for before, after in pairwise(found)]
     return {**dict(zip(names, lasted, strict=True)), "total": (found[-1] - found[0]).total_seconds()}
 
 

@@ -167,6 +167,8 @@ class Approval:
             return self._ref(half)
         champion = self.ledger.state(self.spec.name).champion
         if champion is not None and champion.version == self.version:
+            if earlier := self._find(AUTOMATIC):
+                return self._ref(earlier)
             return ApprovalRef(AUTOMATIC, self.version, "it serves already", list(self.evaluation.risks))
         if ask or self.asked_for:
             return None

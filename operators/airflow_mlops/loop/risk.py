@@ -90,7 +90,7 @@ def sensitive_columns(spec: ModelSpec) -> frozenset[str]:
     return frozenset(spec.data.sensitive) & frozenset(spec.features.columns)
 
 
-def risks_to_approve(spec: ModelSpec, risks: Iterable[str], *, spent: Iterable[str] = ()) -> list[str]:
+def risks_to_approve(spec: ModelSpec, risks: Iterable[str], *, is_budget_spent: bool = False) -> list[str]:
     """Return those risks for which a person has to be asked, sorted; none: the version may go by itself.
 
     Parameters
@@ -99,10 +99,10 @@ def risks_to_approve(spec: ModelSpec, risks: Iterable[str], *, spent: Iterable[s
         Its section ``approval``; without one nobody is ever asked.
     risks : iterable of str
         What the challenger carries.
-    spent : iterable of str
-        Objectives of the section ``slo`` whose error budget is spent: then nothing goes by itself.
+    is_budget_spent : bool
+        An error budget of the section ``slo`` is spent, so nothing goes by itself.
     """
     if spec.approval is None:
         return []
     found = set(risks) & set(spec.approval.needs)
-    return sorted({*found, "budget_spent"} if any(spent) else found)
+    return sorted({*found, "budget_spent"} if is_budget_spent else found)

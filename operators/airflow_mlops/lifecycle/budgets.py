@@ -149,8 +149,8 @@ def answered_of(status: ServerStatus, model: str, *, epoch: int | None = None) -
     return served.answered if served is not None and epoch in (None, served.epoch) else None
 
 
-def spent_budgets(ledger: Ledger, spec: ModelSpec, *, as_of: datetime | None = None) -> tuple[str, ...]:
-    """Return the objectives whose error budget is spent by the last look, where that freezes promotions.
+def is_budget_spent(ledger: Ledger, spec: ModelSpec, *, as_of: datetime | None = None) -> bool:
+    """Tell whether an error budget was spent at the last look, where that freezes promotions.
 
     Parameters
     ----------
@@ -162,9 +162,8 @@ def spent_budgets(ledger: Ledger, spec: ModelSpec, *, as_of: datetime | None = N
         Event time of the last look that counts.
     """
     if spec.slo is None or not spec.slo.freeze:
-        return ()
-    last = last_budgets(ledger, spec.name, as_of=as_of)
-    return tuple(budget.objective for budget in last if budget.state == "spent")
+        return False
+    return any(budget.state == "spent" for budget in last_budgets(ledger, spec.name, as_of=as_of))
 
 
 def last_budgets(ledger: Ledger, model: str, *, as_of: datetime | None = None) -> list[Budget]:

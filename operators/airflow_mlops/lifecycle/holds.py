@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_mlops.events import APPROVAL, PROMOTION, REGISTER, version_of
-from airflow_mlops.lifecycle.budgets import spent_budgets
+from airflow_mlops.lifecycle.budgets import is_budget_spent
 from airflow_mlops.loop.control import Control
 from airflow_mlops.loop.history import DEPLOY, EVALUATE
 from airflow_mlops.loop.risk import risks_to_approve
@@ -47,7 +47,8 @@ def _awaited(ledger: Ledger, spec: ModelSpec, state: ModelState) -> Event | None
     payload = judged.payload
     if payload.get("verdict") not in PASSED or payload.get("epoch") != state.epoch:
         return None
-    if not risks_to_approve(spec, payload.get("risks") or (), spent=spent_budgets(ledger, spec)):
+    is_spent = is_budget_spent(ledger, spec)
+    if not risks_to_approve(spec, payload.get("risks") or (), is_budget_spent=is_spent):
         return None
     answers = [event for event in ledger.events(spec.name, kind=APPROVAL) if event.payload.get("answer") != "first"]
     later = [*answers, *(found for kind in (PROMOTION, DEPLOY) if (found := state.last.get(kind)))]

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from airflow_mlops.artifacts import ArtifactStore, digest_bytes
+from airflow_mlops.cli import main
 from airflow_mlops.errors import ReproductionDiffers, ReproductionImpossible
 from airflow_mlops.lifecycle.card import card_of, refresh_card
 from airflow_mlops.lifecycle.reproduce import Reproducer
@@ -243,3 +244,29 @@ def test_without_a_kept_spec_one_has_to_be_given(trained, store, copied):
         Reproducer(store, trained.ledger).reproduce("flights", "1")
     _, found = Reproducer(store, trained.ledger, trained.spec).reproduce("flights", "1")
     assert (found.verdict, found.spec) == ("same", "given")
+
+
+# By the command line
+
+
+def places(trained):
+    return ["--artifacts-uri", str(trained.folder / "artifacts"), "--ledger-conn-id", "mlops_ledger"]
+
+
+def test_the_command_prints_the_card_or_writes_its_page(trained, store, capsys, tmp_path):
+    assert main(["card", "flights", "1", *places(trained)]) == 0
+    assert capsys.readouterr().out == card_of(store, trained.ledger, "flights", "1").markdown
+
+    assert main(["card", "flights", "1", "--html", str(tmp_path / "card.html"), *places(trained)]) == 0
+    assert (tmp_path / "card.html").read_text().startswith("<!doctype html>")
+    assert main(["card", "flights", *places(trained)]) == 2
+    assert "the ledger knows no version that serves of flights; it knows 1" in capsys.readouterr().err
+
+
+def test_the_command_says_by_its_exit_code_whether_a_version_is_the_same(trained, store, copied, capsys):
+    assert main(["reproduce", "flights", "1", "--json", *places(trained)]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "same"
+    respecified(store, lambda spec: spec["train"].update(seed=2))
+    assert main(["reproduce", "flights", "1", *places(trained)]) == 1
+    assert "predicts something else" in capsys.readouterr().out
+    assert main(["reproduce", "flights", "9", *places(trained)]) == 2

@@ -11,7 +11,19 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
 from airflow_mlops import __version__
-from airflow_mlops.cli import backtest, calibrate, history, ledger, lint, promote, schema, serve, suites
+from airflow_mlops.cli import (
+    backtest,
+    calibrate,
+    card,
+    history,
+    ledger,
+    lint,
+    promote,
+    reproduce,
+    schema,
+    serve,
+    suites,
+)
 from airflow_mlops.errors import MLOpsError
 
 if TYPE_CHECKING:
@@ -44,7 +56,7 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="airflow-mlops", description="The life of machine-learning models on Apache Airflow.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (lint, schema, suites, calibrate, backtest, history, ledger, promote, serve):
+    for command in (lint, schema, suites, calibrate, backtest, history, ledger, promote, card, reproduce, serve):
         command.add_to(commands)
     return parser
 

@@ -23,10 +23,11 @@ from airflow_mlops.errors.control import (
     LedgerMisuse,
     LedgerUnavailable,
     NoChampion,
+    NothingToRehearse,
     PromotionConflict,
     PromotionFrozen,
-    RollbackConflict,
     RestoreRefused,
+    RollbackConflict,
     RollbackImpossible,
 )
 from airflow_mlops.errors.data import (
@@ -97,6 +98,7 @@ __all__ = [
     "NotAReference",
     "NotReady",
     "NothingToCompare",
+    "NothingToRehearse",
     "Permanent",
     "PredictionLogMisuse",
     "PredictionLogUnwritable",

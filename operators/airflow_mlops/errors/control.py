@@ -76,6 +76,10 @@ class DrillFailed(Permanent):
     """A rehearsed rollback took longer than the spec allows."""
 
 
+class NothingToRehearse(Permanent):
+    """No other version could serve, so that a rollback cannot be rehearsed; or it would be in the way just now."""
+
+
 class DeploymentMisuse(Permanent):
     """A version may not be deployed with what it came with."""
 

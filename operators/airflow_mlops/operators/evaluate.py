@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import ArtifactMissing, NoChampion
-from airflow_mlops.loop.actions import CHEAP
+from airflow_mlops.lifecycle.matchup import Matchup, Report, check_tags, in_short
+from airflow_mlops.loop.gate import Check
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink
-from airflow_mlops.refs import EvaluationRef, FeaturesRef, ModelRef
+from airflow_mlops.refs import EvaluationRef, ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from airflow_mlops.events import Champion
     from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.evaluate.evaluation import Evaluation
 
-ID_LENGTH = 16
+FILES = ("report.html", "report.json", "evidence.svg")
 
 
 class EvaluateOperator(StageOperator):
     """Compare a challenger with the simple baseline and the champion, and let the gate decide.
 
-    A refusal is a result: the task ends in success with verdict ``refused``, and *register* is skipped. A model that
-    serves already is not judged a second time: the evaluation that promoted it comes back.
+    A refusal is a result: the task ends in success with verdict "fail" or "not enough labels", and *register* is
+    skipped. A model that serves already is not judged a second time: the evaluation that promoted it comes back.
 
     Where nothing was trained, the challenger is made of versions that were all judged before. A lighter gate then asks
     whether it is sane, near to what serves, and not worse on the labelled past that it was weighed on.
@@ -85,10 +84,12 @@ class EvaluateOperator(StageOperator):
             self.log.info("skipped: evaluation %s of model %s is stored already", key, model.id)
         ref = EvaluationRef.from_dict(manifest["ref"])
         self.report_uri = ref.html_uri
-        ref = self._log_to_mlflow(ref, model, folder)
-        self.record(context, key, {"model": model.to_dict(), **ref.to_dict()})
+        checks = manifest.get("checks", [])
+        ref = self._log_to_mlflow(ref, model, folder, checks)
+        self.record(context, key, {"model": model.to_dict(), **ref.to_dict(), "checks": checks})
         if not ref.passed:
-            self.log.warning("refused model %s, the champion stays: %s", model.id, "; ".join(ref.reasons))
+            words = "not enough labels to judge" if ref.verdict == "not enough labels" else "refused"
+            self.log.warning("%s model %s, the champion stays: %s", words, model.id, "; ".join(ref.reasons))
         return ref
 
     def _already_serving(self, matchup: Matchup) -> EvaluationRef | None:
@@ -109,9 +110,12 @@ class EvaluateOperator(StageOperator):
     def _judge(self, key: str, folder: str, matchup: Matchup) -> dict[str, Any]:
         from datetime import datetime
 
+        from airflow_mlops.lifecycle.evidence import gather_evidence
+        from airflow_mlops.stages.evaluate.checks import with_checks
         from airflow_mlops.stages.evaluate.evaluation import evaluate
 
         spec, features = self.model_spec, matchup.features
+        evidence = gather_evidence(self.store, spec, matchup.model, matchup.trained, matchup.champion)
         stored = self._complete(features.uri, "features")
         holdout = self.store.read_frame(f"{features.uri}/holdout.parquet", digest=stored["holdout"])
         fitted = self._complete(matchup.trained.uri, "train")
@@ -123,10 +127,11 @@ class EvaluateOperator(StageOperator):
             champion=self._load(champion["uri"], self._complete(champion["uri"], "train")) if champion else None,
             spec=spec,
             holdout_start=datetime.fromisoformat(features.holdout_start),
+            evidence=evidence,
         )
         if matchup.changes_nothing:
             reason = f"model {matchup.trained.id} gets no weight beside what serves, so nothing would change"
-            found = replace(found, gate=replace(found.gate, verdict="fail", reasons=(reason, *found.gate.reasons)))
+            found = replace(found, gate=with_checks(found.gate, [Check("change", "provenance", "fail", reason)]))
         self.log.info(
             "evaluation %s: %s on %d rows; %s", key, found.gate.verdict, found.rows, "; ".join(found.gate.reasons)
         )
@@ -178,11 +183,18 @@ class EvaluateOperator(StageOperator):
             f"trained on {matchup.trained.rows} rows",
             f"champion: version {matchup.champion.version}" if matchup.champion else "no champion yet",
         ]
-        page = render(found, draw(found, spec.task), title=f"{spec.name}: model {matchup.model.id}", facts=facts)
-        report = Report(found.gate.verdict, list(found.gate.reasons), found.metrics(), page, found.to_dict())
+        plots = draw(found, spec.task)
+        page = render(found, plots, title=f"{spec.name}: model {matchup.model.id}", facts=facts)
+        report = Report(
+            found.gate.verdict, list(found.gate.reasons), found.metrics(), page, found.to_dict(), found.gate.checks
+        )
+        if "evidence" in plots:
+            self.store.write_bytes(f"{folder}/evidence.svg", plots["evidence"])
         return self._store(key, folder, matchup, report)
 
     def _store(self, key: str, folder: str, matchup: Matchup, report: Report) -> dict[str, Any]:
+        from airflow_mlops.lifecycle.approval import risks_on_record
+
         self.store.write_bytes(f"{folder}/report.html", report.page.encode())
         self.store.write_json(f"{folder}/report.json", report.found)
         ref = EvaluationRef(
@@ -198,8 +210,22 @@ class EvaluateOperator(StageOperator):
             action=matchup.action,
             gate="light" if matchup.is_light else "full",
             trained_id=None if matchup.is_light else matchup.trained.id,
+            risks=risks_on_record(
+                self.ledger,
+                self.model_spec,
+                matchup.model if matchup.is_light else matchup.trained,
+                action=matchup.action,
+                checks=report.checks,
+            ),
         )
-        manifest = {"ref": ref.to_dict(), "id": key, "model": matchup.model.id, "now": self.moment.isoformat()}
+        shown = [in_short(check) for check in report.checks]
+        manifest = {
+            "ref": ref.to_dict(),
+            "id": key,
+            "model": matchup.model.id,
+            "now": self.moment.isoformat(),
+            "checks": shown,
+        }
         # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
         self.store.complete(folder, manifest)
         return manifest
@@ -218,7 +244,9 @@ class EvaluateOperator(StageOperator):
         except TrackingUnavailable as error:
             self.log.warning("no link to the MLflow run: %s", error)
 
-    def _log_to_mlflow(self, ref: EvaluationRef, model: ModelRef, folder: str) -> EvaluationRef:
+    def _log_to_mlflow(
+        self, ref: EvaluationRef, model: ModelRef, folder: str, checks: Sequence[dict[str, Any]]
+    ) -> EvaluationRef:
         if self.mlflow_conn_id is None:
             return ref
         import tempfile
@@ -230,59 +258,13 @@ class EvaluateOperator(StageOperator):
         hook = MlflowHook(self.mlflow_conn_id)
         with hook.bound() as client, tempfile.TemporaryDirectory(prefix="mlops-") as place:
             run = run_for(client, self.model_spec.experiment, model.id, artifact_location=hook.artifact_location)
-            files = [Path(place, name) for name in ("report.html", "report.json")]
+            names = [name for name in FILES if self.store.exists(f"{folder}/{name}")]
+            files = [Path(place, name) for name in names]
             for path in files:
                 path.write_bytes(self.store.read_bytes(f"{folder}/{path.name}"))
-            tags = {"mlops.evaluation": ref.id, "mlops.verdict": ref.verdict}
+            tags = {"mlops.evaluation": ref.id, "mlops.verdict": ref.verdict, **check_tags(checks)}
             log_evaluation(client, run, metrics=ref.metrics, files=files, tags=tags)
             if not ref.passed:
                 finish(client, run.info.run_id)  # nobody will register it
         self.mlflow_run_url = hook.run_url(run.info.run_id, run.info.experiment_id)
         return replace(ref, mlflow_run_id=run.info.run_id)
-
-
-@dataclass(frozen=True)
-class Report:
-    """A verdict, and what is stored of it: a page, and what was found as JSON."""
-
-    verdict: str
-    reasons: list[str]
-    metrics: dict[str, float]
-    page: str
-    found: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Matchup:
-    """Who is judged, on the rows that were held out from whose training, against whom."""
-
-    model: ModelRef
-    trained: ModelRef
-    epoch: int
-    champion: Champion | None
-    action: str
-    now: str
-
-    @property
-    def features(self) -> FeaturesRef:
-        """What the new version was trained on, with the rows that were held out."""
-        return FeaturesRef.from_dict(self.trained.features)
-
-    @property
-    def is_light(self) -> bool:
-        """Whether nothing was trained."""
-        return self.action in CHEAP
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the challenger is what serves."""
-        served = (self.champion.payload.get("model") or {}) if self.champion else {}
-        return (served.get("id"), served.get("digest")) == (self.model.id, self.model.digest)
-
-    def key(self, spec: ModelSpec) -> str:
-        """Name the evaluation: after a promotion, or with other settings of the gate, it is another one."""
-        champion = self.champion and (self.champion.payload.get("model") or {}).get("digest")
-        settings = spec.evaluate.model_dump(mode="json")
-        # The same weights may be judged again when more is known.
-        how = [self.action, self.now] if self.is_light else [self.trained.id, self.features.id]
-        return digest_json([self.model.id, self.model.digest, *how, self.epoch, champion, settings])[:ID_LENGTH]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_mlops.stages.training_set import TrainingSet
 
 ID_LENGTH = 16
+FINGERPRINTS = "trained_on.npy"
 
 
 class FeaturesOperator(StageOperator):
@@ -108,6 +109,7 @@ class FeaturesOperator(StageOperator):
 
     def _store(self, plan: Plan, chosen: TrainingSet, matrix: FeatureMatrix) -> dict[str, Any]:
         from airflow_mlops.stages.features import fitted_frame
+        from airflow_mlops.stages.fingerprints import encode, fingerprints, identity_columns
         from airflow_mlops.stages.model_file import describe, dump_model
 
         frame = fitted_frame(matrix, chosen.training[self.model_spec.data.target], chosen.weights)
@@ -115,6 +117,10 @@ class FeaturesOperator(StageOperator):
         transformer = describe("transformer", payload, serialization)
         transformer_uri = f"{plan.folder}/{transformer['file']}"
         self.store.write_bytes(transformer_uri, payload)
+        columns = identity_columns(self.model_spec)
+        trained_on = self.store.write_bytes(
+            f"{plan.folder}/{FINGERPRINTS}", encode(fingerprints(chosen.training, columns))
+        )
         manifest = {
             "ref": self._ref(plan, chosen, matrix, transformer_uri).to_dict(),
             "features": self._write_frame(f"{plan.folder}/features.parquet", frame),
@@ -122,6 +128,8 @@ class FeaturesOperator(StageOperator):
             "transformer": transformer,
             "categorical": list(matrix.categorical),
             "unlabelled": chosen.unlabelled,
+            # Of the rows that are trained on, so that nobody is judged on them later.
+            "fingerprints": {"file": FINGERPRINTS, "digest": trained_on, "columns": columns},
         }
         # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
         self.store.complete(plan.folder, manifest)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.loop.gate import GateVerdict, judge
+from airflow_mlops.loop.gate.verdict import Settings, refused
+from airflow_mlops.stages.evaluate.checks import Judged, full_gate, with_checks
+from airflow_mlops.stages.evaluate.evidence import Evidence
 from airflow_mlops.stages.evaluate.importance import permutation_importance
 from airflow_mlops.stages.evaluate.metrics import by_slice, further_scores, score
 from airflow_mlops.stages.evaluate.predictions import Predictions, all_classes, default_loss, predict, row_losses
+from airflow_mlops.stages.evaluate.sanity import filled, finite_rows
+from airflow_mlops.stages.evaluate.seen import Seen, find_seen, seen_check
 from airflow_mlops.stages.train import usable_target
 
 if TYPE_CHECKING:
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from airflow_mlops.loop.gate import GateVerdict
     from airflow_mlops.spec import ModelSpec
 
 # What a champion made for other columns or classes is seen to raise; it is then not compared, and the verdict says so.
@@ -28,7 +33,8 @@ class Evaluation:
     """What was found about a challenger.
 
     ``scores`` has metrics by who made them: ``challenger``, ``baseline``, ``champion``. ``slices`` and ``importance``
-    are in the gate's loss. ``target`` and ``predictions`` are what plots are drawn from, and not part of the report.
+    are in the gate's loss. ``rows`` were judged on, ``seen`` were held out and trained on; ``notes`` say what was left
+    out. ``target`` and ``predictions`` are what plots are drawn from, and not part of the report.
     """
 
     gate: GateVerdict
@@ -38,10 +44,13 @@ class Evaluation:
     rows: int
     target: np.ndarray
     predictions: dict[str, Predictions]
+    seen: dict[str, int] = field(default_factory=dict)
+    costs: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def metrics(self) -> dict[str, float]:
         """Return all metrics in one mapping: the challenger's by name, the others' with a prefix."""
-        flat = dict(self.scores["challenger"])
+        flat = dict(self.scores.get("challenger", {}))
         for name in ("champion", "baseline"):
             flat |= {f"{name}_{metric}": value for metric, value in self.scores.get(name, {}).items()}
         return flat
@@ -54,6 +63,9 @@ class Evaluation:
             "slices": self.slices,
             "importance": self.importance,
             "rows": self.rows,
+            "seen": self.seen,
+            "costs": self.costs,
+            "notes": list(self.notes),
         }
 
 
@@ -65,54 +77,131 @@ def evaluate(
     champion: Any | None = None,
     spec: ModelSpec,
     holdout_start: datetime,
+    evidence: Evidence | None = None,
 ) -> Evaluation:
-    """Judge a challenger against a baseline, and a champion where there is one, on the same rows.
+    """Judge a challenger against a baseline, and a champion where there is one, on rows that neither has trained on.
 
     Parameters
     ----------
     holdout : DataFrame of shape (n_rows, n_columns)
-        Raw rows with their target and time, none of them trained on. Not modified.
+        Raw rows with their target and time. Not modified.
     challenger, baseline, champion : estimator
         Challenger and champion take raw columns.
     spec : ModelSpec
         Task, columns, and the evaluate section; train.seed seeds the bootstrap.
     holdout_start : datetime
         Where blocks of time begin.
+    evidence : Evidence, optional
+        What is known besides; what is missing is not checked.
 
     Returns
     -------
     Evaluation
-        A champion that cannot predict these rows is left out, and the gate's reasons say so.
+        A champion that cannot predict these rows is left out, and the gate's reasons say so. Where models have trained
+        on all of them, there are no scores.
 
     Raises
     ------
     GateMisuse
         evaluate.gate.metric or evaluate.metrics names something that does not fit the task.
+    MissingExtra
+        A library of the extra ``gate`` is not installed.
     """
-    target = usable_target(holdout[spec.data.target], task=spec.task)
-    predictions, note = _all_predictions(holdout, target, challenger, baseline, champion, spec)
-    metric = spec.evaluate.gate.metric or default_loss(spec.task, *predictions.values())
-    losses = {name: row_losses(metric, target, each) for name, each in predictions.items()}
-    gate = _gate(losses, holdout, spec, metric, holdout_start)
-    own = predictions["challenger"]
+    known = evidence or Evidence()
+    seen = find_seen(holdout, known, time=spec.data.time)
+    notes = [*seen.notes(), *known.notes]
+    rows = holdout[seen.keep].sort_values(spec.data.time, kind="stable")
+    if rows.empty:
+        return _unjudged(spec, seen, notes)
+    target = usable_target(rows[spec.data.target], task=spec.task)
+    models = {"challenger": challenger, "baseline": baseline, "champion": champion}
+    predictions, note = _all_predictions(rows, target, challenger, baseline, champion, spec)
+    judged = _losses(rows, target, predictions, models, spec, holdout_start)
+    gate = full_gate(judged, spec, challenger, known, seen)
+    notes = ([note] if note else []) + notes
     scores = {name: score(spec.task, target, each) for name, each in predictions.items()}
-    scores["challenger"] |= further_scores(spec.evaluate.metrics, challenger, holdout, target)
+    scores["challenger"] |= further_scores(spec.evaluate.metrics, challenger, rows, target)
     return Evaluation(
-        gate=replace(gate, reasons=(*gate.reasons, note)) if note else gate,
+        gate=replace(gate, reasons=(*gate.reasons, *notes)),
         scores=scores,
-        slices=by_slice(holdout, losses, spec.evaluate.slices, min_rows=spec.evaluate.min_slice_rows),
+        slices=by_slice(rows, judged.losses, spec.evaluate.slices, min_rows=spec.evaluate.min_slice_rows),
         importance=permutation_importance(
             challenger,
-            holdout,
+            rows,
             target,
             columns=spec.features.columns,
-            metric=metric,
-            classes=own.classes,
+            metric=judged.metric,
+            classes=predictions["challenger"].classes,
             seed=spec.train.seed,
         ),
-        rows=len(holdout),
+        rows=len(rows),
         target=target,
         predictions=predictions,
+        seen=seen.to_dict(),
+        costs={name: asdict(costs) for name, costs in known.costs.items()},
+        notes=tuple(notes),
+    )
+
+
+def _unjudged(spec: ModelSpec, seen: Seen, notes: list[str]) -> Evaluation:
+    """Say that no row is left to judge on."""
+    import numpy as np
+
+    gate = spec.evaluate.gate
+    reason = (
+        f"none of the {len(seen.keep)} held-out rows is left: challenger or champion has trained on all of them; hold "
+        "out rows that are newer"
+    )
+    settings = Settings(
+        test=gate.test,
+        goal=gate.goal,
+        metric=gate.metric or default_loss(spec.task),
+        n=0,
+        units=0,
+        blocked=gate.block is not None,
+        resamples=gate.resamples,
+        confidence=gate.confidence,
+    )
+    verdict = refused("not enough labels", reason, settings)
+    check = seen_check(seen, most=gate.max_seen)
+    verdict = with_checks(verdict, [check] if check else [])
+    return Evaluation(
+        gate=replace(verdict, reasons=(*verdict.reasons, *notes)),
+        scores={},
+        slices=[],
+        importance={},
+        rows=0,
+        target=np.empty(0),
+        predictions={},
+        seen=seen.to_dict(),
+        notes=tuple(notes),
+    )
+
+
+def _losses(
+    rows: pd.DataFrame,
+    target: np.ndarray,
+    predictions: dict[str, Predictions],
+    models: dict[str, Any],
+    spec: ModelSpec,
+    start: datetime,
+) -> Judged:
+    gate = spec.evaluate.gate
+    metric = gate.metric or ("zero_one" if gate.test == "mcnemar" else default_loss(spec.task, *predictions.values()))
+    losses = {name: row_losses(metric, target, each) for name, each in predictions.items()}
+    own = predictions["challenger"]
+    return Judged(
+        rows=rows,
+        target=target,
+        predictions=predictions,
+        losses=filled(losses, own, coverage=gate.coverage),
+        metric=metric,
+        blocks=((rows[spec.data.time] - start) // gate.block).to_numpy() if gate.block else None,
+        known={
+            name: tuple(models[name].classes_.tolist())
+            for name in predictions
+            if own.classes and hasattr(models[name], "classes_")
+        },
     )
 
 
@@ -120,8 +209,6 @@ def _all_predictions(
     holdout: pd.DataFrame, target: np.ndarray, challenger: Any, baseline: Any, champion: Any | None, spec: ModelSpec
 ) -> tuple[dict[str, Predictions], str | None]:
     """Ask every model, and explain where the champion cannot answer."""
-    import numpy as np
-
     classes = () if spec.task == "regression" else all_classes(target, challenger)
     said = {
         "challenger": predict(challenger, holdout, classes=classes),
@@ -131,30 +218,10 @@ def _all_predictions(
         return said, None
     try:
         answer = predict(champion, holdout, classes=classes)
-        values = answer.labels if answer.probabilities is None else answer.probabilities
-        broken = int((~np.isfinite(values)).sum()) if values.dtype.kind == "f" else 0
+        broken = int((~finite_rows(answer)).sum())
         fault = f"{broken} of its answers are not finite" if broken else None
     except _CANNOT_PREDICT as error:
         fault = f"{type(error).__name__}: {error}"
     if fault:
         return said, f"the champion was not compared, because it cannot predict these rows ({fault})"
     return {**said, "champion": answer}, None
-
-
-def _gate(
-    losses: dict[str, np.ndarray], holdout: pd.DataFrame, spec: ModelSpec, metric: str, start: datetime
-) -> GateVerdict:
-    settings = spec.evaluate.gate
-    blocks = ((holdout[spec.data.time] - start) // settings.block).to_numpy() if settings.block else None
-    return judge(
-        losses["challenger"],
-        baseline=losses["baseline"],
-        champion=losses.get("champion"),
-        blocks=blocks,
-        metric=metric,
-        margin=settings.margin,
-        confidence=settings.confidence,
-        resamples=settings.resamples,
-        min_rows=settings.min_rows,
-        seed=spec.train.seed,
-    )

@@ -143,7 +143,7 @@ def test_those_who_may_not_answer_are_not_asked_and_without_anybody_left_it_says
 
     assert approval(**rules).respondents() == ["ann", "bob"]
     assert approval(**rules, first=first).respondents() == ["bob"]
-    with pytest.raises(ApprovalMissing, match="neither bob nor ann may answer, and approval.approvers names nobody"):
+    with pytest.raises(ApprovalMissing, match=r"neither bob nor ann may answer, and approval\.approvers names nobody"):
         approval(**rules, starter="bob", first=first).respondents()
     assert approval(approvers=["ann"], starter="ann").respondents() == ["ann"]
 

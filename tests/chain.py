@@ -31,8 +31,10 @@ def found_operators() -> dict[str, type[StageOperator]]:
     found = {}
     for module in pkgutil.walk_packages(operators.__path__, f"{operators.__name__}."):
         for _, item in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(item, StageOperator) and item is not StageOperator and item.stage not in APART:
-                found[item.stage] = item
+            # A base of several operators has no stage of its own.
+            stage = getattr(item, "stage", None) if issubclass(item, StageOperator) else None
+            if stage is not None and stage not in APART:
+                found[stage] = item
     return found
 
 

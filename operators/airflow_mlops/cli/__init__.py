@@ -22,6 +22,7 @@ from airflow_mlops.cli import (
     reproduce,
     schema,
     serve,
+    slo,
     suites,
 )
 from airflow_mlops.errors import MLOpsError
@@ -56,7 +57,7 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="airflow-mlops", description="The life of machine-learning models on Apache Airflow.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (lint, schema, suites, calibrate, backtest, history, ledger, promote, card, reproduce, serve):
+    for command in (lint, schema, suites, calibrate, backtest, history, ledger, promote, card, reproduce, slo, serve):
         command.add_to(commands)
     return parser
 

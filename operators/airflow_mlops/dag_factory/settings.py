@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
+from airflow_mlops.dag_factory.deadline import deadline_of
 from airflow_mlops.dag_factory.task_pages import task_page, task_title
 from airflow_mlops.spec import ModelSpec, load_spec
 
@@ -20,7 +21,9 @@ def loaded(spec: ModelSpec | str | Path) -> ModelSpec:
 
 def dag_settings(spec: ModelSpec, kind: str) -> dict[str, Any]:
     """Return the DAG arguments that every kind of DAG shares."""
+    deadline = deadline_of(spec, kind)
     return {
+        **({"deadline": deadline} if deadline else {}),
         "dag_id": f"{spec.name}_{kind}",
         "dag_display_name": f"{spec.name}: {kind}",
         "default_args": {"owner": spec.owner},

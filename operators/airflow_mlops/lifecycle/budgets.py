@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_mlops.errors import ServerRefused, ServerUnavailable
@@ -13,7 +14,6 @@ from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE, History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.lifecycle.server_status import Answered, ServerStatus
@@ -164,6 +164,36 @@ def is_budget_spent(ledger: Ledger, spec: ModelSpec, *, as_of: datetime | None =
     if spec.slo is None or not spec.slo.freeze:
         return False
     return any(budget.state == "spent" for budget in last_budgets(ledger, spec.name, as_of=as_of))
+
+
+def record_late(ledger: Ledger, model: str, *, dag_id: str, run_id: str, limit: str) -> None:
+    """Put on record that a run takes longer than promised, at the last moment of event time that the ledger knows."""
+    last = ledger.state(model).last.values()
+    at = max((event.at for event in last), default=datetime.now(UTC))
+    ledger.append(model, SLO, f"late:{dag_id}:{run_id}", {"late": dag_id, "limit": limit}, at=at, run=run_id)
+
+
+def held_to_better(ledger: Ledger, spec: ModelSpec, *, as_of: datetime) -> ModelSpec:
+    """Return the spec by which a challenger is judged at a moment.
+
+    With a spent budget it has to be shown better, by however little: a training may mend what was promised, and nothing
+    else may risk more of it. Where the spec has a section ``approval``, a person decides that instead.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the model.
+    spec : ModelSpec
+        As it is written.
+    as_of : datetime
+        Event time.
+    """
+    if spec.approval is not None or not is_budget_spent(ledger, spec, as_of=as_of):
+        return spec
+    gate = spec.evaluate.gate.model_copy(update={"goal": "better", "margin": 0.0})
+    stricter = spec.model_copy(update={"evaluate": spec.evaluate.model_copy(update={"gate": gate})})
+    stricter._base_dir = spec.base_dir
+    return stricter
 
 
 def last_budgets(ledger: Ledger, model: str, *, as_of: datetime | None = None) -> list[Budget]:

@@ -13,6 +13,7 @@ from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.events import APPROVAL, BACK, FREEZE, PROMOTION, REGISTER
 from airflow_mlops.lifecycle.budgets import Budgets
+from airflow_mlops.lifecycle.earlier import looks_of, trained
 from airflow_mlops.lifecycle.holds import control_of
 from airflow_mlops.lifecycle.look import Look
 from airflow_mlops.lifecycle.scorecards import Models, Scorecards
@@ -135,8 +136,9 @@ class Tick:
         signals, history = self._look(events)
         signals, budgets = self._budgets(signals, history, events)
         retrain = self.spec.retrain
-        decision = self._decided(retrain.policy, history, signals, history.readings)
-        shadow = retrain.shadow and self._decided(retrain.shadow, history, signals, history.shadow_readings)
+        control = replace(self._control, is_spent=self._is_spent(budgets))
+        decision = self._decided(retrain.policy, history, signals, history.readings, control)
+        shadow = retrain.shadow and self._decided(retrain.shadow, history, signals, history.shadow_readings, control)
         if signals.problems:
             # What was in the way may be gone at a second look, which is then a look of its own.
             key = f"{key}:{digest_json(signals.to_dict())[:_DIGEST_LENGTH]}"
@@ -151,10 +153,14 @@ class Tick:
         look = Look(self.spec, self.store, self.now, self.snapshot, self.labels, judged, self.read_log, state, events)
         signals, compared = look.measure()
         history = History.of(events).seen_by(signals)
-        since, evaluation = _trained(events)
-        judge = Judge(self.spec, history, _looks(events, since or self.now), importance_of(self.store, evaluation))
+        (since, evaluation), looks = trained(events), looks_of(events, before=self.now)
+        judge = Judge(
+            self.spec,
+            history,
+            [look for look in looks if since is not None and look.now > since],
+            importance_of(self.store, evaluation),
+        )
         signals = replace(signals, measured=judge.verdicts(signals, self.snapshot, compared))
-        looks = [look for look in _all_looks(events) if look.now < self.now]
         return replace(signals, measured=signals.measured | self._on_trial(signals, looks, state)), history
 
     def _on_trial(self, signals: Signals, looks: list[Signals], state: ModelState) -> dict[str, Signal]:
@@ -171,12 +177,21 @@ class Tick:
         """Measure the error budgets, where the spec promises something."""
         if self.spec.slo is None:
             return signals, None
-        looks = [look for look in _all_looks(events) if look.now < self.now]
+        looks = looks_of(events, before=self.now)
         budgets = Budgets(self.spec, self.ledger, self.now, self.server)
         found, requests = budgets.measure(history, [*looks, signals])
         return replace(signals, measured=signals.measured | {SLO_BURN: slo_signal(found)}), (found, requests)
 
-    def _decided(self, policy: Policy, history: History, signals: Signals, readings: Sequence[Reading]) -> Decision:
+    def _is_spent(self, budgets: Measured | None) -> bool:
+        """Tell whether a spent budget holds what nobody can be asked about."""
+        section = self.spec.slo
+        if budgets is None or section is None or not section.freeze or self.spec.approval is not None:
+            return False
+        return any(budget.state == "spent" for budget in budgets[0])
+
+    def _decided(
+        self, policy: Policy, history: History, signals: Signals, readings: Sequence[Reading], control: Control
+    ) -> Decision:
         monitor, past = self.spec.monitor, None
         limits: dict[str, Any] = {
             "min_labels": monitor.min_labels,
@@ -201,7 +216,7 @@ class Tick:
             window=self.spec.train.window,
             past=past,
             hour=self.hour,
-            control=self._control,
+            control=control,
             **limits,
         )
 
@@ -269,28 +284,3 @@ class Tick:
         found = [event for kind in kinds for event in self.ledger.events(self.spec.name, kind=kind, as_of=self.now)]
         earlier = [event for event in found if event.kind not in (SIGNALS, DECISION, SHADOW) or event.at < self.now]
         return sorted(earlier, key=lambda event: event.seq)
-
-
-def _trained(events: list[Event]) -> tuple[datetime | None, dict[str, Any]]:
-    """Return since when what serves does, and the evaluation of its training; a version gone back to begins anew."""
-    promotions = [event for event in events if event.kind == PROMOTION]
-    trained = [event for event in promotions if _is_of_training(event)]
-    last = promotions[-1] if promotions else None
-    if last is not None and last.payload.get("cause") in BACK:
-        own = [event for event in trained if event.payload.get("version") == last.payload.get("version")]
-        return last.at, (own[-1].payload.get("evaluation") or {}) if own else {}
-    return (trained[-1].at, trained[-1].payload.get("evaluation") or {}) if trained else (None, {})
-
-
-def _is_of_training(promotion: Event) -> bool:
-    return (promotion.payload.get("evaluation") or {}).get("gate", "full") == "full"
-
-
-def _looks(events: list[Event], since: datetime) -> list[Signals]:
-    """Return the signals of the looks after a moment, one each; of a look that was made twice the last."""
-    return [look for look in _all_looks(events) if look.now > since]
-
-
-def _all_looks(events: list[Event]) -> list[Signals]:
-    found = {event.at: Signals.from_dict(event.payload) for event in events if event.kind == SIGNALS}
-    return [found[at] for at in sorted(found)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_mlops.loop.policy import Decision
     from airflow_mlops.loop.signals import Signals
 
-DATA_CHECK, PAUSE, FREEZE, APPROVAL = "data check", "pause", "freeze", "approval"
+DATA_CHECK, PAUSE, FREEZE, APPROVAL, SPENT = "data check", "pause", "freeze", "approval", "error budget"
 # What a decision of this cause asks for is done by the bake DAG and not by the retrain DAG.
 BROKEN_BAKE = "bake"
 BURN = "slo_burn"
@@ -34,12 +34,15 @@ class Control:
         The version about which somebody was asked, and has not answered yet.
     until : datetime or None
         When silence rejects it, by the clock.
+    is_spent : bool
+        An error budget is spent and nobody can be asked to approve a change: only a training may mend it.
     """
 
     paused: Freeze | None = None
     frozen: Freeze | None = None
     awaited: str | None = None
     until: datetime | None = None
+    is_spent: bool = False
 
 
 def held_by_data_check(signals: Signals, wish: Decision, sound: Decision) -> Decision:
@@ -98,6 +101,9 @@ def settle(wish: Decision, history: History, signals: Signals, control: Control)
         until = f" until {control.until:%Y-%m-%d %H:%M} UTC" if control.until else ""
         reason = f"version {control.awaited} waits for a person's approval{until}"
         return _held(wish, APPROVAL, reason, "Once it is answered it would be")
+    if control.is_spent and wish.action in CHEAP:
+        reason = "an error budget is spent, and only a training that is shown to be better may change what serves"
+        return _held(wish, SPENT, reason, "With some of the budget left it would be")
     return wish
 
 

@@ -87,7 +87,7 @@ def test_the_card_says_what_the_version_is_and_was_made_of(trained, store):
         features["training_set"],
         features["snapshots"][0]["digest"],
         "| seed | 1 |",
-        '"max\\_features": 0.5',
+        '"max_features": 0.5',
         "| scikit-learn |",
         "It is the first: nothing served before.",
         "No answer is recorded.",

@@ -251,7 +251,8 @@ def test_mlflow_shows_what_a_version_is_made_of(place, client):
     # The second was never a version by itself: the artifact store has it under its id.
     listed = {each["id"]: (each["version"], each["weight"]) for each in json.loads(version.tags["mlops.members"])}
     assert listed == {"one": ("1", 0.5), "two": (None, 0.5)}
-    assert version.description.startswith(f"# flights: model {made['id']}\n\n## Who answers")
+    assert version.description.startswith(f"# flights: version {version.version}\n\nModel {made['id']}.")
+    assert "## Who answers\n\n2 versions together" in version.description
     assert "- the newest weeks say so" in version.description
     assert "model_card.md" in [item.path for item in client.list_artifacts(registered["mlflow_run_id"])]
     loaded = mlflow.pyfunc.load_model(client.get_model_version_download_uri("flights", version.version))

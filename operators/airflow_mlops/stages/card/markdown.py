@@ -130,7 +130,7 @@ def _approval(facts: CardFacts) -> str:
         return "No answer is recorded."
     by = ", ".join(given.by) or "nobody had to be asked"
     risks = f" Risks: {', '.join(given.risks)}." if given.risks else ""
-    return f"{cell(given.answer).capitalize()} ({cell(by)}): {cell(given.reason)}{risks}"
+    return f"{cell(given.answer).capitalize()} ({cell(by)}): {cell(given.reason.rstrip('.'))}.{risks}"
 
 
 def _sensitive(facts: CardFacts) -> str:

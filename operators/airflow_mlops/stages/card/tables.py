@@ -20,12 +20,15 @@ def cell(value: Any) -> str:
     if value is None or value == "":
         return ""
     text = number(value) if isinstance(value, float) else str(value)
-    return re.sub(r"([\\|<>\[\]*_`])", r"\\\1", " ".join(text.split()))
+    plain = re.sub(r"([\\|<>\[\]*`])", r"\\\1", " ".join(text.split()))
+    # Within a word an underscore is one, and nothing else.
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", plain)
 
 
 def number(value: float | None) -> str:
     """Write a number with four digits that count."""
-    return "" if value is None else f"{value:.4g}"
+    # Zero has no sign to people.
+    return "" if value is None else f"{value or 0.0:.4g}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -154,12 +154,8 @@ class Tick:
         signals, compared = look.measure()
         history = History.of(events).seen_by(signals)
         (since, evaluation), looks = trained(events), looks_of(events, before=self.now)
-        judge = Judge(
-            self.spec,
-            history,
-            [look for look in looks if since is not None and look.now > since],
-            importance_of(self.store, evaluation),
-        )
+        ours = [look for look in looks if since is not None and look.now > since]
+        judge = Judge(self.spec, history, ours, importance_of(self.store, evaluation))
         signals = replace(signals, measured=judge.verdicts(signals, self.snapshot, compared))
         return replace(signals, measured=signals.measured | self._on_trial(signals, looks, state)), history
 

@@ -23,7 +23,8 @@ def test_from_a_trained_model_to_the_champion(run, model, evaluation, ledger):
     assert state.champion.version == "1"
     assert state.champion.payload["model"] == registered
     assert state.versions["1"].role == "champion"
-    assert ledger.find("flights", "register", model["digest"]).payload == registered
+    recorded = ledger.find("flights", "register", model["digest"]).payload
+    assert {**registered, "evaluation": "e1", "card": recorded["card"]} == recorded
 
     again, _ = run(RegisterOperator, run_id="manual__2", model=model, evaluation=evaluation)
     assert again == registered

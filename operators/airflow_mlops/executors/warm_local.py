@@ -35,10 +35,14 @@ PRELOAD = (
         f"airflow_mlops.lifecycle.{name}"
         for name in ("by_hand", "deploy", "isolated", "promote", "reconcile", "register", "server_target")
     ),
-    *(f"airflow_mlops.lifecycle.{name}" for name in ("light_judgement", "tick", "tracking", "weighing")),
+    *(f"airflow_mlops.lifecycle.{name}" for name in ("evidence", "light_judgement", "tick", "tracking", "weighing")),
+    *(f"airflow_mlops.lifecycle.{name}" for name in ("drill", "freeze", "rollback")),
     "airflow_mlops.operators.history",
     *(f"airflow_mlops.stages.{name}" for name in ("ingest", "validate", "features", "training_set", "train")),
-    *(f"airflow_mlops.stages.{name}" for name in ("canonical", "golden", "model_file", "deploy", "drift")),
+    *(
+        f"airflow_mlops.stages.{name}"
+        for name in ("canonical", "fingerprints", "golden", "model_file", "deploy", "drift")
+    ),
     *(f"airflow_mlops.stages.evaluate.{name}" for name in ("evaluation", "importance", "metrics", "page", "plots")),
     "airflow_mlops.stages.validate.data_docs",
     *(f"airflow_mlops.stages.{name}" for name in ("approve", "committee", "links", "score", "tree_artifact", "weigh")),

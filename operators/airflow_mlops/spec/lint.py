@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.spec import approval_rules, loop_rules, policy_rules
+from airflow_mlops.spec.behaviour_file import lint_behaviour
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
 from airflow_mlops.spec.imports import NotImportable, import_object
@@ -54,6 +55,8 @@ def lint(path: str | Path) -> list[Finding]:
             findings += [document.finding(*found) for found in check(spec, roots)]
     if "validate" in examined.sound:
         findings += _suite(document, spec)
+    if {"evaluate", "features"} <= examined.sound:
+        findings += _behaviour(document, spec)
     return sorted(findings, key=lambda finding: (finding.path, finding.line, finding.column, finding.key))
 
 
@@ -246,8 +249,19 @@ def _suite(document: Document, spec: ModelSpec) -> list[Finding]:
     if spec.validate_.suite is None:
         return []
     file = spec.base_dir / spec.validate_.suite
+    return lint_suite(file) if file.is_file() else [_no_file(document, spec, file, ("validate", "suite"))]
+
+
+def _behaviour(document: Document, spec: ModelSpec) -> list[Finding]:
+    if spec.evaluate.gate.behaviour is None:
+        return []
+    file = spec.base_dir / spec.evaluate.gate.behaviour
     if file.is_file():
-        return lint_suite(file)
+        return lint_behaviour(file, spec.features.columns)
+    return [_no_file(document, spec, file, ("evaluate", "gate", "behaviour"))]
+
+
+def _no_file(document: Document, spec: ModelSpec, file: Path, at: Location) -> Finding:
     beside = [item.name for item in sorted(spec.base_dir.iterdir()) if item.is_file() and item != document.path]
     message = f"there is no file {file.name!r} beside the spec{close_match(file.name, beside)}"
-    return [document.finding("error", ("validate", "suite"), message)]
+    return document.finding("error", at, message)

@@ -107,46 +107,97 @@ def evaluate(
     MissingExtra
         A library of the extra ``gate`` is not installed.
     """
-    known = evidence or Evidence()
-    seen = find_seen(holdout, known, time=spec.data.time)
-    notes = [*seen.notes(), *known.notes]
-    rows = holdout[seen.keep].sort_values(spec.data.time, kind="stable")
-    if rows.empty:
-        return _unjudged(spec, seen, notes)
-    target = usable_target(rows[spec.data.target], task=spec.task)
-    models = {"challenger": challenger, "baseline": baseline, "champion": champion}
-    predictions, note = _all_predictions(rows, target, challenger, baseline, champion, spec)
-    judged = _losses(rows, target, predictions, models, spec, holdout_start)
-    gate = full_gate(judged, spec, challenger, known, seen)
-    notes = ([note] if note else []) + notes
-    scores = {name: score(spec.task, target, each) for name, each in predictions.items()}
-    scores["challenger"] |= further_scores(spec.evaluate.metrics, challenger, rows, target)
+    decision = decide(
+        holdout,
+        challenger=challenger,
+        baseline=baseline,
+        champion=champion,
+        spec=spec,
+        holdout_start=holdout_start,
+        evidence=evidence or Evidence(),
+    )
+    judged = decision.judged
     return Evaluation(
-        gate=replace(gate, reasons=(*gate.reasons, *notes)),
-        scores=scores,
-        slices=by_slice(rows, judged.losses, spec.evaluate.slices, min_rows=spec.evaluate.min_slice_rows),
-        importance=permutation_importance(
-            challenger,
-            rows,
-            target,
-            columns=spec.features.columns,
-            metric=judged.metric,
-            classes=predictions["challenger"].classes,
-            seed=spec.train.seed,
-        ),
-        rows=len(rows),
-        target=target,
-        predictions=predictions,
-        seen=seen.to_dict(),
-        costs={name: asdict(costs) for name, costs in known.costs.items()},
-        notes=tuple(notes),
+        gate=decision.gate,
+        scores=_scores(judged, challenger, spec) if judged else {},
+        slices=_slices(judged, spec) if judged else [],
+        importance=_importance(judged, challenger, spec) if judged else {},
+        rows=len(judged.target) if judged else 0,
+        target=judged.target if judged else _no_target(),
+        predictions=dict(judged.predictions) if judged else {},
+        seen=decision.seen.to_dict(),
+        costs={name: asdict(costs) for name, costs in (evidence or Evidence()).costs.items()},
+        notes=decision.notes,
     )
 
 
-def _unjudged(spec: ModelSpec, seen: Seen, notes: list[str]) -> Evaluation:
-    """Say that no row is left to judge on."""
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The gate's verdict, the rows and answers it rests on (None where no row was left), and what was left out."""
+
+    gate: GateVerdict
+    judged: Judged | None
+    seen: Seen
+    notes: tuple[str, ...]
+
+
+def decide(
+    holdout: pd.DataFrame,
+    *,
+    challenger: Any,
+    baseline: Any,
+    champion: Any | None,
+    spec: ModelSpec,
+    holdout_start: datetime,
+    evidence: Evidence,
+) -> Decision:
+    """Find the verdict of `evaluate` and nothing else; parameters and errors are the same."""
+    seen = find_seen(holdout, evidence, time=spec.data.time)
+    notes = [*seen.notes(), *evidence.notes]
+    rows = holdout[seen.keep].sort_values(spec.data.time, kind="stable")
+    if rows.empty:
+        gate = _unjudged(spec, seen)
+        return Decision(replace(gate, reasons=(*gate.reasons, *notes)), None, seen, tuple(notes))
+    target = usable_target(rows[spec.data.target], task=spec.task)
+    models = {"challenger": challenger, "baseline": baseline, "champion": champion}
+    predictions, note = _all_predictions(rows, target, challenger, baseline, champion, spec)
+    judged = _judged(rows, target, predictions, models, spec, holdout_start)
+    gate = full_gate(judged, spec, challenger, evidence, seen)
+    notes = ([note] if note else []) + notes
+    return Decision(replace(gate, reasons=(*gate.reasons, *notes)), judged, seen, tuple(notes))
+
+
+def _scores(judged: Judged, challenger: Any, spec: ModelSpec) -> dict[str, dict[str, float]]:
+    scores = {name: score(spec.task, judged.target, each) for name, each in judged.predictions.items()}
+    scores["challenger"] |= further_scores(spec.evaluate.metrics, challenger, judged.rows, judged.target)
+    return scores
+
+
+def _slices(judged: Judged, spec: ModelSpec) -> list[dict[str, Any]]:
+    section = spec.evaluate
+    return by_slice(judged.rows, judged.losses, section.slices, min_rows=section.min_slice_rows)
+
+
+def _importance(judged: Judged, challenger: Any, spec: ModelSpec) -> dict[str, float]:
+    return permutation_importance(
+        challenger,
+        judged.rows,
+        judged.target,
+        columns=spec.features.columns,
+        metric=judged.metric,
+        classes=judged.predictions["challenger"].classes,
+        seed=spec.train.seed,
+    )
+
+
+def _no_target() -> np.ndarray:
     import numpy as np
 
+    return np.empty(0)
+
+
+def _unjudged(spec: ModelSpec, seen: Seen) -> GateVerdict:
+    """Say that no row is left to judge on."""
     gate = spec.evaluate.gate
     reason = (
         f"none of the {len(seen.keep)} held-out rows is left: challenger or champion has trained on all of them; hold "
@@ -164,21 +215,10 @@ def _unjudged(spec: ModelSpec, seen: Seen, notes: list[str]) -> Evaluation:
     )
     verdict = refused("not enough labels", reason, settings)
     check = seen_check(seen, most=gate.max_seen)
-    verdict = with_checks(verdict, [check] if check else [])
-    return Evaluation(
-        gate=replace(verdict, reasons=(*verdict.reasons, *notes)),
-        scores={},
-        slices=[],
-        importance={},
-        rows=0,
-        target=np.empty(0),
-        predictions={},
-        seen=seen.to_dict(),
-        notes=tuple(notes),
-    )
+    return with_checks(verdict, [check] if check else [])
 
 
-def _losses(
+def _judged(
     rows: pd.DataFrame,
     target: np.ndarray,
     predictions: dict[str, Predictions],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.stages.evaluate.evidence_table import draw_checks, drawable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,9 +45,17 @@ def draw(evaluation: Evaluation, task: str) -> dict[str, bytes]:
     Returns
     -------
     dict of str to bytes
-        SVG by name: ``calibration``, or ``reliability`` and ``confusion``, or ``residuals``; then ``importance`` and
-        ``slices`` where there are any.
+        SVG by name: ``evidence``; then ``calibration``, or ``reliability`` and ``confusion``, or ``residuals``; then
+        ``importance`` and ``slices`` where there are any.
     """
+    drawn: dict[str, tuple[Callable[..., None], tuple[float, float]]] = {}
+    if checks := drawable(evaluation.gate.checks):
+        drawn["evidence"] = (_evidence, (7.2, 1.0 + 0.26 * len(checks)))
+    drawn |= _of_answers(evaluation, task) if evaluation.predictions else {}
+    return {name: _svg(plot, size, evaluation) for name, (plot, size) in drawn.items()}
+
+
+def _of_answers(evaluation: Evaluation, task: str) -> dict[str, tuple[Callable[..., None], tuple[float, float]]]:
     drawn: dict[str, tuple[Callable[..., None], tuple[float, float]]] = {}
     if task == "regression":
         drawn["residuals"] = (_residuals, (4.6, 3.4))
@@ -57,7 +67,7 @@ def draw(evaluation: Evaluation, task: str) -> dict[str, bytes]:
         drawn["importance"] = (_importance, (4.6, 0.8 + 0.2 * min(len(evaluation.importance), MOST_BARS)))
     if evaluation.slices:
         drawn["slices"] = (_slices, (4.6, 0.9 + 0.24 * min(len(evaluation.slices), MOST_BARS)))
-    return {name: _svg(plot, size, evaluation) for name, (plot, size) in drawn.items()}
+    return drawn
 
 
 def _svg(plot: Callable[..., None], size: tuple[float, float], evaluation: Evaluation) -> bytes:
@@ -70,6 +80,10 @@ def _svg(plot: Callable[..., None], size: tuple[float, float], evaluation: Evalu
         plot(figure.add_subplot(), evaluation)
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def _evidence(axes: Axes, evaluation: Evaluation) -> None:
+    draw_checks(axes, evaluation.gate.checks)
 
 
 def _calibration(axes: Axes, evaluation: Evaluation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_mlops.loop.gate.bootstrap import unit_residuals
 from airflow_mlops.loop.gate.bounds import Bounds
 from airflow_mlops.loop.gate.students import below, degrees, quantile
 
@@ -42,7 +43,7 @@ def mcnemar(
     Notes
     -----
     With factor 1 the p-value is the exact conditional one with mid-p, otherwise that of the score statistic of a ratio
-    of paired rates. With blocks both give way to the sums of each block over their own spread.
+    of paired rates. With blocks both give way to the mean difference over its spread between blocks.
 
     References
     ----------
@@ -52,7 +53,8 @@ def mcnemar(
     Analysis of the Ratio of Marginal Probabilities in a Matched-Pair Setting, Statistics in Medicine 21(5): the score
     statistic. Bonett, Price (2012), Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based
     on Paired Data, Journal of Educational and Behavioral Statistics 37(4): the interval. Durkalski, Palesch, Lipsitz,
-    Rust (2003), The Analysis of Clustered Matched-Pair Data, Statistics in Medicine 22(15): sums of a block.
+    Rust (2003), The Analysis of Clustered Matched-Pair Data, Statistics in Medicine 22(15): the differences of a block
+    count as one.
     """
     judge_one = _by_block if is_block else _by_row
     return [judge_one(challenger, errors, factor, units, confidence) for errors, factor in opponents]
@@ -72,12 +74,9 @@ def _by_row(challenger: np.ndarray, opponent: np.ndarray, factor: float, _: np.n
 
 
 def _bound(excess: float, p: float, error: float, confidence: float) -> float:
-    """Return the upper bound of an excess with the standard error that its p-value implies; ``error`` if that is none.
-
-    Without a row on which they differ ``error`` is zero: what is known is the excess itself.
-    """
+    """Return the upper bound of an excess with the standard error that its p-value implies, or ``error``."""
     ratio = float(quantile(p, _NORMAL)) if 0 < p < 1 else 0.0
-    if ratio != 0 and excess != 0 and error > 0:
+    if ratio != 0 and excess != 0:
         error = abs(excess / ratio)
     return excess + float(quantile(confidence, _NORMAL)) * error
 
@@ -104,22 +103,26 @@ def _alone(both: int, mine: int, theirs: int, neither: int, factor: float) -> fl
     """Return the likeliest share of rows on which one errs alone, where the ratio of the rates is ``factor``.
 
     The likeliest shares are ``count / (rows + tilt * weight)``; the tilt is that at which the weighted shares add up to
-    nothing.
+    nothing. Where it would take rows of a sort that was not seen, these get the share that is missing: two models that
+    never differed on few errors are not shown to be alike.
     """
     from scipy.optimize import brentq
 
     rows = both + mine + theirs + neither
     cells = [(count, weight) for count, weight in ((both, 1 - factor), (mine, 1.0), (theirs, -factor)) if count]
-    edges = [-rows / weight for _, weight in cells if weight]
-    below_zero, above_zero = [edge for edge in edges if edge < 0], [edge for edge in edges if edge > 0]
-    if not below_zero or not above_zero:
-        return (mine + theirs) / rows
+    if not any(weight > 0 for _, weight in cells):
+        theirs_alone = theirs / (rows + rows * factor)
+        return (factor - 1) * both / (rows * factor) + (1 + factor) * theirs_alone
+    if not any(weight < 0 for _, weight in cells):
+        mine_alone = mine / (rows + rows / factor)
+        return mine_alone + ((1 - factor) * both * factor / rows + mine_alone) / factor
 
     def unbalanced(tilt: float) -> float:
         return sum(count * weight / (rows + tilt * weight) for count, weight in cells)
 
     # All counts are above zero, so the sum runs from plus to minus infinity between the two edges.
-    low, high = max(below_zero), min(above_zero)
+    low = max(-rows / weight for _, weight in cells if weight > 0)
+    high = min(-rows / weight for _, weight in cells if weight < 0)
     inside = 1e-12 * (high - low)
     tilt = brentq(unbalanced, low + inside, high - inside)
     return mine / (rows + tilt) + theirs / (rows - tilt * factor)
@@ -137,18 +140,16 @@ def _by_block(
 ) -> Bounds:
     import numpy as np
 
-    plain, tested = challenger - opponent, challenger - factor * opponent
-    # Not centred, as McNemar's own variance is not.
-    errors = [float(np.sqrt((np.bincount(units, each) ** 2).sum())) / len(units) for each in (plain, tested)]
-    df = degrees(int(units.max()) + 1, is_block=True)
-    width = float(quantile(confidence, df))
-    difference, excess = float(plain.mean()), float(tested.mean())
+    columns = np.column_stack([challenger - opponent, challenger - factor * opponent])
+    (difference, excess), errors, _, sizes = unit_residuals(columns, units)
+    df = degrees(len(sizes), is_block=True)
+    width = float(quantile(confidence, df)) * errors
     p = float(below(excess / errors[1], df)) if errors[1] > 0 else float(excess >= 0)
     return Bounds(
         float(challenger.mean()),
         float(opponent.mean()),
-        difference - width * errors[0],
-        difference + width * errors[0],
-        excess + width * errors[1],
+        float(difference - width[0]),
+        float(difference + width[0]),
+        float(excess + width[1]),
         p,
     )

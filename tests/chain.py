@@ -21,8 +21,8 @@ STAGES = (
     *("approve", "deploy"),
     *("drift", "decide", "score", "reproduce", "reconcile"),
 )
-# No stage of a model's life: it replays years of it, and has tests of its own.
-APART = {"backtest"}
+# No stages of a model's life: they replay years of it, or act on what serves, and have tests of their own.
+APART = {"backtest", "bake", "drill", "freeze", "rollback"}
 NOW = "2013-01-11T05:00:00+00:00"
 
 

@@ -16,7 +16,7 @@ from airflow_mlops.errors import SpecError
 from tests.conftest import ROOT
 
 STAGES = {"request", "ingest", "validate", "features", "train", "evaluate", "register", "deploy"}
-FLIGHTS = {"flights_retrain", "flights_monitor", "flights_score"}
+FLIGHTS = {"flights_retrain", "flights_monitor", "flights_score", "flights_actions"}
 SPEC = yaml.safe_load((ROOT / "dags" / "specs" / "flights.yaml").read_text())
 
 
@@ -303,7 +303,7 @@ def test_two_parses_give_the_same_dags_whatever_the_order_of_sets(write, tmp_pat
     }
 
     assert len(told) == 1
-    assert len(told.pop().split()) == 3
+    assert len(told.pop().split()) == 4
 
 
 # A folder
@@ -314,7 +314,7 @@ def test_a_folder_gives_three_dags_for_each_spec(write, tmp_path):
     write("trains")
 
     assert set(dags_from(tmp_path)) == {
-        f"{name}_{kind}" for name in ("flights", "trains") for kind in ("retrain", "monitor", "score")
+        f"{name}_{kind}" for name in ("flights", "trains") for kind in ("retrain", "monitor", "score", "actions")
     }
 
 

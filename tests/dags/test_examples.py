@@ -105,8 +105,8 @@ def test_the_schema_that_editors_use_accepts_it(file):
     jsonschema.validate(document, schema)
 
 
-def test_every_spec_makes_three_dags_and_none_is_broken(airflow_db):
-    kinds = ("retrain", "monitor", "score")
+def test_every_spec_makes_four_dags_and_none_is_broken(airflow_db):
+    kinds = ("retrain", "monitor", "score", "actions")
 
     assert set(dags_from(SPECS)) == {f"{name}_{kind}" for name in NAMES for kind in kinds}
 

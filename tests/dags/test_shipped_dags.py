@@ -60,7 +60,7 @@ def edges(dag):
 def test_nothing_fails_to_import(bag):
     assert bag.import_errors == {}
     names = {file.stem for file in spec_files(ROOT / "dags" / "specs")}
-    made = {f"{name}_{kind}" for name in names for kind in ("retrain", "monitor", "score")}
+    made = {f"{name}_{kind}" for name in names for kind in ("retrain", "monitor", "score", "actions")}
     assert set(bag.dags) == made | {"flights_by_hand"}
 
 

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseOperator, get_parsing_context
 
+from airflow_mlops.dag_factory.actions import actions_dag
+from airflow_mlops.dag_factory.bake import bake_dag
+from airflow_mlops.dag_factory.drill import drill_dag
 from airflow_mlops.dag_factory.monitor import monitor_dag
 from airflow_mlops.dag_factory.pages import broken_page
+from airflow_mlops.dag_factory.reproduce import reproduce_dag
 from airflow_mlops.dag_factory.retrain import retrain_dag
 from airflow_mlops.dag_factory.score import score_dag
 from airflow_mlops.errors import SpecError
@@ -17,11 +21,21 @@ from airflow_mlops.spec import ModelSpec, load_spec
 from airflow_mlops.spec.load import spec_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_MAKERS = {"retrain": retrain_dag, "monitor": monitor_dag, "score": score_dag}
+# What makes a DAG of each kind, and whether a spec has it.
+_MAKERS: dict[str, tuple[Callable[[ModelSpec], DAG], Callable[[ModelSpec], bool]]] = {
+    "retrain": (retrain_dag, lambda spec: True),
+    "monitor": (monitor_dag, lambda spec: True),
+    "score": (score_dag, lambda spec: True),
+    "actions": (actions_dag, lambda spec: True),
+    "bake": (bake_dag, lambda spec: spec.deploy.bake is not None),
+    "drill": (drill_dag, lambda spec: spec.drill.schedule is not None),
+    "reproduce": (reproduce_dag, lambda spec: spec.reproduce.schedule is not None),
+}
 
 
 def dags_from(folder: str | Path) -> dict[str, DAG]:
@@ -59,7 +73,9 @@ def _dags_of(file: Path, *, taken: dict[str, DAG], wanted: str | None) -> list[D
     except SpecError as error:
         log.error("The spec %s makes no DAGs: %s", file, error)
         return [broken_dag(file, error)]
-    return [make(spec) for kind, make in _MAKERS.items() if wanted in (None, f"{spec.name}_{kind}")]
+    return [
+        make(spec) for kind, (make, has) in _MAKERS.items() if has(spec) and wanted in (None, f"{spec.name}_{kind}")
+    ]
 
 
 def broken_dag(file: Path, error: SpecError) -> DAG:

@@ -117,6 +117,38 @@ rows that are scored already writes nothing. Rows that fail their check are not 
 """
 
 
+def actions_page(spec: ModelSpec) -> str:
+    """Return the page of an actions DAG in Markdown."""
+    return f"""# Act on {spec.name}
+
+Press *Trigger*, choose an action, say why. Your name and the reason stay on record. Owner: **{spec.owner}**.
+
+| action | what happens |
+| --- | --- |
+| roll back | the last version that served well serves again, and the present one is frozen |
+| retrain | `{spec.name}_retrain` starts |
+| freeze, unfreeze | a version may not be promoted, or may again; or no promotion but a rollback goes through |
+| pause, resume | the loop asks for nothing by itself, or does again; what serves goes on serving |
+| drill | a rollback is rehearsed and measured; the same version serves before and after |
+| reproduce | a version is trained again from its record and compared |
+
+**In a hurry: leave everything as it is, give a reason, and press the button.** A second click soon after does not go
+one version further. The handbook is `docs/rollback.md`.
+"""
+
+
+def drill_page(spec: ModelSpec) -> str:
+    """Return the page of a drill DAG in Markdown."""
+    return f"""# Drill for {spec.name}
+
+Rehearses a rollback on what really serves: the version before answers for a moment, then the champion is put back.
+Fails where that takes longer than {format_duration(spec.drill.limit)}. Owner: **{spec.owner}**. Runs:
+{_cron(spec.drill.schedule, absent="when you start it")}.
+
+The task is skipped where there is nothing to go back to, or where a challenger that passed its gate is about to serve.
+"""
+
+
 def broken_page(faults: str) -> str:
     """Return the page of the DAG that stands in for a spec with faults."""
     return f"""# This spec cannot be used

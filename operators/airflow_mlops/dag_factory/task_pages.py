@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_mlops.dag_factory.action_pages import ACTION_PAGES, Page
 from airflow_mlops.spec.durations import format_duration
 
 if TYPE_CHECKING:
@@ -13,18 +13,8 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Four answers for somebody who was woken up by a red task."""
-
-    title: str
-    does: str
-    leaves: str
-    failure: str
-    action: str
-
-
 _PAGES = {
+    **ACTION_PAGES,
     "bake": Page(
         title="Watch the new version",
         does="Waits without a worker slot until the watch after the last promotion is over, another version serves, or "
@@ -33,14 +23,6 @@ _PAGES = {
         failure="Ledger or Airflow's connections are away. The champion serves on, unwatched by this task; the "
         "looks of `{name}_monitor` go on comparing it.",
         action="Bring the ledger back and clear this task: the end of its wait follows from the promotion.",
-    ),
-    "roll_back": Page(
-        title="Go back",
-        does="Makes the last version that served well champion again, loaded and probed first; the bad one is frozen.",
-        leaves="A `promotion` with the cause *rollback* and a `freeze` beside it, in one transaction.",
-        failure="*Skipped* is not a failure: nothing was broken. Red: no version is left to go back to, the server or "
-        "the ledger is away, or somebody promoted another version meanwhile. What served goes on serving.",
-        action="Read the last line of the log. When a service was away, clear this task; it finds what it has done.",
     ),
     "request": Page(
         title="Find out who asks",

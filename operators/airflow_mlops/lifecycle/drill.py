@@ -108,7 +108,7 @@ class Drill:
 
     def _go_there(self) -> Event:
         state, promotions = self.ledger.state(self.spec.name), self._promotions()
-        self._expect_nobody_waits(promotions)
+        self._expect_nobody_waits(state, promotions)
         chosen = self._choose(state, promotions)
         before = ModelRef.from_dict(chosen.payload["model"])
         attempt = self._attempt(before, state.epoch, at=self._at(state))
@@ -136,7 +136,7 @@ class Drill:
             "version that has served."
         )
 
-    def _expect_nobody_waits(self, promotions: list[Event]) -> None:
+    def _expect_nobody_waits(self, state: ModelState, promotions: list[Event]) -> None:
         """Leave a challenger its verdict: it holds for the present epoch only, and a drill moves that twice."""
         since = promotions[-1].seq if promotions else 0
         waiting = {
@@ -150,6 +150,7 @@ class Drill:
         for event in self.ledger.events(self.spec.name, kind=APPROVAL):
             if event.payload.get("answer") == "rejected":
                 waiting.discard(str(event.payload.get("version")))
+        waiting -= {version for version, known in state.versions.items() if known.frozen or known.role == "retired"}
         if waiting:
             raise NothingToRehearse(
                 f"version {', '.join(sorted(waiting))} of {self.spec.name} has passed its gate and is about to serve; "

@@ -113,6 +113,12 @@ class RequestOperator(StageOperator, SkipMixin):
         run = context.get("dag_run")
         kind = getattr(run, "run_type", "manual")
         started_by = getattr(kind, "value", kind)
+        paused = self.ledger.state(self.model_spec.name).paused
+        if paused and started_by in ("scheduled", "backfill", "asset_triggered"):
+            return (
+                f"nothing to do: the loop is paused since {paused.since.isoformat()} by {paused.by} ({paused.reason}). "
+                f"The champion stays; resume it by {self.model_spec.name}_actions, or start this DAG by its form."
+            )
         if started_by in ("scheduled", "backfill"):
             return self._take(context, "schedule", reason="the schedule of the spec")
         if started_by != "asset_triggered":

@@ -121,7 +121,8 @@ _PAGES = {
     ),
     "register": Page(
         title="Register the version",
-        does="Gives the challenger a version number in MLflow, with its data, its code and its metrics.",
+        does="Gives the challenger a version number in MLflow, with its data, its code and its metrics, and writes its "
+        "model card: open it by the button **Model card**.",
         leaves="A version of the registered model `{registered}`. The same model gets the same version again.",
         failure="*Skipped* means refused: read the reasons in the log or in the report of *Judge*. Red mostly "
         "means that MLflow is away.",

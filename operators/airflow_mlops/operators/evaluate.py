@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import ArtifactMissing, NoChampion
 from airflow_mlops.lifecycle.matchup import Matchup, Report, check_tags, in_short
+from airflow_mlops.lifecycle.budgets import held_to_better
 from airflow_mlops.loop.gate import Check
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink
@@ -72,6 +73,8 @@ class EvaluateOperator(StageOperator):
         model = ModelRef.from_dict(self.model)
         state = self.ledger.state(self.model_spec.name)
         trained = ModelRef.from_dict(self.trained or self.model)
+        # Before the key is made of it: with a spent error budget the same rows may come to another verdict.
+        self.model_spec = held_to_better(self.ledger, self.model_spec, as_of=self.moment)
         matchup = Matchup(model, trained, state.epoch, state.champion, self.action, self.moment.isoformat())
         if served := self._already_serving(matchup):
             return served

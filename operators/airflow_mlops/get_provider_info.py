@@ -7,7 +7,7 @@ from typing import Any
 from airflow_mlops import __version__
 
 _STAGES = ("ingest", "validate", "features", "train", "evaluate", "register", "approve", "deploy", "drift")
-_LOOP = ("request", "decide", "score", "reproduce", "reconcile", "rollback", "act", "drill")
+_LOOP = ("request", "decide", "score", "reproduce", "reconcile", "bake", "rollback", "act", "drill")
 _HOOKS = ("artifacts", "ledger", "mlflow", "model_server", "source")
 _LINKS = ("DataDocsLink", "DecisionReportLink", "DriftReportLink", "EvaluationReportLink", "MlflowRunLink", "ModelCardLink")
 _INTEGRATION = "MLOps"
@@ -26,7 +26,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [{"integration-name": _INTEGRATION, "tags": ["software"]}],
         "operators": _modules([f"airflow_mlops.operators.{name}" for name in (*_STAGES, *_LOOP)]),
         "hooks": _modules([f"airflow_mlops.hooks.{name}" for name in _HOOKS]),
-        "triggers": _modules(["airflow_mlops.triggers.model_server"]),
+        "triggers": _modules(["airflow_mlops.triggers.bake", "airflow_mlops.triggers.model_server"]),
         "connection-types": [_mlflow_connection(), _ledger_connection(), _server_connection()],
         "extra-links": [f"airflow_mlops.operators.links.{name}" for name in _LINKS],
         "executors": ["airflow_mlops.executors.warm_local.WarmLocalExecutor"],

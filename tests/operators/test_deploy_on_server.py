@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_mlops.errors import ModelUnusable, ServerRefused, ServerUnavailable
-from airflow_mlops.operators import deploy as deploy_module
+from airflow_mlops.operators import waiting as waiting_module
 from airflow_mlops.operators.deploy import DeployOperator
 from airflow_mlops.operators.register import RegisterOperator
 from tests.model_server import answering, closed_port, connection, entry, status
@@ -57,7 +57,7 @@ def tried(monkeypatch):
 @pytest.fixture
 def impatient(monkeypatch):
     """Defer at once."""
-    monkeypatch.setattr(deploy_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(waiting_module, "PATIENCE_S", 0.0)
 
 
 @pytest.fixture

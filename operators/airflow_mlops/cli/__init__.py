@@ -15,11 +15,14 @@ from airflow_mlops.cli import (
     backtest,
     calibrate,
     card,
+    freeze,
     history,
     ledger,
     lint,
     promote,
     reproduce,
+    retain,
+    rollback,
     schema,
     serve,
     slo,
@@ -57,7 +60,23 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="airflow-mlops", description="The life of machine-learning models on Apache Airflow.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (lint, schema, suites, calibrate, backtest, history, ledger, promote, card, reproduce, slo, serve):
+    for command in (
+        lint,
+        schema,
+        suites,
+        calibrate,
+        backtest,
+        history,
+        ledger,
+        promote,
+        retain,
+        card,
+        reproduce,
+        slo,
+        serve,
+        rollback,
+        freeze,
+    ):
         command.add_to(commands)
     return parser
 

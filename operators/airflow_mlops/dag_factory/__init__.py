@@ -1,8 +1,8 @@
 """Specs become DAGs.
 
-`retrain_dag`, `monitor_dag`, `score_dag`, `actions_dag`, `bake_dag`, `drill_dag`, `reproduce_dag` and `backtest_dag` for
-one spec, `dags_from` for a folder of them; there the backtest is left out, for a run of it trains for minutes and belongs
-where somebody asks for it.
+`retrain_dag`, `monitor_dag`, `score_dag`, `actions_dag`, `bake_dag`, `drill_dag`, `reproduce_dag` and `backtest_dag`
+for one spec, `dags_from` for a folder of them; there the backtest is left out, for a run of it trains for minutes and
+belongs where somebody asks for it.
 """
 
 from airflow_mlops.dag_factory.actions import actions_dag

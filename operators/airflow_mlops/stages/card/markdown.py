@@ -22,6 +22,7 @@ _VERDICTS = {
     "fail": "It failed.",
     "not enough labels": "There were not enough labels to judge it.",
 }
+_TITLES = {"challenger": "this version", "champion": "champion then", "baseline": "baseline"}
 _VALUES = 12
 
 
@@ -167,11 +168,10 @@ def _metrics(facts: CardFacts) -> str:
     scores = _scores(judged) if judged else {}
     if not scores:
         return ""
-    names = [name for name in ("challenger", "champion", "baseline") if name in scores]
-    titles = {"challenger": "this version", "champion": "champion then", "baseline": "baseline"}
+    names = [name for name in _TITLES if name in scores]
     metrics = dict.fromkeys(metric for name in names for metric in scores[name])
     rows = [[metric, *(scores[name].get(metric) for name in names)] for metric in metrics]
-    return table(["metric", *(titles[name] for name in names)], rows)
+    return table(["metric", *(_TITLES[name] for name in names)], rows)
 
 
 def _scores(judged: Judgement) -> Mapping[str, Mapping[str, float]]:
@@ -188,12 +188,12 @@ def _slices(facts: CardFacts) -> str:
     ]  # fmt: skip
     if not shown:
         return ""
-    names = [name for name in ("challenger", "champion", "baseline") if name in shown[0]]
+    names = [name for name in _TITLES if name in shown[0]]
     rows = [
         (f"{each['column']} = {each['value']}", each["rows"], *(each.get(name) for name in names)) for each in shown
     ]
     metric = judged.report.get("gate", {}).get("metric", "loss") if judged else "loss"
-    return f"{cell(metric)} by slice.\n\n" + table(["slice", "rows", *names], rows)
+    return f"{cell(metric)} by slice.\n\n" + table(["slice", "rows", *(_TITLES[name] for name in names)], rows)
 
 
 def _training(facts: CardFacts) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from airflow_mlops.stages.evaluate.page import STYLE
 
 _WIDE = """
-body { overflow-wrap: anywhere; } td, th { text-align: left; vertical-align: top; }
+body { overflow-wrap: break-word; } td, th { text-align: left; vertical-align: top; }
 table { display: block; overflow-x: auto; }
 """
 _CHECKS = "<h2>Checks</h2>"

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from airflow_mlops.cli import main
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.ledger import Ledger
 from airflow_mlops.lifecycle import registry
@@ -253,3 +254,20 @@ def test_a_model_that_was_never_registered_asks_nothing_of_mlflow(small_spec, tm
 
 def replace_name(spec):
     return spec.model_copy(update={"name": "never"})
+
+
+def test_a_role_is_given_by_the_command_and_shown_at_the_next_look(ledger, client, look, tmp_path, monkeypatch, capsys):
+    promote(ledger, "1", 0)
+    place = {"conn_type": "mlops_ledger", "host": str(tmp_path / "ledger.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_MLOPS_LEDGER", json.dumps(place))
+
+    assert main(["role", NAME, "3", "shadow", "--reason", "a look at it"]) == 0
+    look(ledger)
+
+    assert aliases(client)["shadow"] == "3"
+    given = ledger.events(NAME, kind="role")[-1]
+    assert (given.payload["reason"], given.at >= MOMENT) == ("a look at it", True)
+    assert main(["role", NAME, "3", "shadow", "--reason", "again"]) == 0
+    assert "was already shadow" in capsys.readouterr().out
+    assert main(["role", NAME, "1", "retired", "--reason", "away"]) == 2
+    assert "version 1 of flights is champion and keeps that role; promote another one first" in capsys.readouterr().err

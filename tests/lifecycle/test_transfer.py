@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from airflow_mlops.artifacts import ArtifactStore, digest_bytes
+from airflow_mlops.cli import main
 from airflow_mlops.errors import ArtifactCorrupt, DeploymentMisuse, PromotionConflict, PromotionFrozen
 from airflow_mlops.ledger import Ledger
 from airflow_mlops.lifecycle.by_hand import ByHand
@@ -36,12 +37,16 @@ def development(client, store, ledger, small_spec, make_model, evaluation, origi
             ("train", model.id, model.to_dict()),
             ("evaluate", report["id"], {"model": model.to_dict(), **report}),
             ("register", model.digest, registered.to_dict()),
-            ("approval", f"1:{report['id']}", {"version": registered.version, "answer": "approved", "by": ["ada"]}),
+            ("approval", f"{registered.version}:{report['id']}", _approval(registered, report)),
         ):
             ledger.append(NAME, kind, key, payload, at=MOMENT)
         return registered
 
     return give
+
+
+def _approval(model, report):
+    return {"version": model.version, "evaluation": report["id"], "answer": "approved", "by": ["ada"], "reason": "good"}
 
 
 def _with_folders(store, model):
@@ -98,6 +103,8 @@ def test_a_version_is_copied_by_digest_registered_and_promoted(development, tran
     assert store.root not in json.dumps(ours.to_dict())
     for part in (ours.features["uri"], ours.features["snapshots"][0]["uri"], promotion.payload["evaluation"]["uri"]):
         assert production.store.manifest(part) is not None
+    [approval] = production.ledger.events(NAME, kind="approval")
+    assert (approval.payload["by"], approval.payload["source"]) == (["ada"], repr(ledger))
     assert {event.kind for event in production.ledger.events(NAME)} >= {"train", "evaluate", "register", "transfer"}
 
 
@@ -166,3 +173,31 @@ def test_one_ledger_cannot_be_both_ends(development, ledger, store, client, smal
 
     with pytest.raises(DeploymentMisuse, match="is source and destination at once"):
         Transfer(Source(ledger, store), work).promote("1", by="me", reason="a test", patience_s=1)
+
+
+def test_the_command_names_both_ends_by_connections(
+    development, transfer, store, client, tmp_path, small_spec, monkeypatch, capsys
+):
+    development()
+    transfer()  # tried in a fork already: a fresh interpreter takes seconds
+    folder = tmp_path / "production"
+    spec = tmp_path / "flights.yaml"
+    plain = small_spec.model_dump(mode="json", by_alias=True)
+    plain["evaluate"]["slices"] = []
+    spec.write_text(json.dumps(plain))
+    for name, kind, place in (
+        ("MLOPS_LEDGER", "mlops_ledger", folder / "ledger.db"),
+        ("DEV_LEDGER", "mlops_ledger", tmp_path / "ledger.db"),
+        ("MLFLOW_DEFAULT", "mlflow", folder / "mlflow.db"),
+        ("DEV_MLFLOW", "mlflow", client.tracking_uri.removeprefix("sqlite:///")),
+    ):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({"conn_type": kind, "host": str(place)}))
+    arguments = ["promote", NAME, "1", "--spec", str(spec), "--reason", "it did well"]
+    arguments += ["--artifacts-uri", str(folder / "artifacts"), "--from-ledger-conn-id", "dev_ledger"]
+
+    assert main(arguments) == 2
+    assert "a source is ledger and artifacts" in capsys.readouterr().err
+
+    source = ["--from-artifacts-uri", store.root, "--from-mlflow-conn-id", "dev_mlflow"]
+    assert main([*arguments, *source]) == 0
+    assert "version 1 of flights serves already, at epoch 1" in capsys.readouterr().out

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FAILED = 2
+_COMMANDS = (
+    *(lint, schema, suites, calibrate, backtest, history, ledger),
+    *(promote, retain, card, reproduce, slo, serve, rollback, freeze),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,23 +64,7 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="airflow-mlops", description="The life of machine-learning models on Apache Airflow.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (
-        lint,
-        schema,
-        suites,
-        calibrate,
-        backtest,
-        history,
-        ledger,
-        promote,
-        retain,
-        card,
-        reproduce,
-        slo,
-        serve,
-        rollback,
-        freeze,
-    ):
+    for command in _COMMANDS:
         command.add_to(commands)
     return parser
 

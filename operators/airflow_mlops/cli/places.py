@@ -62,8 +62,8 @@ def store_of(options: Namespace, *, of: str = "") -> ArtifactStore:
     return ArtifactsHook(_option(options, of, "artifacts_conn_id"), uri=_option(options, of, "artifacts_uri")).store
 
 
-def ledger_of(options: Namespace, *, of: str = "") -> Ledger:
-    """Open the ledger, which has to be there: a mistyped path would be made, and found to be in perfect order.
+def ledger_of(options: Namespace, *, of: str = "", may_be_new: bool = False) -> Ledger:
+    """Open the ledger, which has to be there as a rule: a mistyped path would be made, and found in perfect order.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def ledger_of(options: Namespace, *, of: str = "") -> Ledger:
         ledger = LedgerHook(name, artifacts_uri=_option(options, of, "artifacts_uri")).ledger
     except AirflowNotFoundException as error:
         raise LedgerMisuse(f"Airflow has no connection {name!r}; add it, or name another one.") from error
-    if ledger.is_missing:
+    if ledger.is_missing and not may_be_new:
         raise LedgerMisuse(f"there is no ledger at {ledger!r}; check the path. The first task of a DAG makes one.")
     return ledger
 

@@ -1,18 +1,26 @@
-"""Which version has which of MLflow's aliases: read off the state of the ledger, which alone gives roles."""
+"""Roles of versions: which of MLflow's aliases they mean, and how somebody gives one. The ledger alone knows them."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from airflow_mlops.errors import LedgerMisuse
+from airflow_mlops.events import ROLE as KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from airflow_mlops.events import Event, ModelState, Version
+    from airflow_mlops.ledger import Ledger
     from airflow_mlops.spec.control_sections import AliasesSpec
 
 CHAMPION = "champion"
 ROLE, FROZEN = "mlops.role", "mlops.frozen"
+
+# Roles that a person gives; the others come with a promotion or a freeze.
+Given = Literal["shadow", "candidate", "retired"]
 
 
 def wanted_aliases(state: ModelState, promotions: Iterable[Event], aliases: AliasesSpec) -> dict[str, str | None]:
@@ -54,3 +62,29 @@ def version_tags(version: Version) -> dict[str, str | None]:
     frozen = version.frozen
     held = {"by": frozen.by, "reason": frozen.reason, "since": frozen.since.isoformat()} if frozen else None
     return {ROLE: version.role, FROZEN: json.dumps(held) if held else None}
+
+
+def give_role(ledger: Ledger, model: str, version: str, role: Given, *, by: str, reason: str, at: datetime) -> bool:
+    """Record that a version has a role from now on; False where it has it already.
+
+    Raises
+    ------
+    LedgerMisuse
+        The ledger does not know the version, or it serves, or it is frozen.
+    """
+    state = ledger.state(model)
+    known = state.versions.get(version)
+    if known is None:
+        raise LedgerMisuse(
+            f"the ledger knows no version {version} of {model}; it knows {', '.join(state.versions) or 'none'}."
+        )
+    if known.role in ("champion", "frozen"):
+        way = "promote another one first" if known.role == "champion" else f"airflow-mlops unfreeze {model} first"
+        raise LedgerMisuse(f"version {version} of {model} is {known.role} and keeps that role; {way}.")
+    if known.role == role:
+        return False
+    payload = {"version": version, "role": role, "by": by, "reason": reason}
+    at = max(at, state.champion.since) if state.champion else at
+    # A role may be given again later: where the ledger stands makes it another fact.
+    ledger.append(model, KIND, f"{version}:{role}@{state.seq}", payload, at=at)
+    return True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import ArtifactCorrupt, DeploymentMisuse, PromotionConflict
 from airflow_mlops.events import APPROVAL, PROMOTION, REGISTER, version_of
+from airflow_mlops.lifecycle.approval import APPROVED, expect_approved
 from airflow_mlops.lifecycle.by_hand import evaluation_of, known_version, not_before_champion
 from airflow_mlops.lifecycle.copying import Copy
 from airflow_mlops.lifecycle.register import Origin, register
@@ -76,6 +77,8 @@ class Transfer:
         ------
         DeploymentMisuse
             Both ledgers are the same, or the source does not know the version or has not let it pass.
+        ApprovalMissing
+            A person rejected it in the source, or has to approve it by the spec here and did not.
         PromotionFrozen
             The version is frozen in the source or here, or promotions are frozen here.
         PromotionConflict
@@ -93,6 +96,7 @@ class Transfer:
         there = self.source.ledger.state(name)
         model = known_version(there, version)
         evaluation = evaluation_of(self.source.ledger, there, model)
+        expect_approved(self.source.ledger, self.to.spec, version, evaluation)
         self._expect_registered(model)
         facts = self._origin(there, model)
         copy = Copy(self.source.store, self.to.store)
@@ -169,6 +173,11 @@ class Transfer:
         source = {**facts, "epoch_of_evaluation": evaluation.epoch}
         self._append(EVALUATE, evaluation.id, {"model": model.to_dict(), **judged.to_dict(), "source": source})
         self._append(REGISTER, model.digest, model.to_dict())
+        for answer in facts["approvals"]:
+            # A person's word is about the evaluation, which is the same here.
+            if answer.get("evaluation") == evaluation.id and answer["answer"] == APPROVED:
+                carried = {**answer, "version": model.version, "source": facts["ledger"]}
+                self._append(APPROVAL, f"{model.version}:{evaluation.id}", carried)
 
     def _append(self, kind: str, key: str, payload: dict[str, Any]) -> None:
         at = not_before_champion(self.to.ledger.state(self.to.spec.name), self.to.at)

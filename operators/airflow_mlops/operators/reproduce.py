@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlops import __version__
 from airflow_mlops.errors import ReproductionDiffers
@@ -34,7 +34,7 @@ class ReproduceOperator(StageOperator):
     stage = "reproduce"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "version")
 
-    def __init__(self, *, spec: ModelSpec | str, version: str | None = None, **kwargs: object) -> None:
+    def __init__(self, *, spec: ModelSpec | str, version: str | None = None, **kwargs: Any) -> None:
         super().__init__(spec=spec, **kwargs)
         self.version = version
 

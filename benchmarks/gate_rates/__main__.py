@@ -1,7 +1,7 @@
 """Simulate how often the gate errs: how often it passes what it should not, and refuses what it should not.
 
     PYTHONPATH=operators python -m benchmarks.gate_rates --json OUT [--part tests|challengers|margins|all]
-        [--repeats 2000] [--seeds 200]
+        [--repeats 2000] [--seeds 200] [--streams DIR [DIR ...]] [--jobs 2]
 
 ``tests`` draws losses, errors, scores and groups of two models whose true difference is known, and counts verdicts of
 the four paired tests, of guards, of the search for the worst slice and of the comparison of groups. ``challengers``
@@ -30,11 +30,11 @@ def simulated(repeats: int) -> list[dict[str, Any]]:
     return found
 
 
-def trained(seeds: int) -> list[dict[str, Any]]:
+def trained(seeds: int, streams: list[Path] | None, jobs: int) -> list[dict[str, Any]]:
     """Return the rates of trained challengers."""
     from benchmarks.gate_rates.challengers import measure
 
-    return measure(seeds)
+    return measure(seeds, streams=streams, jobs=jobs)
 
 
 def main() -> None:
@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--part", choices=["tests", "challengers", "margins", "all"], default="all")
     parser.add_argument("--repeats", type=int, default=2000, help="simulated holdouts for each rate")
     parser.add_argument("--seeds", type=int, default=200, help="trainings of each challenger on each stream")
+    parser.add_argument("--streams", type=Path, nargs="+", metavar="DIR", help="folders as for benchmarks.loop")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that train challengers")
     arguments = parser.parse_args()
     found: list[dict[str, Any]] = []
     if arguments.part in ("margins", "all"):
@@ -51,7 +53,7 @@ def main() -> None:
     if arguments.part in ("tests", "all"):
         found += simulated(arguments.repeats)
     if arguments.part in ("challengers", "all"):
-        found += trained(arguments.seeds)
+        found += trained(arguments.seeds, arguments.streams, arguments.jobs)
     if arguments.json:
         arguments.json.write_text(json.dumps({"figures": found}, indent=2) + "\n")
     broken = sum(not figure["ok"] for figure in found)

@@ -1,6 +1,6 @@
 """How often the gate passes challengers that it must not, and one that it should, on real streams.
 
-Part ``challengers`` of ``python -m benchmarks.gate_rates``. On each stream a champion is trained on 2,000 rows, and
+Part ``challengers`` of ``python -m benchmarks.gate_rates``; ``--streams`` names folders as for `benchmarks.loop`. On each stream a champion is trained on 2,000 rows, and
 for each seed so are challengers, which are judged by the very function that the task *evaluate* calls, on 1,000 later
 rows, with fingerprints of what each was trained on:
 
@@ -19,6 +19,7 @@ rows, with fingerprints of what each was trained on:
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -36,7 +37,7 @@ from airflow_mlops.stages.train import Trained, train, usable_target
 from benchmarks.loop.sources import Source, from_folders, from_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from airflow_mlops.spec import ModelSpec
@@ -73,28 +74,27 @@ class Ground:
     noise: float
 
 
-def run(
+def measure(
     seeds: int,
     *,
-    streams: Sequence[Path] | None,
-    jobs: int,
-    say: Callable[[str], None],
-    keep: Callable[[dict[str, Any]], None] = lambda found: None,
-) -> dict[str, Any]:
-    """Judge every challenger of every seed on every stream.
+    streams: Sequence[Path] | None = None,
+    jobs: int = 2,
+) -> list[dict[str, Any]]:
+    """Judge every challenger of every seed on every stream, and tell of progress on the error channel.
 
     Parameters
     ----------
     seeds : int
         Challengers of each kind on each stream.
-    streams : sequence of Path or None
-        Folders as for `benchmarks.loop`; None takes the streams of installed packages.
+    streams : sequence of Path, optional
+        Folders as for `benchmarks.loop`; default: the streams of installed packages.
     jobs : int
         Processes.
-    say : callable
-        Told of progress.
-    keep : callable
-        Given what is known so far, after every few seeds.
+
+    Returns
+    -------
+    list of dict
+        One figure a stream and kind of challenger: passes of seeds, what is promised, which checks refused.
     """
     import joblib
 
@@ -110,47 +110,41 @@ def run(
     for number, (name, found, count) in enumerate(results, 1):
         counted[name] += found
         done[name] += count
-        say(f"challengers: {number} of {len(tasks)} parts, {name}: {done[name]} of {seeds} seeds")
-        keep(_report(counted, done, seeds))
-    return _report(counted, done, seeds)
+        print(f"challengers: {number} of {len(tasks)} parts; {name}: {done[name]} of {seeds} seeds", file=sys.stderr)
+    figures = _figures(counted, done)
+    for line in table(figures):
+        print(line, flush=True)
+    return figures
 
 
-def table(found: dict[str, Any]) -> Iterator[str]:
+def table(figures: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield the shares of passes as a Markdown table, one row a stream."""
+    rates = {(figure["stream"], figure["challenger"]): figure["rate"] for figure in figures}
     yield "| stream | " + " | ".join(SHOWN) + " |"
     yield "|---|" + "---|" * len(SHOWN)
-    for name, kinds in found["streams"].items():
-        yield f"| {name} | " + " | ".join(f"{kinds[kind]['rate']:.1%}" for kind in SHOWN) + " |"
+    for name in dict.fromkeys(stream for stream, _ in rates):
+        yield f"| {name} | " + " | ".join(f"{rates[name, kind]:.1%}" for kind in SHOWN) + " |"
 
 
-def is_ok(found: dict[str, Any]) -> bool:
-    """Tell whether every stream keeps to both rates."""
-    return bool(found["ok"])
+def _figures(counted: dict[str, Counter[tuple[str, str]]], done: Counter[str]) -> list[dict[str, Any]]:
+    return [_figure(name, kind, counts, done[name]) for name, counts in counted.items() if done[name] for kind in SHOWN]
 
 
-def _report(counted: dict[str, Counter[tuple[str, str]]], done: Counter[str], seeds: int) -> dict[str, Any]:
-    streams = {
-        name: {kind: _kind(counts, kind, done[name]) for kind in SHOWN}
-        for name, counts in counted.items()
-        if done[name]
-    }
-    is_bad_kept = all(kinds[kind]["rate"] <= MOST_BAD for kinds in streams.values() for kind in BAD)
-    is_good_kept = all(kinds[kind]["rate"] >= LEAST_GOOD for kinds in streams.values() for kind in GOOD)
+def _figure(name: str, kind: str, counts: Counter[tuple[str, str]], seeds: int) -> dict[str, Any]:
+    rate = counts[kind, "pass"] / seeds
+    promise = f"<= {MOST_BAD}" if kind in BAD else f">= {LEAST_GOOD}" if kind in GOOD else None
     return {
+        "part": "challengers",
+        "stream": name,
+        "challenger": kind,
+        "rows": PAIRED if kind in GOOD else HELD_OUT,
         "seeds": seeds,
-        "held_out_rows": HELD_OUT,
-        "paired_rows": PAIRED,
-        "at_most": MOST_BAD,
-        "at_least": LEAST_GOOD,
-        "ok": is_bad_kept and is_good_kept and len(streams) == len(counted) and min(done.values()) == seeds,
-        "streams": streams,
+        "passes": counts[kind, "pass"],
+        "rate": rate,
+        "promise": promise,
+        "refused_by": {check: count for (of, check), count in sorted(counts.items()) if of == kind and check != "pass"},
+        "ok": rate <= MOST_BAD if kind in BAD else rate >= LEAST_GOOD if kind in GOOD else True,
     }
-
-
-def _kind(counts: Counter[tuple[str, str]], kind: str, seeds: int) -> dict[str, Any]:
-    passes = counts[kind, "pass"]
-    refused_by = {check: count for (of, check), count in sorted(counts.items()) if of == kind and check != "pass"}
-    return {"passes": passes, "seeds": seeds, "rate": passes / seeds, "refused_by": refused_by}
 
 
 def _sources(streams: Sequence[Path] | None) -> list[Source]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from airflow_mlops.stages.evaluate.predictions import Predictions
 
 FOLDS, BINS, BLOCKS = 2, 30, 10
+# Values at either end of a column of numbers that make a point of their own.
+END = 3
 # Weight of the overall target in the mean of a bin, in rows.
 PRIOR = 1.0
 
@@ -125,7 +127,22 @@ def _numbers(split: _Split, _: Sequence[Any]) -> Predictions:
     said = middle.reindex(split.codes[split.asked]).fillna(overall).to_numpy()
     if split.values is None:
         return Predictions(said)
-    places = pd.Series(split.values[~split.asked]).groupby(split.bins).median().reindex(middle.index)
     numbers = split.values[split.asked]
-    on_line = np.interp(numbers, places.dropna(), middle[places.notna()])
+    on_line = np.interp(numbers, *_line(split.values[~split.asked], split.known, split.bins))
     return Predictions(np.where(np.isnan(numbers), said, on_line))
+
+
+def _line(values: np.ndarray, known: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the medians of the bins, with those of a few values at either end: a copy is one to its ends."""
+    import numpy as np
+    import pandas as pd
+
+    given = ~np.isnan(values)
+    if not given.any():
+        return np.zeros(1), np.full(1, np.median(known))
+    order = np.argsort(values[given], kind="stable")
+    rows = pd.DataFrame({"value": values[given][order], "target": known[given][order], "bin": bins[given][order]})
+    middle = rows.groupby("bin").median()
+    ends = [rows[["value", "target"]].head(END).median(), rows[["value", "target"]].tail(END).median()]
+    points = pd.concat([ends[0].to_frame().T, middle, ends[1].to_frame().T])
+    return points["value"].to_numpy(), points["target"].to_numpy()

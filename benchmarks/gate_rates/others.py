@@ -15,7 +15,7 @@ from airflow_mlops.spec.gate_sections import Fairness
 from airflow_mlops.stages.evaluate.fairness import fairness_checks
 from airflow_mlops.stages.evaluate.predictions import Predictions
 from benchmarks.gate_rates.figure import LEVEL, Figure
-from benchmarks.gate_rates.paired import bootstrap_passed, is_offered, rate
+from benchmarks.gate_rates.paired import bootstrap_passed, is_offered, rate, settled
 from benchmarks.gate_rates.worlds import ALIKE, LOSSES, World, blocks_of, by_day
 
 if TYPE_CHECKING:
@@ -34,30 +34,39 @@ def figures(repeats: int) -> Iterator[Figure]:
     for world, blocked in itertools.product(LOSSES, (False, True)):
         if not is_offered("bootstrap", world, blocked=blocked):
             continue
-        told = partial(_figure, world=world.name, blocked=blocked, repeats=repeats)
-        at_margin = rate(bootstrap_passed, world, GUARD_ROWS, 1 + GUARD_MARGIN, 1 + GUARD_MARGIN, blocked, repeats)
-        yield told("guard", GUARD_ROWS, "worse by the margin, passed", at_margin, stated=LEVEL)
-        equal = rate(bootstrap_passed, world, GUARD_ROWS, 1 + GUARD_MARGIN, 1.0, blocked, repeats)
-        yield told("guard", GUARD_ROWS, "equal, passed", equal, stated=None)
-        for rows in (FEW, MANY):
-            alarms = slice_alarms(world, rows, 1 + SLICE_MARGIN, 1.0, blocked, repeats)
-            yield told("worst slice", rows, "all at the margin, failed", alarms, stated=LEVEL)
-        shown = slice_alarms(world, MANY, 1.0, 1.5, blocked, repeats)
-        yield told("worst slice", MANY, "50 % worse on 500, failed", shown, stated=None)
+        yield from _guards(world, blocked, repeats)
+        yield from _searches(world, blocked, repeats)
     for world_name, blocked, rows in (
         ("independent", False, FEW),
         ("independent", False, MANY),
         ("independent", True, MANY),
         ("days that differ", True, MANY),
     ):
-        told = partial(_figure, "fairness", rows, world=world_name, blocked=blocked, repeats=repeats)
-        days = world_name == "days that differ"
-        yield told("gap at the margin, failed", fairness_alarms(rows, _AT_MARGIN, days, blocked, repeats), stated=LEVEL)
-        yield told("gap wider by 0.2, failed", fairness_alarms(rows, _UNFAIR, days, blocked, repeats), stated=None)
+        told = partial(_figure, "fairness", rows, world=world_name, blocked=blocked)
+        alarms = partial(fairness_alarms, rows, days=world_name == "days that differ", blocked=blocked)
+        yield settled(partial(told, "gap at the margin, failed", stated=LEVEL), partial(alarms, _AT_MARGIN), repeats)
+        yield settled(partial(told, "gap wider by 0.2, failed", stated=None), partial(alarms, _UNFAIR), repeats)
+
+
+def _guards(world: World, blocked: bool, repeats: int) -> Iterator[Figure]:
+    told = partial(_figure, "guard", GUARD_ROWS, world=world.name, blocked=blocked)
+    shares = partial(rate, bootstrap_passed, world, GUARD_ROWS, 1 + GUARD_MARGIN, blocked=blocked)
+    at_margin = partial(shares, 1 + GUARD_MARGIN)
+    yield settled(partial(told, "worse by the margin, passed", stated=LEVEL), at_margin, repeats)
+    yield settled(partial(told, "equal, passed", stated=None), partial(shares, 1.0), repeats)
+
+
+def _searches(world: World, blocked: bool, repeats: int) -> Iterator[Figure]:
+    for rows in (FEW, MANY):
+        told = partial(_figure, "worst slice", rows, world=world.name, blocked=blocked)
+        alarms = partial(slice_alarms, world, rows, blocked=blocked)
+        at_margin = partial(alarms, 1 + SLICE_MARGIN, 1.0)
+        yield settled(partial(told, "all at the margin, failed", stated=LEVEL), at_margin, repeats)
+    yield settled(partial(told, "50 % worse on 500, failed", stated=None), partial(alarms, 1.0, 1.5), repeats)
 
 
 def _figure(
-    test: str, rows: int, what: str, found: float, *, world: str, blocked: bool, repeats: int, stated: float | None
+    test: str, rows: int, what: str, *, found: float, world: str, blocked: bool, repeats: int, stated: float | None
 ) -> Figure:
     return Figure(
         test=test,
@@ -73,10 +82,12 @@ def _figure(
     )
 
 
-def slice_alarms(world: World, rows: int, ratio: float, extra: float, blocked: bool, repeats: int) -> float:
+def slice_alarms(
+    world: World, rows: int, ratio: float, extra: float, *, blocked: bool, repeats: int, first: int = 0
+) -> float:
     """Return the share of searches that fail; the first value of the first column costs ``extra`` times the loss."""
     found = 0
-    for seed in range(repeats):
+    for seed in range(first, first + repeats):
         rng = np.random.default_rng([crc32(world.name.encode()), seed, rows])
         mine, theirs = (each[:, 0] for each in world.draw(rng, rows, 1, ratio))
         values = rng.integers(0, _VALUES, (rows, _COLUMNS))
@@ -103,10 +114,12 @@ def _slices(values: np.ndarray) -> dict[str, np.ndarray]:
     return one | two
 
 
-def fairness_alarms(rows: int, rates: tuple[float, ...], days: bool, blocked: bool, repeats: int) -> float:
+def fairness_alarms(
+    rows: int, rates: tuple[float, ...], *, days: bool, blocked: bool, repeats: int, first: int = 0
+) -> float:
     """Return the share of comparisons of three groups that fail, by the rate at which each is selected."""
     settings, found = Fairness(columns=["group"], measures=("selection_rate",), margin=GAP_MARGIN), 0
-    for seed in range(repeats):
+    for seed in range(first, first + repeats):
         rng = np.random.default_rng([seed, rows, 7])
         group = rng.integers(0, len(rates), rows)
         common = _latent(rng, rows, days)

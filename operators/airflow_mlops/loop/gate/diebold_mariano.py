@@ -64,8 +64,8 @@ def diebold_mariano(
 def cosines(rows: int, blocks: int | None) -> int:
     """Return how many of the slowest waves the variance is read from; they are its degrees of freedom, too.
 
-    Four tenths of the square root of the rows are fewer than the ``0.4 rows^(2/3)`` of the source, so that losses with a
-    correlation of 0.8 keep the level from 200 rows on. Waves shorter than four blocks are left out, for they
+    Four tenths of the square root of the rows are fewer than the ``0.4 rows^(2/3)`` of the source, so that losses
+    with a correlation of 0.8 keep the level from 200 rows on. Waves shorter than four blocks are left out, for they
     do not show what lasts a block.
     """
     most = max(2, int(0.4 * rows**0.5))

@@ -15,7 +15,7 @@ from airflow_mlops.dag_factory import dags_from, monitor_dag, retrain_dag, score
 from airflow_mlops.errors import SpecError
 from tests.conftest import ROOT
 
-STAGES = {"request", "ingest", "validate", "features", "train", "evaluate", "register", "deploy"}
+STAGES = {"request", "ingest", "validate", "features", "train", "evaluate", "register", "approve", "deploy"}
 FLIGHTS = {"flights_retrain", "flights_monitor", "flights_score", "flights_actions"}
 SPEC = yaml.safe_load((ROOT / "dags" / "specs" / "flights.yaml").read_text())
 
@@ -205,7 +205,7 @@ def test_tasks_keep_their_words_inside_their_groups(write):
     assert {group: set(dag.task_group.children[group].children) for group in ("data", "model", "release")} == {
         "data": {"ingest", "validate"},
         "model": {"features", "train", "evaluate"},
-        "release": {"register", "deploy"},
+        "release": {"register", "approve", "deploy"},
     }
 
 

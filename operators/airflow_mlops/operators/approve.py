@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param
+from airflow.sdk import Param, ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.errors import MLOpsError
@@ -158,6 +158,8 @@ class ApproveOperator(StageOperator, ApprovalOperator):
         self.subject, self.body = question.subject(), question.body()
         self.assigned_users = [{"id": user, "name": user} for user in approval.respondents()] or None
         self.response_timeout = rules.expires
+        # The form of the run has a reason too, and Airflow would put it into this one: an answer wants its own.
+        self.params = ParamsDict({"reason": _reason_param()})
 
     def _checks(self, report: str) -> Sequence[dict[str, Any]]:
         """Read the checks of the gate; a light gate has none, and its reasons say everything."""
@@ -171,11 +173,14 @@ class ApproveOperator(StageOperator, ApprovalOperator):
         return {"Evaluation report": report_link(self, self.report_uri), "MLflow run": self.mlflow_run_url}
 
     def _show(self, approval: Approval, answer: ApprovalRef) -> None:
-        """Bring MLflow in line with what the ledger says of the version."""
+        """Bring MLflow in line with what the ledger says of the version, and its card too."""
         from airflow_mlops.lifecycle.approval import show
+        from airflow_mlops.lifecycle.card import refresh_card
 
+        name, model = self.model_spec.name, approval.model
         with MlflowHook(self.mlflow_conn_id).bound() as client:
-            show(client, approval.model, answer)
+            show(client, model, answer)
+            refresh_card(self.store, self.ledger, name, model, approval.evaluation, client=client)
 
 
 def _reason_param() -> Param:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_mlops.refs import EvaluationRef, ModelRef
     from airflow_mlops.spec.sections import ModelSpec
 
+# What every challenger has.
+_ALWAYS = ("every_change", "every_training")
 _PLAIN = {
     "every_change": "the spec wants a person for every change",
     "every_training": "the spec wants a person for every training",
@@ -92,6 +94,7 @@ class Question:
             f"asked for: **{self.evaluation.action}**",
             f"estimator `{self.model.estimator}`, trained on {trained}",
             f"{len(self.spec.features.columns)} columns: {_code(self.spec.features.columns)}",
+            *(self._sentence(risk) for risk in self.evaluation.risks if risk not in (*_ALWAYS, *self.asked_for)),
         ]
         heading = f"### What would change\n\n{serves} Version **{self.model.version}** would take over:"
         return f"{heading}\n\n{_bullets(facts)}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.events import APPROVAL, PROMOTION
+from airflow_mlops.loop.back import DRILL
 from airflow_mlops.refs import PASSED
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ def _endings(events: Sequence[Event]) -> dict[datetime, Outcome]:
     refused: dict[datetime, Outcome] = {
         event.at: "refused" for event in events if event.kind == "evaluate" and event.payload["verdict"] not in PASSED
     }
-    return refused | {event.at: "promoted" for event in events if event.kind == PROMOTION}
+    return refused | {
+        event.at: "promoted" for event in events if event.kind == PROMOTION and event.payload.get("cause") != DRILL
+    }
 
 
 def _week(event: Event, signals: dict[str, Any], outcome: Outcome | None) -> Week:
@@ -117,7 +120,10 @@ def _week(event: Event, signals: dict[str, Any], outcome: Outcome | None) -> Wee
 
 
 def promotions_of(events: Sequence[Event]) -> list[Promotion]:
-    """Return every promotion in order, with the decision that asked for it."""
+    """Return every promotion in order, with the decision that asked for it.
+
+    A drill is none: the same version serves before and after, at a later epoch, which is the one that is given here.
+    """
     asked = {event.at: event for event in events if event.kind == "decision" and event.payload["action"] == "retrain"}
     served = {
         event.payload["epoch"]: event.recorded_at
@@ -129,11 +135,13 @@ def promotions_of(events: Sequence[Event]) -> list[Promotion]:
         for event in events
         if event.kind == APPROVAL and event.payload["answer"] == "approved"
     }
-    return [
+    moved = [event for event in events if event.kind == PROMOTION]
+    found = [
         _promotion(event, asked.get(event.at), served.get(event.epoch), said)
-        for event in events
-        if event.kind == PROMOTION
+        for event in moved
+        if event.payload.get("cause") != DRILL
     ]
+    return [*found[:-1], replace(found[-1], epoch=moved[-1].epoch or 0)] if found else []
 
 
 def _promotion(event: Event, decision: Event | None, served: datetime | None, said: Mapping[str, str]) -> Promotion:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from airflow_mlops.demo.rehearsal import rehearsed
 from airflow_mlops.demo.runs import MODEL, MONITOR
 from airflow_mlops.demo.sentences import improved
 from airflow_mlops.demo.settings import USER
@@ -84,6 +85,8 @@ def verdicts(ending: Ending, seconds: float) -> Iterator[str]:
     yield f"{ending.rows:,} flights in {ending.requests:,} requests, every answer a 200 that names version and epoch."
     for change in ending.changes:
         yield f"Paired: {improved(change)}."
+    if ending.drill is not None and ending.drill.seconds:
+        yield rehearsed(ending.drill)
     if ending.repeated:
         yield "The week that was told before was looked at again, and nothing was done twice."
     yield f"All of it took {seconds:.0f} s."

@@ -32,6 +32,9 @@ BUSY_S = 30
 # How long a Postgres may take to open a connection.
 CONNECT_S = 10
 
+# Less than this SQLite never writes.
+HEADER_BYTES = 512
+
 # What SQLite says of a file that is cut, mixed or overwritten.
 BROKEN = ("not a database", "malformed", "no such table", "no such column", "Could not decode to UTF-8")
 
@@ -115,6 +118,7 @@ class Database:
             return
         if self.is_sqlite:
             self._make_folder()
+            self._expect_file()
         with self.engine.connect() as connection:
             version = schema.version_of(connection)
         if version is None and self.is_sqlite:
@@ -135,6 +139,15 @@ class Database:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LedgerUnavailable(f"the folder of the ledger at {self.place} cannot be made: {error}.") from error
+
+    def _expect_file(self) -> None:
+        """Refuse the stump of a file: SQLite takes one that is shorter than its header for a new, empty database."""
+        path = Path(str(self.url.database))
+        if path.exists() and 0 < path.stat().st_size < HEADER_BYTES:
+            raise LedgerCorrupt(
+                f"{self.place} is not a readable ledger: the file was cut to {path.stat().st_size} bytes. Last good "
+                "event: none that can be read. Restore a backup."
+            )
 
     def _set_write_ahead_log(self) -> None:
         """Let readers go on while somebody writes; the mode stays with the file."""

@@ -97,9 +97,21 @@ def promotion_at(connection: Connection, model: str, at: datetime | None, *, rec
 
 
 def models(connection: Connection) -> list[str]:
-    """List the models with at least one event, by name; one whose events are all gone is known by its state."""
+    """List the models with at least one event, by name; one whose events are all gone is known by its state.
+
+    Raises
+    ------
+    LedgerCorrupt
+        One of the names is no text.
+    """
     stated = connection.scalars(select(state_table.c.model).where(state_table.c.seq > 0))
-    return sorted({*_steps(connection, _EVENTS.model), *stated})
+    found = {*_steps(connection, _EVENTS.model), *stated}
+    if strange := [name for name in found if not isinstance(name, str)]:
+        raise LedgerCorrupt(
+            f"an event or a state is of a model named {strange[0]!r}, which no model ever was: it was changed. Last "
+            "good event: ask ledger verify for each model by its name. Restore a backup of the ledger."
+        )
+    return sorted(found)
 
 
 def _kinds(connection: Connection, model: str) -> list[str]:

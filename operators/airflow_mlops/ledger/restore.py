@@ -105,7 +105,7 @@ def _keep_others_out(connection: Connection) -> None:
 
 def _lost(connection: Connection, copy: Connection) -> dict[str, int]:
     """Count, by model, the events that the copy does not hold; those that a state row names but are gone count too."""
-    states = dict(connection.execute(select(state_table.c.model, state_table.c.seq)).tuples().all())
+    states = _counts(connection)
     found = {}
     for model in models(connection):
         common = 0
@@ -155,9 +155,10 @@ def _add_missing(connection: Connection, copy: Connection) -> int:
     return added
 
 
-def _counts(copy: Connection) -> dict[str, int]:
+def _counts(connection: Connection) -> dict[str, int]:
     # Whole chains begin with event 1.
-    return dict(copy.execute(select(state_table.c.model, state_table.c.seq)).tuples().all())
+    states = connection.execute(select(state_table.c.model, state_table.c.seq))
+    return {state.model: state.seq for state in states}
 
 
 # In place of a file that cannot be read

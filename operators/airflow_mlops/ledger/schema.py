@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, select, text
 
 from airflow_mlops.errors import LedgerCorrupt
-from airflow_mlops.ledger.tables import SCHEMA_VERSION, event_time_index, metadata, schema_table
+from airflow_mlops.ledger.tables import SCHEMA_VERSION, event_time_index, events_table, metadata, schema_table
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Any number will do if every ledger takes the same one: it keeps two processes from making the tables at once.
 _LOCK = 7_305_081_913
+
+_RESTORE = "Last good event: none that can be told. Restore a backup of the ledger."
 
 
 def version_of(connection: Connection) -> int | None:
@@ -24,12 +26,21 @@ def version_of(connection: Connection) -> int | None:
     LedgerCorrupt
         What stands there is no version.
     """
-    if not inspect(connection).has_table(schema_table.name):
+    tables = inspect(connection).get_table_names()
+    if schema_table.name not in tables:
+        _expect_nothing(connection, tables)
         return None
     found = connection.execute(select(schema_table.c.schema_version)).scalar()
     if found is not None and not isinstance(found, int):
-        raise LedgerCorrupt(f"the ledger names {found!r} as the version of its tables; restore a backup.")
+        raise LedgerCorrupt(f"the ledger names {found!r} as the version of its tables. {_RESTORE}")
     return found
+
+
+def _expect_nothing(connection: Connection, tables: list[str]) -> None:
+    """Refuse to begin a new ledger on the remains of one."""
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar() if connection.dialect.name == "sqlite" else 0
+    if events_table.name in tables or (not tables and (pages or 0) > 1):
+        raise LedgerCorrupt(f"the ledger lost the table that names its version, so it was cut or changed. {_RESTORE}")
 
 
 def bring_up(connection: Connection) -> int:

@@ -1,0 +1,127 @@
+"""What served when, why, by whose word and on which evidence; at any moment of event time or of writing."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from airflow_mlops.cli import main
+from airflow_mlops.ledger import Fact, Ledger
+from tests.ledger.places import MARCH
+
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture
+def told(url):
+    """Two trainings a week apart, then a rollback; each written a day after its event time."""
+    now = [MARCH]
+    ledger = Ledger(url, clock=lambda: now[0] + timedelta(days=1))
+    for epoch, version in enumerate("12"):
+        now[0] = MARCH + epoch * WEEK
+        run = f"retrain__{version}"
+        evaluation = {"id": f"e{version}", "verdict": "pass", "metrics": {"rmse": 20.5}, "uri": f"file:///{version}"}
+        asked = {"cause": "decision", "reason": "excess loss", "decision": f"d{version}"}
+        said = {"version": version, "evaluation": f"e{version}", "answer": "approved", "by": ["ada"], "reason": "fine"}
+        ledger.append("flights", "request", run, asked, at=now[0], run=run)
+        ledger.append("flights", "register", version, {"version": version}, at=now[0], run=run)
+        ledger.append("flights", "approval", version, said, at=now[0], run=run)
+        payload = {"cause": "retrain", "evaluation": evaluation}
+        ledger.promote("flights", version, expected_epoch=epoch, payload=payload, at=now[0], run=run)
+        ledger.append("flights", "signals", version, {"loss": 0.5}, at=now[0])
+    now[0] = MARCH + 2 * WEEK
+    back = {"replaced": "2", "reason": "complaints", "by": "bob"}
+    held = {"scope": "version", "version": "2", "frozen": True, "reason": "complaints", "by": "bob"}
+    ledger.promote(
+        "flights", "1", expected_epoch=2, payload={"cause": "rollback", "rollback": back}, at=now[0],
+        beside=[Fact("freeze", "2@2", held)],
+    )  # fmt: skip
+    return ledger
+
+
+def test_every_stretch_says_what_served_why_and_on_which_evidence(told):
+    first, second, third = told.history("flights").stretches
+
+    assert [(each.version, each.epoch) for each in (first, second, third)] == [("1", 1), ("2", 2), ("1", 3)]
+    assert [(each.since, each.until) for each in (first, second, third)] == [
+        (MARCH, MARCH + WEEK),
+        (MARCH + WEEK, MARCH + 2 * WEEK),
+        (MARCH + 2 * WEEK, None),
+    ]
+    assert (first.cause, first.reason, first.decision) == ("retrain", "excess loss", "d1")
+    assert (first.approval.answer, first.approval.by) == ("approved", ("ada",))
+    assert (first.evidence.id, first.evidence.verdict, first.evidence.metrics) == ("e1", "pass", {"rmse": 20.5})
+    assert (third.cause, third.reason, third.by, third.approval) == ("rollback", "complaints", "bob", None)
+
+
+def test_freezes_are_told_with_who_and_why(told):
+    (change,) = told.history("flights").changes
+
+    assert (change.subject, change.what, change.by, change.reason) == ("version 2", "frozen", "bob", "complaints")
+
+
+@pytest.mark.parametrize(("days", "version", "recorded"), [(-1, None, None), (0, "1", None), (6, "1", "1"),
+                                                           (7, "2", "1"), (8, "2", "2"), (14, "1", "2"), (15, "1", "1")])  # fmt: skip
+def test_what_served_at_a_moment_and_what_the_ledger_said_then(told, days, version, recorded):
+    moment, history = MARCH + timedelta(days=days), told.history("flights")
+
+    for is_recorded, expected in ((False, version), (True, recorded)):
+        stretch = history.at(moment, recorded=is_recorded)
+        event = told.serving("flights", at=moment, recorded=is_recorded)
+        assert (stretch and stretch.version) == (event and event.payload["version"]) == expected
+
+
+def test_the_largest_epoch_counts_where_event_times_are_not_in_order(ledger):
+    for epoch, days in enumerate((5, 3)):
+        ledger.promote("flights", str(epoch), expected_epoch=epoch, payload={}, at=MARCH + timedelta(days=days))
+
+    assert ledger.serving("flights", at=MARCH + timedelta(days=4)).epoch == 2
+    assert ledger.history("flights").at(MARCH + timedelta(days=6)).epoch == 2
+
+
+def test_a_model_that_never_served_has_an_empty_history(ledger):
+    assert ledger.serving("flights") is None
+    assert ledger.history("flights").stretches == ()
+
+
+# On the command line
+
+
+@pytest.fixture
+def command(told, url, monkeypatch):
+    shown = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    monkeypatch.setenv("LEDGER", shown)
+    return lambda *arguments: main([*arguments, "--url-env", "LEDGER"])
+
+
+def test_the_history_is_a_table_and_json(command, capsys):
+    assert command("history", "flights") == 0
+    assert "rollback by bob: complaints" in " ".join(capsys.readouterr().out.split())
+
+    assert command("history", "flights", "--json") == 0
+    assert [each["version"] for each in json.loads(capsys.readouterr().out)["stretches"]] == ["1", "2", "1"]
+
+
+def test_one_moment_is_told_in_sentences(command, capsys):
+    assert command("history", "flights", "--at", "2013-03-09") == 0
+
+    words = capsys.readouterr().out
+    assert "version 2 served from 2013-03-08 00:00 to 2013-03-15 00:00 (epoch 2, event 9)" in words
+    assert "why: retrain: excess loss (decision d2)" in words
+    assert "approval: approved by ada" in words
+
+
+def test_a_moment_before_the_first_champion_is_exit_code_1(command, capsys):
+    assert command("history", "flights", "--at", "2013-01-01") == 1
+    assert "nothing served as flights" in capsys.readouterr().out
+
+
+def test_the_ledger_is_restored_and_its_clock_accepted_by_command(command, tmp_path, capsys):
+    assert command("ledger", "backup", str(tmp_path / "copy")) == 0
+    assert command("ledger", "restore", str(tmp_path / "copy")) == 0
+    assert "flights: 12 events, all good" in capsys.readouterr().out
+
+    assert command("ledger", "accept-clock", "flights", "--reason", "to be sure") == 2
+    assert "the clock is not behind" in capsys.readouterr().err

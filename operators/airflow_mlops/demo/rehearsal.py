@@ -4,37 +4,57 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_mlops.demo.runs import MODEL, Chapter, expect_success, follow, start
+from airflow_mlops.demo.runs import MODEL, Chapter, expect_success, follow, start, with_links
 from airflow_mlops.errors import DemoFailed
 from airflow_mlops.loop.back import DRILL
 from airflow_mlops.refs import DrillRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from airflow_mlops.demo.airflow_api import AirflowApi
+    from airflow_mlops.demo.records import Promotion
     from airflow_mlops.demo.runs import Told
+    from airflow_mlops.demo.view import Stage
     from airflow_mlops.events import Event
 
 ACTIONS = Chapter(dag_id=f"{MODEL}_actions", tasks=("choose", "drill"))
 
 
-def rehearse(api: AirflowApi, now: str, watch: Callable[[Told], None], *, logs: Path) -> tuple[Told, DrillRef]:
-    """Have the actions DAG rehearse a rollback, and see it through.
+def drill_act(
+    stage: Stage,
+    api: AirflowApi,
+    now: datetime,
+    *,
+    champion: Callable[[], Promotion],
+    watch: Callable[[Told], None],
+    logs: Path,
+) -> Told:
+    """Rehearse a rollback before people's eyes; the champion is the same before and after.
 
     Raises
     ------
     DemoFailed
-        The drill failed, or there was nothing to rehearse.
+        The drill failed, there was nothing to rehearse, or another version serves after it.
     """
-    run_id = start(api, ACTIONS, now, action="drill", reason="the demonstration rehearses a rollback")
+    stage.act(
+        "Fourth act: a drill",
+        "Somebody presses the button of a rollback, as a drill: the version before answers for a moment, and the "
+        "champion is put back. Nobody is left without an answer meanwhile.",
+    )
+    before = champion()
+    run_id = start(api, ACTIONS, now.isoformat(), action="drill", reason="the demonstration rehearses a rollback")
     told = follow(api, ACTIONS, run_id, watch)
     # The other actions of the form are skipped.
     expect_success(api, told, logs=logs, may_skip=True)
     if not told.results.get("drill"):
         raise DemoFailed("the drill rehearsed nothing, although two versions have served", log=logs)
-    return told, DrillRef.from_dict(told.results["drill"])
+    if champion().version != before.version:
+        raise DemoFailed(f"version {before.version} served before the drill, and another one after it", log=logs)
+    stage.say(rehearsed(DrillRef.from_dict(told.results["drill"])))
+    return with_links(api, told)
 
 
 def last_drill(events: Sequence[Event]) -> DrillRef | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.errors import ApprovalMissing
 from airflow_mlops.events import APPROVAL
+from airflow_mlops.lifecycle.budgets import is_budget_spent
 from airflow_mlops.loop.risk import Served, risks_of, risks_to_approve, sensitive_columns
 from airflow_mlops.refs import ApprovalRef
 from airflow_mlops.spec.control_sections import ApprovalSpec
@@ -178,7 +179,8 @@ class Approval:
     @property
     def asked_for(self) -> list[str]:
         """Risks for which a person has to be asked."""
-        return risks_to_approve(self.spec, self.evaluation.risks)
+        is_spent = is_budget_spent(self.ledger, self.spec, as_of=self.moment)
+        return risks_to_approve(self.spec, self.evaluation.risks, is_budget_spent=is_spent)
 
     @property
     def version(self) -> str:

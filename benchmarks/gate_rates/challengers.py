@@ -1,8 +1,8 @@
 """How often the gate passes challengers that it must not, and one that it should, on real streams.
 
-Part ``challengers`` of ``python -m benchmarks.gate_rates``; ``--streams`` names folders as for `benchmarks.loop`. On each stream a champion is trained on 2,000 rows, and
-for each seed so are challengers, which are judged by the very function that the task *evaluate* calls, on 1,000 later
-rows, with fingerprints of what each was trained on:
+Part ``challengers`` of ``python -m benchmarks.gate_rates``; ``--streams`` names folders as for `benchmarks.loop`. On
+each stream a champion is trained on 2,000 rows, and for each seed so are challengers, which are judged by the very
+function that the task *evaluate* calls, on 1,000 later rows, with fingerprints of what each was trained on:
 
 - ``shuffled``: fitted to shuffled labels
 - ``one_percent``: fitted to 1 % of the rows

@@ -128,7 +128,7 @@ def _numbers(split: _Split, _: Sequence[Any]) -> Predictions:
     if split.values is None:
         return Predictions(said)
     numbers = split.values[split.asked]
-    on_line = np.interp(numbers, *_line(split.values[~split.asked], split.known, split.bins))
+    on_line = _on_line(numbers, *_line(split.values[~split.asked], split.known, split.bins))
     return Predictions(np.where(np.isnan(numbers), said, on_line))
 
 
@@ -146,3 +146,15 @@ def _line(values: np.ndarray, known: np.ndarray, bins: np.ndarray) -> tuple[np.n
     ends = [rows[["value", "target"]].head(END).median(), rows[["value", "target"]].tail(END).median()]
     points = pd.concat([ends[0].to_frame().T, middle, ends[1].to_frame().T])
     return points["value"].to_numpy(), points["target"].to_numpy()
+
+
+def _on_line(numbers: np.ndarray, values: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Read numbers off a line, which goes on straight at both ends: later rows may lie beyond all earlier ones."""
+    import numpy as np
+
+    inside = np.interp(numbers, values, targets)
+    for end, beside, is_beyond in ((0, 1, numbers < values[0]), (-1, -2, numbers > values[-1])):
+        width = values[end] - values[beside] if len(values) > 1 else 0.0
+        slope = (targets[end] - targets[beside]) / width if width else 0.0
+        inside = np.where(is_beyond, targets[end] + slope * (numbers - values[end]), inside)
+    return inside

@@ -155,7 +155,10 @@ def test_status_says_what_is_served_since_when(client, champion):
     status = client.get("/status").json()
     [loaded] = status["models"]["flights"].pop("loaded")
     swapped_at = status["models"]["flights"].pop("swapped_at")
+    answered = status["models"]["flights"].pop("answered")
 
+    assert answered.pop("since") > "2013"
+    assert (answered["requests"], answered["failed"], answered["times"][-1]) == (0, 0, [30, 0])
     assert status["server"]["ledger"] == "ok"
     assert status["models"]["flights"] == {
         "state": "serving", "version": "1", "epoch": 1, "since": "2013-03-01T00:00:00+00:00", "reason": None,

@@ -27,7 +27,6 @@ def drill_act(
     stage: Stage,
     api: AirflowApi,
     now: datetime,
-    *,
     champion: Callable[[], Promotion],
     watch: Callable[[Told], None],
     logs: Path,

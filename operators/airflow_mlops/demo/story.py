@@ -109,16 +109,8 @@ class Story:
         self._second_act([number for number in numbers if number != calendar.TOLD_FIRST - 1])
         if calendar.TOLD_FIRST - 1 in numbers:
             self._third_act(calendar.week(calendar.TOLD_FIRST - 1))
-            self._runs.append(
-                drill_act(
-                    self.stage,
-                    self.api,
-                    self._told()[-1].now,
-                    champion=self._agreed,
-                    watch=self._watch(quiet=True),
-                    logs=self._logs,
-                )
-            )
+            now, watch = self._told()[-1].now, self._watch(quiet=True)
+            self._runs.append(drill_act(self.stage, self.api, now, self._agreed, watch, self._logs))
         return self._ending(repeated=repeated)
 
     # Acts

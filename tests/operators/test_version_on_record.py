@@ -9,9 +9,11 @@ import pytest
 
 from airflow_mlops.artifacts import ArtifactStore, digest_bytes
 from airflow_mlops.cli import main
+from airflow_mlops.dag_factory.reproduce import reproduce_dag
 from airflow_mlops.errors import ReproductionDiffers, ReproductionImpossible
 from airflow_mlops.lifecycle.card import card_of, refresh_card
 from airflow_mlops.lifecycle.reproduce import Reproducer
+from airflow_mlops.lifecycle.weighing import Plan, Weighing
 from airflow_mlops.refs import ModelRef
 from airflow_mlops.report_access import readable_uri
 from airflow_mlops.spec import ModelSpec
@@ -244,6 +246,47 @@ def test_without_a_kept_spec_one_has_to_be_given(trained, store, copied):
         Reproducer(store, trained.ledger).reproduce("flights", "1")
     _, found = Reproducer(store, trained.ledger, trained.spec).reproduce("flights", "1")
     assert (found.verdict, found.spec) == ("same", "given")
+
+
+def test_its_dag_runs_by_the_clock_of_the_spec_or_by_hand(trained):
+    every_month = trained.spec.reproduce.model_copy(update={"schedule": "0 4 1 * *"})
+    by_clock = reproduce_dag(trained.spec.model_copy(update={"reproduce": every_month}))
+
+    assert (by_clock.dag_id, by_clock.task_ids) == ("flights_reproduce", ["reproduce"])
+    assert by_clock.schedule is not None
+    assert reproduce_dag(trained.spec).schedule is None
+
+
+# Of several versions
+
+
+@pytest.fixture
+def committee(trained, store, copied):
+    """Put the version together with one of another seed, and register both as version 2."""
+    plain = trained.spec.model_dump(mode="json", by_alias=True)
+    plain["train"]["seed"] = 2
+    other = trained.operator("train", spec=ModelSpec.model_validate(plain)).execute({"run_id": "manual__2"})
+    first, at = trained.results["train"], trained.operator("train").moment
+    weighing = Weighing(trained.spec, store, trained.ledger, at)
+    made = weighing.make(Plan({first["id"]: 0.75, other["id"]: 0.25}, 0.1, (0, 1)), reason="two see more than one")
+    trained.ledger.append("flights", "register", made.digest, {**made.to_dict(), "version": "2"}, at=at)
+    return made
+
+
+def test_a_committee_is_trained_again_member_by_member(trained, store, committee):
+    version, found = Reproducer(store, trained.ledger).reproduce("flights", "2")
+
+    assert (version, found.verdict, found.differs, found.largest_difference) == ("2", "same", (), 0.0)
+    assert {name: each.verdict for name, each in found.members.items()} == dict.fromkeys(committee.members, "same")
+
+
+def test_a_committee_says_which_members_answer(trained, store, committee):
+    card = card_of(store, trained.ledger, "flights", "2")
+
+    assert "## Who answers\n\n2 versions together" in card.markdown
+    assert "| 1 | 75 % | 2013-01-11 05:00 | all |" in card.markdown
+    assert "- two see more than one" in card.markdown
+    assert "| form | committee of 2 |" in card.markdown
 
 
 # By the command line

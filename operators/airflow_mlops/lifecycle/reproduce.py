@@ -195,14 +195,16 @@ class Reproducer:
         from airflow_mlops.stages.weigh import weigh
 
         manifest = self._complete(model.uri, "model")
-        members = {name: self._member(model, name) for name in model.members}
+        # In the order in which `Weighing.make` puts them together: the newest last.
+        known = {name: self._member(model, name) for name in model.members}
+        members = dict(sorted(known.items(), key=lambda each: (each[1].features["now"], each[0])))
         trained = {name: self._trained(ref) for name, ref in members.items()}
         # The held-out rows of a committee are those of its newest member.
         newest = next(ref for ref in members.values() if ref.features["id"] == model.features["id"])
         spec, source = self._spec(newest, self._complete(newest.uri, "model"))
         made = weigh(
             {name: again for name, (_, again) in trained.items()},
-            model.members,
+            {name: model.members[name] for name in members},
             task=spec.task,
             correction=0.0 if model.correction is None else model.correction,
             classes=manifest["classes"],

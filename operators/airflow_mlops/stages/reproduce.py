@@ -94,7 +94,7 @@ def train_again(
 ) -> Retrained:
     """Do what *features* and *train* do, without storing anything.
 
-    Tables and transformer go through their stored form, as they do between the two stages.
+    Tables, transformer and model go through their stored form, as they do between the stages.
 
     Parameters
     ----------
@@ -125,10 +125,10 @@ def train_again(
     trained = train(
         _read(features), transformer=load_model(transformer, form), spec=spec, categorical=matrix.categorical
     )
-    payload, _ = dump_model(trained.model)
+    payload, model_form = dump_model(trained.model)
     made = {"features": features, "holdout": holdout, "transformer": transformer, "model": payload}
     digests = {name: digest_bytes(each) for name, each in made.items()}
-    return Retrained(trained.model, digests, trained.report.environment)
+    return Retrained(load_model(payload, model_form), digests, trained.report.environment)
 
 
 def differing(recorded: Mapping[str, str | None], found: Mapping[str, str]) -> tuple[str, ...]:

@@ -203,6 +203,8 @@ def test_a_run_killed_half_way_goes_on_and_leaves_one_record(life, spec, store, 
 def test_the_command_deletes_only_when_told_to(life, spec, store, client, tmp_path, monkeypatch, capsys):
     for name, kind, file in (("MLOPS_LEDGER", "mlops_ledger", "ledger.db"), ("MLFLOW_DEFAULT", "mlflow", "mlflow.db")):
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({"conn_type": kind, "host": str(tmp_path / file)}))
+    old = compacted_uri(store, NAME, first=day(1), last=day(2), segment="x1")
+    store.write_bytes(old, b"rows")
     path = tmp_path / "flights.yaml"
     path.write_text(json.dumps(spec.model_dump(mode="json", by_alias=True)))
     arguments = ["retain", NAME, "--spec", str(path), "--artifacts-uri", store.root, "--now", NOW.isoformat()]
@@ -214,3 +216,4 @@ def test_the_command_deletes_only_when_told_to(life, spec, store, client, tmp_pa
     assert main([*arguments, "--apply", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["applied"]
     assert not store.exists(store.uri(NAME, "models", "m1"))
+    assert not store.exists(old)

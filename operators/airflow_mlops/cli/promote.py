@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -63,8 +62,6 @@ def run_promote(options: Namespace) -> int:
     from airflow_mlops.lifecycle.by_hand import ByHand
 
     spec = spec_of(options)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with mlflow_of(options) as client:
         ledger = ledger_of(options, may_be_new=bool(options.from_ledger_conn_id))
         work = ByHand(spec, store_of(options), ledger, client, moment_of(options), _RUN, target_of(spec))

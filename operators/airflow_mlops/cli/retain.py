@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from airflow_mlops.cli.promote import moment_of, spec_of
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
 
+    from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.lifecycle.retention import RetentionPlan
 
 
@@ -40,13 +42,22 @@ def run(options: Namespace) -> int:
 
     spec = spec_of(options)
     with mlflow_of(options) as client:
-        sweep = Sweep(spec, store_of(options), ledger_of(options), client, moment_of(options))
+        store = store_of(options)
+        sweep = Sweep(spec, store, ledger_of(options), client, moment_of(options), _predictions(store, spec.name))
         found = sweep.apply(by=asked_by()) if options.apply else sweep.plan()
     if options.json:
         print(json.dumps({**found.to_dict(), "applied": options.apply}, indent=2))
     else:
         _show(found, applied=options.apply)
     return 0
+
+
+def _predictions(store: ArtifactStore, model: str) -> dict[str, datetime]:
+    """Return the files of the prediction log with the time of their last row, which their names say."""
+    from airflow_mlops.serving.prediction_log.places import compacted_files
+
+    files = compacted_files(store, model)
+    return {each.uri: datetime.strptime(each.last, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC) for each in files}
 
 
 def _show(found: RetentionPlan, *, applied: bool) -> None:

@@ -7,8 +7,7 @@ was killed half-way leaves none, so the next one plans the same again and finds 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_mlops.artifacts import MANIFEST, digest_json
@@ -17,6 +16,9 @@ from airflow_mlops.lifecycle.reconcile import registered_name
 from airflow_mlops.lifecycle.retention import KIND, Item, RetentionPlan, plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from mlflow import MlflowClient
 
     from airflow_mlops.artifacts import ArtifactStore
@@ -31,13 +33,17 @@ _KEY_LENGTH = 16
 
 @dataclass(frozen=True)
 class Sweep:
-    """One model's retention at a moment of event time."""
+    """One model's retention at a moment of event time.
+
+    ``predictions`` are the files of its prediction log, and the time of each one's last row.
+    """
 
     spec: ModelSpec
     store: ArtifactStore
     ledger: Ledger
     client: MlflowClient
     at: datetime
+    predictions: Mapping[str, datetime] = field(default_factory=dict)
 
     def plan(self) -> RetentionPlan:
         """Say what goes and what is kept, and delete nothing.
@@ -47,13 +53,11 @@ class Sweep:
         LedgerMisuse
             The spec has no section ``retention``.
         """
-        from airflow_mlops.serving.prediction_log.places import compacted_files
-
         name = self.spec.name
         if self.spec.retention is None:
             raise LedgerMisuse(f"the spec of {name} has no section retention, so nothing is deleted; add one.")
-        files = {each.uri: _moment(each.last) for each in compacted_files(self.store, name)}
-        return plan(self.ledger.state(name), self.ledger.events(name), self.spec, now=self.at, predictions=files)
+        events = self.ledger.events(name)
+        return plan(self.ledger.state(name), events, self.spec, now=self.at, predictions=self.predictions)
 
     def apply(self, *, by: str) -> RetentionPlan:
         """Delete what goes, and append one event that lists it.
@@ -72,7 +76,6 @@ class Sweep:
                 self._delete_version(name, item.name)
             else:
                 self._delete_stored(item.uri)
-            log.info("deleted %s %s: %s", item.kind, item.name, item.reason)
         self._record(found.goes, by=by)
         return found
 
@@ -102,8 +105,3 @@ class Sweep:
         except MlflowException as error:
             if error.error_code not in _GONE:
                 raise
-
-
-def _moment(compact: str) -> datetime:
-    """Read the time in a file's name."""
-    return datetime.strptime(compact, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)

@@ -10,7 +10,7 @@ import numpy as np
 
 from airflow_mlops.loop.gate.bootstrap import mean_bounds
 from airflow_mlops.loop.gate.delong import FEWEST_OF_CLASS, delong
-from airflow_mlops.loop.gate.diebold_mariano import cosines, series_error
+from airflow_mlops.loop.gate.diebold_mariano import cosines, freedom, series_error
 from airflow_mlops.loop.gate.mcnemar import mcnemar
 from airflow_mlops.loop.gate.students import quantile
 from benchmarks.gate_rates.figure import LEVEL, POWER, Figure
@@ -141,7 +141,7 @@ def series_passed(mine: np.ndarray, theirs: np.ndarray, factor: float, units: np
     """Judge each column by the test of Diebold and Mariano."""
     count = cosines(len(mine), None if units is None else int(units.max()) + 1)
     mean, error = series_error(mine - factor * theirs, count)
-    return mean + quantile(1 - LEVEL, count) * error <= 0
+    return mean + quantile(1 - LEVEL, freedom(count)) * error <= 0
 
 
 def mcnemar_passed(mine: np.ndarray, theirs: np.ndarray, factor: float, units: np.ndarray | None, _: int) -> np.ndarray:

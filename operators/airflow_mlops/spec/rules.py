@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_mlops.spec import approval_rules, loop_rules, policy_rules
+from airflow_mlops.spec import approval_rules, gate_rules, loop_rules, policy_rules
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
 from airflow_mlops.spec.vocabulary import LOSSES
@@ -54,6 +54,8 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_accepted, {"data", "validate", "features", "evaluate"}),
         (_lengths, {"data", "ingest", "evaluate"}),
         (_gate_metric, {"task", "evaluate"}),
+        (gate_rules.tests, {"task", "evaluate"}),
+        (gate_rules.groups, {"task", "evaluate"}),
         (_secrets, {"data"}),
         (_secret_params, {"features", "train"}),
         (approval_rules.sensitive_features, {"data", "features", "approval"}),

@@ -1,0 +1,43 @@
+"""A gate's test and its measures of fairness have to fit the task."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_mlops.spec.gate_rules import groups, tests
+
+
+def changed(spec, task="binary", **gate):
+    """Return a spec of this task with these settings of the gate."""
+    settings = type(spec.evaluate.gate).model_validate(gate)
+    evaluate = spec.evaluate.model_copy(update={"gate": settings})
+    return spec.model_copy(update={"task": task, "evaluate": evaluate})
+
+
+@pytest.mark.parametrize(
+    ("task", "gate", "said"),
+    [
+        ("binary", {"test": "mcnemar"}, "add metric: zero_one"),
+        ("regression", {"test": "mcnemar"}, "error rates of a classification"),
+        ("multiclass", {"test": "delong"}, "the task is multiclass; take bootstrap"),
+    ],
+)
+def test_a_test_that_does_not_fit_is_refused(flights_spec, task, gate, said):
+    ((place, sentence),) = tests(changed(flights_spec, task, **gate))
+
+    assert place == ("evaluate", "gate", "test")
+    assert said in sentence
+
+
+@pytest.mark.parametrize("gate", [{"test": "mcnemar", "metric": "zero_one"}, {"test": "delong"}, {}])
+def test_a_test_that_fits_is_let_pass(flights_spec, gate):
+    assert not list(tests(changed(flights_spec, **gate)))
+
+
+def test_groups_need_columns_and_measures_that_the_task_has(flights_spec):
+    fairness = {"measures": ["loss", "true_positive_rate", "mean_prediction"]}
+
+    found = list(groups(changed(flights_spec, "multiclass", fairness=fairness)))
+
+    assert [place[-1] for place, _ in found] == ["columns", 1, 2]
+    assert not list(groups(changed(flights_spec, fairness={"columns": ["carrier"], "measures": ["selection_rate"]})))

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.cli.moments import iso_time
 from airflow_mlops.cli.places import add_places, asked_by, ledger_of, mlflow_hook_of, store_of, target_of
-from airflow_mlops.errors import LedgerMisuse, NotReady
+from airflow_mlops.errors import LedgerMisuse, NotReady, ServerRefused
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
 
     from airflow_mlops.lifecycle.rollback import Rollback
+    from airflow_mlops.lifecycle.targets import Target
     from airflow_mlops.refs import RollbackRef
+    from airflow_mlops.spec import ModelSpec
 
 
 def add_to(commands: _SubParsersAction) -> None:
@@ -87,8 +89,20 @@ def _rollback(options: Namespace) -> Rollback:
         of_version=options.of,
         to=options.to,
         freeze=not options.no_freeze,
-        target=target_of(spec),
+        target=_target(spec),
     )
+
+
+def _target(spec: ModelSpec) -> Target:
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return target_of(spec)
+    except AirflowNotFoundException as error:
+        raise ServerRefused(
+            f"Airflow has no connection {spec.deploy.server!r}, which deploy.server of {spec.name} names; set "
+            f"AIRFLOW_CONN_{str(spec.deploy.server).upper()} or add it."
+        ) from error
 
 
 def _told(back: RollbackRef) -> str:

@@ -1,0 +1,75 @@
+"""Freeze, pause and rollback from the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from airflow_mlops.cli import main
+from airflow_mlops.ledger import Ledger
+from tests.conftest import ROOT
+
+SPEC = str(ROOT / "dags" / "specs" / "flights.yaml")
+MARCH = datetime(2013, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch, airflow_db):
+    """A ledger of two versions that have served; their bytes are gone."""
+    path = tmp_path / "ledger.db"
+    monkeypatch.setenv("AIRFLOW_CONN_MLOPS_LEDGER", json.dumps({"conn_type": "mlops_ledger", "host": str(path)}))
+    opened = Ledger(f"sqlite:///{path}")
+    for epoch, version in enumerate(("1", "2")):
+        opened.append("flights", "register", version, {"version": version}, at=MARCH)
+        opened.promote("flights", version, expected_epoch=epoch, payload={"model": {"version": version}}, at=MARCH)
+    return opened
+
+
+def test_freeze_and_unfreeze_say_what_is_so_now(ledger, capsys):
+    why = ["--reason", "it drifts", "--by", "ada"]
+
+    assert main(["freeze", "flights", "--version", "1", *why]) == 0
+    assert main(["freeze", "flights", "--version", "1", *why]) == 0
+    assert main(["unfreeze", "flights", "--version", "1", *why]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "flights: version 1: frozen by ada (it drifts)",
+        "flights: version 1: frozen by ada (it drifts), as before",
+        "flights: version 1: free",
+    ]
+
+
+def test_pause_holds_the_loop_and_freeze_without_a_version_the_promotions(ledger):
+    assert main(["pause", "flights", "--reason", "holidays", "--by", "ada"]) == 0
+    assert main(["freeze", "flights", "--reason", "holidays", "--by", "ada"]) == 0
+
+    state = ledger.state("flights")
+    assert (state.paused.by, state.promotions_frozen.reason) == ("ada", "holidays")
+
+
+def test_a_rollback_that_finds_nothing_says_why_and_changes_nothing(ledger, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AIRFLOW_CONN_MODEL_SERVER_DEFAULT", json.dumps({"conn_type": "model_server", "host": "x"}))
+    options = ["--spec", SPEC, "--reason", "it is wrong", "--by", "ada", "--artifacts-uri", str(tmp_path)]
+
+    assert main(["rollback", "flights", *options]) == 2
+
+    said = capsys.readouterr()
+    assert "flights: version 2 serves; looking for what to go back to" in said.out
+    assert "version 2 serves now; version 1 is not whole in the artifact store" in said.err
+    assert ledger.state("flights").champion.version == "2"
+
+
+def test_a_server_that_airflow_does_not_know_is_named(ledger, tmp_path, capsys):
+    assert main(["rollback", "flights", "--spec", SPEC, "--reason", "x", "--artifacts-uri", str(tmp_path)]) == 2
+
+    assert "Airflow has no connection 'model_server_default', which deploy.server" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["rollback", "flights", "--spec", SPEC], ["freeze", "flights"]])
+def test_without_a_reason_nothing_is_done(command, capsys):
+    with pytest.raises(SystemExit):
+        main(command)
+
+    assert "--reason" in capsys.readouterr().err

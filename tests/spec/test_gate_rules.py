@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_mlops.spec.gate_rules import groups, tests
+from airflow_mlops.spec.gate_rules import groups, paired_test
 
 
 def changed(spec, task="binary", **gate):
@@ -23,7 +23,7 @@ def changed(spec, task="binary", **gate):
     ],
 )
 def test_a_test_that_does_not_fit_is_refused(flights_spec, task, gate, said):
-    ((place, sentence),) = tests(changed(flights_spec, task, **gate))
+    ((place, sentence),) = paired_test(changed(flights_spec, task, **gate))
 
     assert place == ("evaluate", "gate", "test")
     assert said in sentence
@@ -31,7 +31,7 @@ def test_a_test_that_does_not_fit_is_refused(flights_spec, task, gate, said):
 
 @pytest.mark.parametrize("gate", [{"test": "mcnemar", "metric": "zero_one"}, {"test": "delong"}, {}])
 def test_a_test_that_fits_is_let_pass(flights_spec, gate):
-    assert not list(tests(changed(flights_spec, **gate)))
+    assert not list(paired_test(changed(flights_spec, **gate)))
 
 
 def test_groups_need_columns_and_measures_that_the_task_has(flights_spec):

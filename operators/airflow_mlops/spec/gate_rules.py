@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 
 
-def tests(spec: ModelSpec) -> Iterator[Broken]:
+def paired_test(spec: ModelSpec) -> Iterator[Broken]:
     """Let a test be chosen only for the losses that it is made for."""
     gate = spec.evaluate.gate
     if gate.test == "mcnemar" and (spec.task == "regression" or gate.metric != "zero_one"):

@@ -54,7 +54,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_accepted, {"data", "validate", "features", "evaluate"}),
         (_lengths, {"data", "ingest", "evaluate"}),
         (_gate_metric, {"task", "evaluate"}),
-        (gate_rules.tests, {"task", "evaluate"}),
+        (gate_rules.paired_test, {"task", "evaluate"}),
         (gate_rules.groups, {"task", "evaluate"}),
         (_secrets, {"data"}),
         (_secret_params, {"features", "train"}),

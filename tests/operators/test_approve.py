@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from types import SimpleNamespace
@@ -170,25 +171,49 @@ def _waiting(client, dag_id: str, headers: dict) -> str:
     raise AssertionError(f"no task of {dag_id} waits for a person")
 
 
-def test_only_those_who_are_named_may_answer_over_rest_and_a_rejection_skips_the_deploy(
-    spec, model, evaluation, store, ledger, patch_answer
-):
-    from airflow.providers.standard.operators.empty import EmptyOperator
-    from airflow.sdk import DAG
+ASKS = """
+import json
+from pathlib import Path
 
-    with DAG("ask_somebody", schedule=None) as dag:
-        place = {"now": NOW, "artifacts_uri": store.root, "ask": ""}
-        approve = ApproveOperator(task_id="approve", spec=spec, model=model, evaluation=evaluation, **place)
-        approve >> EmptyOperator(task_id="deploy")
-    said = {}
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+from airflow_mlops.operators.approve import ApproveOperator
+from airflow_mlops.spec import ModelSpec
+
+said = json.loads(Path(__file__).with_name("said.json").read_text())
+with DAG("asks_somebody", schedule=None):
+    spec = ModelSpec.model_validate(said.pop("spec"))
+    ApproveOperator(task_id="approve", spec=spec, ask="", **said) >> EmptyOperator(task_id="deploy")
+"""
+
+
+@pytest.fixture
+def dag(airflow_db, spec, model, evaluation, store, tmp_path, monkeypatch):
+    """A DAG that asks, in a bundle of its own: Airflow tests only what it can read from a file."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    said = {"spec": spec.model_dump(mode="json", by_alias=True), "model": model, "evaluation": evaluation}
+    (folder / "said.json").write_text(json.dumps({**said, "now": NOW, "artifacts_uri": store.root}))
+    (folder / "asks.py").write_text(ASKS)
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundle = {"name": "asks", "classpath": local, "kwargs": {"path": str(folder)}}
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+    return DagBag(dag_folder=str(folder)).dags["asks_somebody"]
+
+
+def test_only_those_who_are_named_may_answer_over_rest_and_a_rejection_skips_the_deploy(dag, ledger, patch_answer):
+    codes = []
     body = {"chosen_options": ["Reject"], "params_input": {"reason": "not before the summer"}}
-    person = threading.Thread(target=lambda: said.update(codes=patch_answer("ask_somebody", body, "bob", "ann")))
+    person = threading.Thread(target=lambda: codes.extend(patch_answer(dag.dag_id, body, "bob", "ann")))
     person.start()
     done = dag.test()
     person.join()
 
     states = {task.task_id: str(task.state) for task in done.get_task_instances()}
-    assert said["codes"] == [403, 200]
+    assert codes == [403, 200]
     assert (str(done.state), states) == ("success", {"approve": "success", "deploy": "skipped"})
     rejected = ledger.events("flights", kind="approval")[-1].payload
     assert (rejected["answer"], rejected["by"], rejected["reason"]) == ("rejected", ["ann"], "not before the summer")

@@ -17,6 +17,7 @@ from airflow_mlops.demo.processes import Processes
 from airflow_mlops.demo.records import promotions_of, weeks_of
 from airflow_mlops.demo.runs import MODEL, MONITOR, RETRAIN
 from airflow_mlops.demo.settings import USER, Settings
+from airflow_mlops.demo.story import REASON
 from airflow_mlops.demo.traffic import ServerClient
 from airflow_mlops.ledger import Ledger
 from tests.e2e.conftest import ROOT
@@ -93,6 +94,16 @@ def test_each_training_after_the_first_was_asked_for_by_a_decision(weeks, demo):
     assert {request["cause"] for request in others} == {"decision"}
     assert len(others) == sum(week.action == "retrain" for week in weeks)
     assert len(promotions_of(demo.ledger.events(MODEL))) == 1 + sum(week.outcome == "promoted" for week in weeks)
+
+
+def test_the_first_version_was_approved_by_a_person_over_rest_and_all_others_went_by_themselves(weeks, said, demo):
+    answers = [event.payload for event in demo.ledger.events(MODEL, kind="approval")]
+    approved = [(each["version"], each["by"], each["reason"]) for each in answers if each["answer"] == "approved"]
+    others = {each["version"] for each in answers if each["answer"] == "automatic"}
+
+    assert approved == [("1", [USER], REASON)]
+    assert {promotion.version for promotion in promotions_of(demo.ledger.events(MODEL))} <= {"1", *others}
+    assert f"{USER}: " in said
 
 
 def test_server_and_ledger_agree_and_the_chain_is_whole(said, demo):

@@ -168,9 +168,17 @@ class ApproveOperator(StageOperator, ApprovalOperator):
         return self.store.read_json(report).get("gate", {}).get("checks", ())
 
     def _links(self, client: MlflowClient, approval: Approval) -> dict[str, str | None]:
-        run = client.get_run(str(approval.model.mlflow_run_id))
+        from airflow_mlops.lifecycle.card import refresh_card
+
+        name, model = self.model_spec.name, approval.model
+        run = client.get_run(str(model.mlflow_run_id))
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(run.info.run_id, run.info.experiment_id)
-        return {"Evaluation report": report_link(self, self.report_uri), "MLflow run": self.mlflow_run_url}
+        card = refresh_card(self.store, self.ledger, name, model, approval.evaluation, client=client)
+        return {
+            "Model card": report_link(self, card.html_uri),
+            "Evaluation report": report_link(self, self.report_uri),
+            "MLflow run": self.mlflow_run_url,
+        }
 
     def _show(self, approval: Approval, answer: ApprovalRef) -> None:
         """Bring MLflow in line with what the ledger says of the version, and its card too."""

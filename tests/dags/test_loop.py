@@ -96,7 +96,10 @@ def test_bad_rows_are_decided_on_leave_the_run_red_and_ring_nothing(story):
 
     assert (found.state, found.tasks) == (
         "failed",
-        {"ingest": "success", "validate": "failed", "decide": "success", "drift": "upstream_failed"},
+        {
+            **{"ingest": "success", "validate": "failed", "decide": "success", "drift": "upstream_failed"},
+            "reconcile": "success",
+        },
     )
     assert (found.results["decide"]["action"], found.results["decide"]["held_by"]) == ("warn", "data check")
     assert found.rings == []

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ import pandas as pd
 
 from airflow_mlops.stages.evaluate.evaluation import decide
 from airflow_mlops.stages.evaluate.evidence import Evidence, Origin, TrainedOn
+from airflow_mlops.stages.evaluate.metrics import score
 from airflow_mlops.stages.evaluate.predictions import all_classes, default_loss, predict, row_losses
 from airflow_mlops.stages.features import build_features, fitted_frame
 from airflow_mlops.stages.fingerprints import fingerprints, identity_columns
@@ -176,8 +177,8 @@ def _ground(streams: tuple[Path, ...] | None, name: str) -> Ground:
     spec, rows = _quick(stream.spec), stream.rows.reset_index(drop=True)
     cut = int(len(rows) * CUT)
     pool, later = rows.iloc[max(0, cut - POOL) : cut], rows.iloc[cut : cut + LATER]
-    champion = _fit(_drawn(pool, TRAIN_ROWS, seed=0), spec)
-    stale = _fit(rows.iloc[:TRAIN_ROWS], spec)
+    champion = _served(_fit(_drawn(pool, TRAIN_ROWS, seed=0), spec), _drawn(pool, HELD_OUT, seed=1), spec)
+    stale = _served(_fit(rows.iloc[:TRAIN_ROWS], spec), rows.iloc[TRAIN_ROWS : TRAIN_ROWS + HELD_OUT], spec)
     return Ground(spec, pool, later, champion, stale, _noise(champion.made, later, spec))
 
 
@@ -201,6 +202,18 @@ def _fit(rows: pd.DataFrame, spec: ModelSpec, target: np.ndarray | None = None) 
     columns = identity_columns(spec)
     seen = TrainedOn(tuple(columns), np.unique(fingerprints(rows, columns)))
     return Fitted(made, Origin(rows=len(rows), trained_on=(seen,), columns=frozenset(spec.features.columns)))
+
+
+def _served(fitted: Fitted, rows: pd.DataFrame, spec: ModelSpec) -> Fitted:
+    """Record how good a model was when it was promoted."""
+    target = usable_target(rows[spec.data.target], task=spec.task)
+    classes = () if spec.task == "regression" else all_classes(target, fitted.made.model)
+    own, simple = (
+        score(spec.task, target, predict(model, rows, classes=classes))
+        for model in (fitted.made.model, fitted.made.baseline)
+    )
+    metrics = own | {f"baseline_{name}": value for name, value in simple.items()}
+    return replace(fitted, origin=replace(fitted.origin, metrics=metrics))
 
 
 # The challengers

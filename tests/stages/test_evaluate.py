@@ -28,6 +28,8 @@ START = utc("2024-01-01")
 
 def holdout_of(task, n=600):
     rows = rows_of(task, n)
+    if task == "regression":  # without noise one column would be a copy of the target
+        rows["y"] += np.random.default_rng(2).normal(0, 0.5, n)
     return rows.assign(t=[START + timedelta(minutes=24 * index) for index in range(n)])
 
 
@@ -53,10 +55,18 @@ def judged(task, *, champion=None, rows=None, model=None, **section):
         (
             "binary",
             {"log_loss", "brier", "roc_auc", "average_precision", "accuracy", "f1"},
-            ["calibration", "importance", "slices"],
+            ["evidence", "calibration", "importance", "slices"],
         ),
-        ("multiclass", {"log_loss", "accuracy", "f1_macro"}, ["reliability", "confusion", "importance", "slices"]),
-        ("regression", {"mae", "rmse", "median_absolute_error", "r2"}, ["residuals", "importance", "slices"]),
+        (
+            "multiclass",
+            {"log_loss", "accuracy", "f1_macro"},
+            ["evidence", "reliability", "confusion", "importance", "slices"],
+        ),
+        (
+            "regression",
+            {"mae", "rmse", "median_absolute_error", "r2"},
+            ["evidence", "residuals", "importance", "slices"],
+        ),
     ],
 )
 def test_every_task_has_its_metrics_plots_and_a_page(task, metrics, plots):
@@ -205,7 +215,7 @@ def test_the_same_evaluation_gives_the_same_page():
 def test_the_report_names_values_but_never_shows_rows():
     found = judged("binary")
 
-    assert set(found.to_dict()) == {"gate", "scores", "slices", "importance", "rows"}
+    assert set(found.to_dict()) == {"gate", "scores", "slices", "importance", "rows", "seen", "costs", "notes"}
 
 
 def test_names_in_the_page_are_escaped():
@@ -229,5 +239,7 @@ def test_a_broken_model_is_refused_and_not_an_error():
         holdout_of("regression"), challenger=Broken(), baseline=model.baseline, spec=spec, holdout_start=START
     )
 
-    assert found.gate.reasons == ("the challenger's loss is not finite on 600 of 600 rows",)
+    assert found.gate.verdict == "fail"
+    assert "the challenger's loss is not finite on 600 of 600 rows" in found.gate.reasons[0]
+    assert "0 of 600 held-out rows get a finite answer" in found.gate.reasons[1]
     assert score("regression", np.zeros(3), said) == {}

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from airflow_mlops.stages.evaluate.evidence import Origin
 
-# A column that alone gets below this part of the baseline's loss is as good as a copy of the target.
-COPY = 0.02
+# A column that alone gets below this part of the baseline's loss is as good as a copy of the target. Errors alone say
+# less: a column that honestly divides two classes may make next to none.
+COPY, COPY_OF_LABELS = 0.02, 0.002
 # And one is carrying a challenger that alone makes this part of its gain over the champion.
-CARRIES = 0.8
+CARRIES = 0.5
 
 
 def rows_check(challenger: Origin, champion: Origin, *, least: float) -> Check | None:
@@ -70,9 +71,9 @@ def gain_check(
     Returns
     -------
     Check or None
-        None without a champion.
+        None without a champion, or without a record of how good it was.
     """
-    if "champion" not in losses:
+    if "champion" not in losses or not metrics:
         return None
     means = {name: float(values.mean()) for name, values in losses.items()}
     best = reference_loss(means, metrics, metric)
@@ -104,8 +105,8 @@ def gain_check(
 def reference_loss(means: Mapping[str, float], metrics: Mapping[str, float], metric: str) -> float:
     """Return the champion's loss here, or what its loss when it was promoted is worth here, if that is lower.
 
-    Worth here: in the same proportion to the baseline's loss. Without a record of its promotion the baseline's loss
-    stands in where the champion has fallen behind even that.
+    Worth here: in the same proportion to the baseline's loss. Where the record does not have this loss, the baseline's
+    stands in for a champion that has fallen behind even that.
     """
     then = [loss_in(metrics, metric, prefix) for prefix in ("", "baseline_")]
     if then[0] and then[1] and then[0] < then[1]:
@@ -137,7 +138,7 @@ def leak_check(
     """Check that no raw column alone predicts the target as only one that knows the answer can.
 
     A column that the champion does not take fails where it alone, with two folds of the held-out rows, predicts better
-    than the whole champion and makes nearly all of the challenger's gain. Any column fails that alone is as good as a
+    than the whole champion and makes at least half of the challenger's gain. Any column fails that alone is as good as a
     copy of the target, unless the champion, which takes it too, is as good.
 
     Parameters
@@ -165,12 +166,13 @@ def leak_check(
     from airflow_mlops.stages.evaluate.single_column import alone
 
     means = {name: float(values.mean()) for name, values in losses.items()}
+    copy = (COPY_OF_LABELS if metric == "zero_one" else COPY) * means["baseline"]
     found = {name: alone(rows[name], target, metric=metric, classes=classes) for name in columns}
     best = min(found, key=lambda name: found[name])
     caught = [
         name
         for name, loss in sorted(found.items(), key=lambda item: item[1])
-        if _knows(loss, means, is_new=champion_columns is not None and name not in champion_columns)
+        if _knows(loss, means, copy, is_new=champion_columns is not None and name not in champion_columns)
     ]
     against = "champion" if "champion" in means else "baseline"
     shown = caught[0] if caught else best
@@ -187,18 +189,18 @@ def leak_check(
         "fail" if caught else "pass",
         sentence,
         value=found[shown],
-        limit=COPY * means["baseline"],
+        limit=copy,
         rows=len(target),
         detail={"column": shown, "columns": caught},
     )
 
 
-def _knows(loss: float, means: Mapping[str, float], *, is_new: bool) -> bool:
+def _knows(loss: float, means: Mapping[str, float], copy: float, *, is_new: bool) -> bool:
     """Tell whether a column that alone has this loss knows the answer."""
     champion = means.get("champion")
     if champion is None:
-        return loss < COPY * means["baseline"]
-    if loss < COPY * means["baseline"] and loss < champion / 2:
+        return loss < copy
+    if loss < copy and loss < champion / 2:
         return True
     gain = champion - means["challenger"]
     # One that stays below the baseline by little is no copy, whatever a champion that has fallen behind says.

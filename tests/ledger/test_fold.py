@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from datetime import UTC, datetime, timedelta
 
@@ -102,6 +103,86 @@ def test_epochs_count_up_one_by_one_whatever_is_tried(attempts):
                 assert ledger.state("m").epoch != expected
 
         assert [event.epoch for event in ledger.events("m")] == list(range(1, len(ledger.events("m")) + 1))
+
+
+# Freezes and roles
+
+controls = st.lists(
+    st.tuples(
+        st.sampled_from(["register", "promotion", "freeze", "role"]),
+        st.sampled_from("123"),
+        st.sampled_from(["version", "promotions", "loop"]),
+        st.booleans(),
+        st.sampled_from(["candidate", "shadow", "retired"]),
+    ),
+    max_size=20,
+)
+
+
+def controlled(steps):
+    """Make the events of people who promote, freeze, unfreeze and give roles in any order."""
+    payloads = [
+        (
+            kind,
+            {"version": version}
+            | {
+                "freeze": {"scope": scope, "frozen": frozen, "reason": "why", "by": "ada"},
+                "role": {"role": role, "reason": "why", "by": "ada"},
+            }.get(kind, {}),
+        )
+        for kind, version, scope, frozen, role in steps
+    ]
+    epochs = list(itertools.accumulate(kind == "promotion" for kind, _ in payloads))
+    return [
+        Event(
+            model="m", seq=number + 1, kind=kind, key=str(number), at=START + timedelta(hours=number),
+            recorded_at=START, run=None, epoch=epochs[number] if kind == "promotion" else None, payload=payload,
+            previous_hash="", hash="",
+        )
+        for number, (kind, payload) in enumerate(payloads)
+    ]  # fmt: skip
+
+
+@given(controls, st.randoms())
+def test_neither_order_nor_repetition_of_freezes_and_roles_matters(steps, random):
+    events = controlled(steps)
+
+    assert fold(random.sample([*events, *events], 2 * len(events)), model="m") == fold(events, model="m")
+
+
+@given(controls)
+def test_roles_agree_with_what_is_frozen_and_what_serves(steps):
+    events = controlled(steps)
+
+    state = fold(events, model="m")
+
+    for name, version in state.versions.items():
+        assert (version.role == "champion") == (state.champion is not None and state.champion.version == name)
+        if version.role != "champion":
+            assert (version.role == "frozen") == (version.frozen is not None)
+    assert [version.role for version in state.versions.values()].count("shadow") <= 1
+    for held, scope in ((state.promotions_frozen, "promotions"), (state.paused, "loop")):
+        said = [
+            event.payload["frozen"] for event in events if event.kind == "freeze" and event.payload["scope"] == scope
+        ]
+        assert (held is not None) == (said[-1:] == [True])
+
+
+@given(controls, st.sampled_from("123"))
+def test_unfreezing_restores_the_role_that_a_version_earned(steps, version):
+    events = controlled(steps)
+    end = [("freeze", version, "version", frozen, "shadow") for frozen in (True, False)]
+
+    after = fold(controlled([*steps, *end]), model="m")
+
+    known = fold(events, model="m").versions.get(version)
+    if known is None:
+        assert version not in after.versions
+    elif known.role == "champion":
+        assert after.versions[version].role == "champion"
+    else:
+        assert after.versions[version].role == ("retired" if known.served else "candidate")
+        assert after.versions[version].frozen is None
 
 
 json_values = st.recursive(

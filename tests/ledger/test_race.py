@@ -5,8 +5,10 @@ from __future__ import annotations
 from benchmarks.promotion_race.race import run_race
 
 
-def test_of_promotions_and_rollbacks_that_start_together_one_wins(tmp_path):
-    figures = run_race(f"sqlite:///{tmp_path}/ledger.db", model="raced", processes=10, rounds=2)
+def test_of_promotions_and_rollbacks_that_start_together_one_wins(url):
+    address = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+
+    figures = run_race(address, model="raced", processes=10, rounds=2)
 
     assert figures["is_right"]
     for number, found in enumerate(figures["rounds"], start=1):

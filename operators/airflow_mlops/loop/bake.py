@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from airflow_mlops.loop.signal import Verdict
     from airflow_mlops.loop.signals import Quality, Signals
     from airflow_mlops.spec.control_sections import Bake
 
@@ -181,7 +182,7 @@ def bake_signal(
         f"what serves loses {value:+.1%} of what the version before would have lost on {rows:,} rows of {len(days)} "
         f"days, at least {low:+.1%} by {1 - alpha:.2%} confidence at this look; {settings.loss:.0%} is the limit"
     )
-    verdict = "drifted" if low > settings.loss else "watch" if value > settings.loss else "stable"
+    verdict: Verdict = "drifted" if low > settings.loss else "watch" if value > settings.loss else "stable"
     return replace(signal, value=value, verdict=verdict, low=low, high=value + reach, detail=said)
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import ArtifactMissing, NoChampion
-from airflow_mlops.lifecycle.matchup import Matchup, Report, check_tags, in_short
 from airflow_mlops.lifecycle.budgets import held_to_better
+from airflow_mlops.lifecycle.matchup import Matchup, Report, check_tags, in_short
 from airflow_mlops.loop.gate import Check
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink

@@ -172,7 +172,8 @@ def _state(burns: Sequence[Burn], left: float | None) -> State:
 def _step(counts: Sequence[Count]) -> timedelta:
     """Return the usual time between two counts."""
     moments = sorted({count.at for count in counts})
-    return median([after - before for before, after in pairwise(moments)]) if moments[1:] else timedelta(0)
+    steps = [(after - before).total_seconds() for before, after in pairwise(moments)]
+    return timedelta(seconds=median(steps)) if steps else timedelta(0)
 
 
 def _total(counts: Sequence[Count]) -> tuple[int, int]:
@@ -192,9 +193,15 @@ def slo_signal(budgets: Sequence[Budget]) -> Signal:
     budgets : sequence of Budget
         Of all objectives.
     """
-    verdicts: dict[State, Verdict] = {"spent": "drifted", "page": "drifted", "ticket": "watch", "ok": "stable"}
-    worst = min((budget.state for budget in budgets), key=STATES.index, default="unknown")
+    verdicts: dict[State, Verdict] = {
+        "spent": "drifted",
+        "page": "drifted",
+        "ticket": "watch",
+        "ok": "stable",
+        "unknown": "unknown",
+    }
+    worst: State = min((budget.state for budget in budgets), key=STATES.index, default="unknown")
     named = [budget.sentence for budget in budgets if budget.state == worst]
     fastest = max((budget.burn for budget in budgets if budget.burn is not None), default=None)
     said = "; ".join(named) if worst != "ok" else "every objective is kept"
-    return Signal("slo_burn", fastest, verdicts.get(worst, "unknown"), detail=said)
+    return Signal("slo_burn", fastest, verdicts[worst], detail=said)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil, inf, sqrt
+from math import ceil, inf
 from typing import Any
 
-from airflow_mlops.loop.gate.students import below, degrees, quantile
+from airflow_mlops.loop.gate.students import quantile
 
 # Relative to the champion's loss.
 MARGINS = (0.0, 0.01, 0.02, 0.05)
@@ -49,14 +49,3 @@ def rows_needed(spread: float, margin: float, gain: float) -> int | None:
         return None
     z = float(quantile(CONFIDENCE, inf) + quantile(POWER, inf))
     return min(_MOST_ROWS, ceil((z * spread / distance) ** 2))
-
-
-def power(days: int, block_days: int, rows: int, *, row_sd: float, day_sd: float, distance: float) -> float:
-    """Return how often a challenger passes that lies so far on the good side of the limit, where days differ.
-
-    All are parts of the champion's mean loss.
-    """
-    blocks = days // block_days
-    error = sqrt(day_sd**2 / days + row_sd**2 / rows)
-    df = degrees(blocks, is_block=True)
-    return float(below(distance / error - quantile(CONFIDENCE, df), df))

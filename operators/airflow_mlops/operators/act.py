@@ -85,7 +85,7 @@ class FreezeOperator(StageOperator):
 
         scope: Any = self.scope
         version = (self.version or None) if scope == "version" else None
-        facts = {"frozen": self.frozen, "version": version, "reason": self.reason, "by": self.by}
+        facts: dict[str, Any] = {"frozen": self.frozen, "version": version, "reason": self.reason, "by": self.by}
         event = freeze(self.ledger, self.model_spec.name, scope, at=self.moment, run=context["run_id"], **facts)
         subject = f"version {version}" if version else "promotions" if scope == "promotions" else "the loop"
         state = "frozen" if self.frozen else "free"

@@ -12,10 +12,10 @@ from sqlalchemy.exc import IntegrityError
 
 from airflow_mlops.errors import LedgerCorrupt, RestoreRefused
 from airflow_mlops.events import Event, encode_payload
-from airflow_mlops.ledger import schema, verification
+from airflow_mlops.ledger import verification
 from airflow_mlops.ledger.database import Database
 from airflow_mlops.ledger.reading import models
-from airflow_mlops.ledger.tables import events_table, is_unchanged, state_table
+from airflow_mlops.ledger.tables import events_table, is_unchanged, schema_table, state_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,7 +59,7 @@ def _copy_file(path: Path, target: Path) -> None:
             tables = source.execute("SELECT name FROM sqlite_master").fetchall()
     except sqlite3.Error as error:
         raise LedgerCorrupt(f"SQLite says {error}. Last good event: unknown, for no page can be trusted.") from error
-    if (schema.schema_table.name,) not in tables:
+    if (schema_table.name,) not in tables:
         raise RestoreRefused(f"{path} is a SQLite file but no ledger; name a file that ledger backup wrote.")
 
 

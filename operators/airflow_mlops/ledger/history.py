@@ -127,7 +127,7 @@ def history_of(events: Iterable[Event], *, model: str) -> ModelHistory:
     return ModelHistory(
         model,
         tuple(
-            _stretch(event, after, approvals=approvals, request=requests.get(event.run))
+            _stretch(event, after, approvals=approvals, request=requests.get(event.run or ""))
             for event, after in zip(promotions, following, strict=False)
         ),
         approvals,

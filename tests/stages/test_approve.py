@@ -28,9 +28,8 @@ def page(flights_spec):
     """The page, with other facts where given."""
 
     def body(**changes):
-        champion = Champion(
-            "1", 1, utc("2013-03-01T05:00:00"), {"rows": {"columns": flights_spec.features.columns[1:]}}
-        )
+        rows = {"columns": flights_spec.features.columns[1:]}
+        champion = Champion("1", 1, utc("2013-03-01T05:00:00"), {"rows": rows})
         facts = {"spec": flights_spec, "model": MODEL, "evaluation": EVALUATION, "champion": champion}
         return Question(**{**facts, "asked_for": ["new_columns"], "expires": timedelta(hours=6), **changes}).body()
 

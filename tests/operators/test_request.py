@@ -306,3 +306,17 @@ def test_airflow_s_own_words_for_a_run_are_understood(chain):
     run = SimpleNamespace(run_type=DagRunType.SCHEDULED, consumed_asset_events=[])
 
     assert operator.execute({"run_id": "scheduled__1", "dag_run": run})["cause"] == "schedule"
+
+
+# Paused
+
+
+def test_a_paused_loop_trains_for_a_person_only(ask, chain):
+    held = {"scope": "loop", "version": None, "frozen": True, "reason": "holidays", "by": "ada"}
+    chain.ledger.append("flights", "freeze", "loop:frozen#1", held, at=TICK)
+    decide(chain)
+
+    for run_type in ("asset_triggered", "scheduled"):
+        said = ask(run_type, run_type=run_type, rings=[BELL])
+        assert said.startswith(f"nothing to do: the loop is paused since {TICK.isoformat()} by ada (holidays).")
+    assert ask("manual__1", run_type="manual", reason="I want it")["cause"] == "person"

@@ -185,7 +185,8 @@ class _Reconciling:
 
     def _versions(self) -> dict[str, ModelVersion]:
         """Return MLflow's versions that the ledger knows."""
-        found, token = {}, None
+        found: dict[str, ModelVersion] = {}
+        token = None
         while True:
             page = self.client.search_model_versions(f"name = '{self._name}'", max_results=1000, page_token=token)
             found |= {str(each.version): each for each in page if str(each.version) in self.state.versions}

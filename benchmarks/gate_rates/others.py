@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GUARD_MARGIN, SLICE_MARGIN, GAP_MARGIN = 0.05, 0.1, 0.05
 GUARD_ROWS, FEW, MANY = 300, 500, 2000
+_SLOWER = 4
 # Columns that a search crosses, and values of each: 12 slices of one column, 48 of two.
 _COLUMNS, _VALUES = 3, 4
 # Groups: rates of being selected, by the champion, by a challenger at the margin, and by one that is plainly unfair.
@@ -30,12 +31,13 @@ _CHAMPION, _AT_MARGIN, _UNFAIR = (0.5, 0.45, 0.4), (0.525, 0.45, 0.375), (0.6, 0
 
 
 def figures(repeats: int) -> Iterator[Figure]:
-    """Yield every rate of the further checks."""
+    """Yield every rate of the further checks; searches and groups, which are slow, of a quarter of the repetitions."""
     for world, blocked in itertools.product(LOSSES, (False, True)):
         if not is_offered("bootstrap", world, blocked=blocked):
             continue
         yield from _guards(world, blocked, repeats)
-        yield from _searches(world, blocked, repeats)
+        yield from _searches(world, blocked, max(1, repeats // _SLOWER))
+    fewer = max(1, repeats // _SLOWER)
     for world_name, blocked, rows in (
         ("independent", False, FEW),
         ("independent", False, MANY),
@@ -44,8 +46,8 @@ def figures(repeats: int) -> Iterator[Figure]:
     ):
         told = partial(_figure, "fairness", rows, world=world_name, blocked=blocked)
         alarms = partial(fairness_alarms, rows, days=world_name == "days that differ", blocked=blocked)
-        yield settled(partial(told, "gap at the margin, failed", stated=LEVEL), partial(alarms, _AT_MARGIN), repeats)
-        yield settled(partial(told, "gap wider by 0.2, failed", stated=None), partial(alarms, _UNFAIR), repeats)
+        yield settled(partial(told, "gap at the margin, failed", stated=LEVEL), partial(alarms, _AT_MARGIN), fewer)
+        yield settled(partial(told, "gap wider by 0.2, failed", stated=None), partial(alarms, _UNFAIR), fewer)
 
 
 def _guards(world: World, blocked: bool, repeats: int) -> Iterator[Figure]:

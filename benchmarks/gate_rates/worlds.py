@@ -6,6 +6,7 @@ Each draw has one column a repetition. The challenger's expected loss is ``ratio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +90,7 @@ def expected_log_loss(share: float, distance: float) -> float:
     return float(share * yes + (1 - share) * no)
 
 
+@cache
 def distance_for(share: float, loss: float) -> float:
     """Return how far apart the classes of a model with this expected log loss lie."""
     return float(brentq(lambda apart: expected_log_loss(share, apart) - loss, 1e-3, 8))

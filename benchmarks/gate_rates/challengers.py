@@ -12,9 +12,10 @@ function that the task *evaluate* calls, on 1,000 later rows, with fingerprints 
 - ``holdout``, ``holdout_too``: fitted to the held-out rows, alone or beside the others
 - ``honest``, ``honest_stale``: fitted to as many other rows, against the champion and against one that was trained on
   the first rows of the stream; not bound to a rate, they show what the checks refuse
-- ``better``: has a loss 5 % lower than the champion's in expectation, on 2,000 paired rows: it is the champion as it
-  was trained, and what serves is the same model with normal noise on its log-odds, or its predictions, of a spread at
-  which the mean loss over all rows that pairs are drawn from is 1 / 0.95 of the challenger's
+- ``better``: has a loss 5 % lower than the champion's in expectation, on 2,000 paired rows: it is trained on 2,000
+  further rows of that stretch, and what serves is the same model with normal noise on the logarithms of its
+  probabilities, or on its predictions, of a spread at which the mean loss over all rows that pairs are drawn from is
+  1 / 0.95 of the challenger's
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
 
-TRAIN_ROWS, HELD_OUT, PAIRED, POOL, LATER = 2_000, 1_000, 2_000, 10_000, 4_000
+TRAIN_ROWS, HELD_OUT, PAIRED, POOL, LATER = 2_000, 1_000, 2_000, 10_000, 6_000
 # Where in the stream the rows begin that are judged on.
 CUT = 0.6
 GAIN = 0.05
@@ -65,13 +66,15 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Ground:
-    """One stream made ready: rows to train on, rows to judge on, and two champions."""
+    """One stream made ready: rows to train on, rows to judge on, champions, and the model that pairs are made of."""
 
     spec: ModelSpec
     pool: pd.DataFrame
     later: pd.DataFrame
     champion: Fitted
     stale: Fitted
+    better: Fitted
+    pairs: pd.DataFrame
     noise: float
 
 
@@ -179,7 +182,9 @@ def _ground(streams: tuple[Path, ...] | None, name: str) -> Ground:
     pool, later = rows.iloc[max(0, cut - POOL) : cut], rows.iloc[cut : cut + LATER]
     champion = _served(_fit(_drawn(pool, TRAIN_ROWS, seed=0), spec), _drawn(pool, HELD_OUT, seed=1), spec)
     stale = _served(_fit(rows.iloc[:TRAIN_ROWS], spec), rows.iloc[TRAIN_ROWS : TRAIN_ROWS + HELD_OUT], spec)
-    return Ground(spec, pool, later, champion, stale, _noise(champion.made, later, spec))
+    near = _drawn(later, TRAIN_ROWS, seed=2)
+    pairs, better = later.drop(near.index), _fit(near, spec)
+    return Ground(spec, pool, later, champion, stale, better, pairs, _noise(better.made, pairs, spec))
 
 
 def _quick(spec: ModelSpec) -> ModelSpec:
@@ -237,9 +242,9 @@ def _judged(ground: Ground, seed: int) -> Iterator[tuple[str, list[str]]]:
         yield kind, _refused_by(held_out, challenger, ground.champion, spec)
     yield "honest_stale", _refused_by(held_out, fitted["honest"], ground.stale, spec)
     yield from _leaked(ground, own, held_out, rng)
-    paired = _drawn(ground.later, PAIRED, seed=30_000 + seed)
-    serving = Noisy(ground.champion.made.model, ground.noise, spec.task)
-    yield "better", _refused_by(paired, ground.champion, ground.champion, spec, serving=serving)
+    paired = _drawn(ground.pairs, PAIRED, seed=30_000 + seed)
+    serving = Noisy(ground.better.made.model, ground.noise, spec.task)
+    yield "better", _refused_by(paired, ground.better, ground.better, spec, serving=serving)
 
 
 def _with_all_kinds(rows: pd.DataFrame, spec: ModelSpec, size: int, rng: np.random.Generator) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from tests.stages.test_training_set import make_spec
 
 START = utc("2024-01-01")
 COLUMNS = ["x", "city"]
+ONCE = {"log_loss": 0.5, "baseline_log_loss": 0.7}
 
 
 def rows_of(n, seed, *, start=START):
@@ -75,7 +76,7 @@ def judged(game, holdout=None, *, challenger=None, champion=None, made=None, spe
         champion=serving.model,
         spec=spec or own,
         holdout_start=START,
-        evidence=Evidence(challenger or origin(second, own), champion or origin(first, own)),
+        evidence=Evidence(challenger or origin(second, own), champion or origin(first, own, metrics=ONCE)),
     )
 
 

@@ -138,7 +138,7 @@ def leak_check(
     """Check that no raw column alone predicts the target as only one that knows the answer can.
 
     A column that the champion does not take fails where it alone, with two folds of the held-out rows, predicts better
-    than the whole champion and makes at least half of the challenger's gain. Any column fails that alone is as good as a
+    than the whole champion and makes at least half of the challenger's gain. Any fails that alone is as good as a
     copy of the target, unless the champion, which takes it too, is as good.
 
     Parameters

@@ -400,3 +400,21 @@ def test_the_moment_of_a_run_without_logical_date_is_its_start(write):
     ingest.render_template_fields({"params": {"now": None}, "dag_run": type("Run", (), {"run_after": started})})
 
     assert ingest.moment == started
+
+
+# Approval
+
+
+def test_without_the_section_nobody_is_asked_and_no_form_offers_it(write):
+    plain = retrain_dag(write(approval=None))
+
+    assert set(plain.task_ids) == STAGES - {"approve"}
+    assert "ask" not in plain.params
+    assert retrain_dag(write()).params["ask"] is False
+
+
+def test_with_four_eyes_a_second_person_is_asked_after_the_first(write):
+    dag = retrain_dag(write(approval={"needs": ["first_version"], "four_eyes": True}))
+
+    assert dag.get_task("approve_second").upstream_task_ids == {"approve", "register", "evaluate"}
+    assert dag.get_task("deploy").upstream_task_ids == {"approve_second", "register", "evaluate"}

@@ -290,4 +290,6 @@ def joined(losses: Signal | None, server: Signal) -> Signal:
         return server
     if losses.verdict == "unknown" and server.verdict != "unknown":
         return server
+    if server.verdict == "unknown" and losses.verdict != "unknown":
+        return losses
     return replace(losses, detail="; ".join(part for part in (losses.detail, server.detail) if part))

@@ -9,7 +9,14 @@ from airflow_mlops import __version__
 _STAGES = ("ingest", "validate", "features", "train", "evaluate", "register", "approve", "deploy", "drift")
 _LOOP = ("request", "decide", "score", "reproduce", "reconcile", "bake", "rollback", "act", "drill")
 _HOOKS = ("artifacts", "ledger", "mlflow", "model_server", "source")
-_LINKS = ("DataDocsLink", "DecisionReportLink", "DriftReportLink", "EvaluationReportLink", "MlflowRunLink", "ModelCardLink")
+_LINKS = (
+    "DataDocsLink",
+    "DecisionReportLink",
+    "DriftReportLink",
+    "EvaluationReportLink",
+    "MlflowRunLink",
+    "ModelCardLink",
+)
 _INTEGRATION = "MLOps"
 
 

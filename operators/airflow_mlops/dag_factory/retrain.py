@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, Param, TaskGroup, chain
 
@@ -120,7 +120,7 @@ def _approve(spec: ModelSpec, register: RegisterOperator, evaluate: EvaluateOper
     """Make who may have to approve between *register* and *deploy*: nobody, one person, or two with four eyes."""
     if spec.approval is None:
         return []
-    about = {"model": register.output, "evaluation": evaluate.output, "now": NOW}
+    about: dict[str, Any] = {"model": register.output, "evaluation": evaluate.output, "now": NOW}
     approve = ApproveOperator(**about, **task_settings(spec, "approve"))
     if not spec.approval.four_eyes:
         return [approve]

@@ -175,8 +175,8 @@ _PAGES = {
         leaves="Aliases, `mlops.role` on each version, and an event `hand_change` for each change by hand.",
         failure="MLflow is away, or was shown a later promotion than this ledger knows: then an older copy of the "
         "ledger was restored. What serves does not change, and *Decide* does not wait for this task.",
-        action="MLflow away: nothing, the next look does it. An older ledger: restore the newest backup before anything "
-        "is promoted.",
+        action="MLflow away: nothing, the next look does it. An older ledger: restore the newest backup before "
+        "anything is promoted.",
     ),
     "decide": Page(
         title="Decide",

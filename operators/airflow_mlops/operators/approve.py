@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, ParamsDict
+from airflow.sdk import Param, ParamsDict  # type: ignore[attr-defined]  # its stub leaves this one out
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.errors import MLOpsError

@@ -51,8 +51,10 @@ class BakeOperator(StageOperator, SkipMixin):
         """Wait where there is something to wait for, then judge."""
         trial = self._trial()
         promotion = trial.promotion()
-        if promotion is not None and datetime.now(UTC) < trial.ends_at(promotion) and not trial.ended(promotion.epoch):
-            self._wait(trial.ends_at(promotion), promotion.epoch)
+        if promotion is not None and promotion.epoch is not None and not trial.ended(promotion.epoch):
+            ends_at = trial.ends_at(promotion)
+            if datetime.now(UTC) < ends_at:
+                self._wait(ends_at, promotion.epoch)
         return self._judge(context)
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

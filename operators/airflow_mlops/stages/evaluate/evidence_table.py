@@ -49,7 +49,7 @@ def _row(check: Check) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value + 0.0:.4g}"  # without the minus of a zero
 
 
 def drawable(checks: Sequence[Check]) -> list[Check]:

@@ -42,7 +42,8 @@ def gather_evidence(
     ArtifactCorrupt
         Fingerprints of training rows were changed.
     """
-    notes, costs = [], {}
+    notes: list[str] = []
+    costs: dict[str, Any] = {}
     promoted = (champion.payload if champion else None) or {}
     serving = ModelRef.from_dict(promoted["model"]) if promoted.get("model") else None
     if serving is not None and spec.evaluate.gate.cost is not None:

@@ -8,13 +8,14 @@ and directional expectation tests beside known cases.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.loop.gate import Check
 from airflow_mlops.stages.evaluate.predictions import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import pandas as pd
@@ -57,24 +58,24 @@ def behaviour_checks(
 
 
 def _checks(model: Any, rows: pd.DataFrame, behaviour: Behaviour, classes: Sequence[Any]) -> Iterator[Check]:
-    plain = predict(model, rows, classes=classes) if behaviour.invariance or behaviour.direction else None
-    for kind, cases in (
-        (_invariance, behaviour.invariance),
-        (_direction, behaviour.direction),
-        (_known, behaviour.known),
-    ):
-        for case in cases:
-            try:
-                yield kind(model, rows, plain, case, classes)  # type: ignore[operator]
-            except _CANNOT_PREDICT as error:
-                first = str(error).partition("\n")[0]
-                yield Check(
-                    f"behaviour: {case.name}",
-                    "behaviour",
-                    "fail",
-                    f"{case.name}: the challenger refuses the rows of this case ({type(error).__name__}: {first}); "
-                    "mend the case, or the model",
-                )
+    plain = predict(model, rows, classes=classes)
+    cases: list[tuple[str, Callable[[], Check]]] = [
+        *((case.name, partial(_invariance, model, rows, plain, case, classes)) for case in behaviour.invariance),
+        *((case.name, partial(_direction, model, rows, plain, case, classes)) for case in behaviour.direction),
+        *((case.name, partial(_known, model, rows, plain, case, classes)) for case in behaviour.known),
+    ]
+    for name, check in cases:
+        try:
+            yield check()
+        except _CANNOT_PREDICT as error:
+            first = str(error).partition("\n")[0]
+            yield Check(
+                f"behaviour: {name}",
+                "behaviour",
+                "fail",
+                f"{name}: the challenger refuses the rows of this case ({type(error).__name__}: {first}); "
+                "mend the case, or the model",
+            )
 
 
 def _invariance(model: Any, rows: pd.DataFrame, plain: Predictions, case: Invariance, classes: Sequence[Any]) -> Check:

@@ -76,11 +76,11 @@ def parts_of(column: pd.Series, bins: int) -> tuple[np.ndarray, list[str]]:
         between = [f"{low} <= {column.name} < {high}" for low, high in pairwise(shown)]
         names = [f"{column.name} < {shown[0]}", *between, f"{column.name} >= {shown[-1]}"]
         return codes, [*names, f"{column.name} is null"]
-    codes, values = pd.factorize(column.astype("object").where(~nulls, None), use_na_sentinel=True)
-    frequent = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(values)), kind="stable")[:MOST_VALUES]
-    places = np.full(len(values) + 1, -1)
+    codes, found = pd.factorize(column.astype("object").where(~nulls, None), use_na_sentinel=True)
+    frequent = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(found)), kind="stable")[:MOST_VALUES]
+    places = np.full(len(found) + 1, -1)
     places[frequent] = np.arange(len(frequent))
-    names = [f"{column.name} = {values[place]}" for place in frequent]
+    names = [f"{column.name} = {found[place]}" for place in frequent]
     return np.where(nulls, len(names), places[codes]), [*names, f"{column.name} is null"]
 
 

@@ -103,26 +103,26 @@ def _alone(both: int, mine: int, theirs: int, neither: int, factor: float) -> fl
     """Return the likeliest share of rows on which one errs alone, where the ratio of the rates is ``factor``.
 
     The likeliest shares are ``count / (rows + tilt * weight)``; the tilt is that at which the weighted shares add up to
-    nothing. Where it would take rows of a sort that was not seen, these get the share that is missing: two models that
-    never differed on few errors are not shown to be alike.
+    nothing. Where it would have to lie beyond the edge at which a sort of rows that was not seen gets a share, that
+    sort gets what is missing: two models that never differed on few errors are not shown to be alike.
     """
     from scipy.optimize import brentq
 
     rows = both + mine + theirs + neither
-    cells = [(count, weight) for count, weight in ((both, 1 - factor), (mine, 1.0), (theirs, -factor)) if count]
-    if not any(weight > 0 for _, weight in cells):
-        theirs_alone = theirs / (rows + rows * factor)
-        return (factor - 1) * both / (rows * factor) + (1 + factor) * theirs_alone
-    if not any(weight < 0 for _, weight in cells):
-        mine_alone = mine / (rows + rows / factor)
-        return mine_alone + ((1 - factor) * both * factor / rows + mine_alone) / factor
+    low, high = -float(rows), rows / factor
+
+    def of_others(tilt: float) -> float:
+        return both * (1 - factor) / (rows + tilt * (1 - factor))
+
+    if mine == 0 and (missing := factor * theirs / (rows - low * factor) - of_others(low)) >= 0:
+        return missing + theirs / (rows - low * factor)
+    if theirs == 0 and (missing := mine / (rows + high) + of_others(high)) >= 0:
+        return mine / (rows + high) + missing / factor
 
     def unbalanced(tilt: float) -> float:
-        return sum(count * weight / (rows + tilt * weight) for count, weight in cells)
+        return mine / (rows + tilt) - factor * theirs / (rows - tilt * factor) + of_others(tilt)
 
-    # All counts are above zero, so the sum runs from plus to minus infinity between the two edges.
-    low = max(-rows / weight for _, weight in cells if weight > 0)
-    high = min(-rows / weight for _, weight in cells if weight < 0)
+    # It falls from one edge to the other, and changes its sign between them.
     inside = 1e-12 * (high - low)
     tilt = brentq(unbalanced, low + inside, high - inside)
     return mine / (rows + tilt) + theirs / (rows - tilt * factor)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# Histogram gradient boosting keeps at most this many categories apart.
+MAX_CATEGORIES = 254
+
 
 def target_encoder(*, task: str, seed: int = 0) -> Any:
     """Make a transformer for columns of many categories: each value becomes what its rows' target was on average.

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import MissingColumns, TransformerUnusable
 from airflow_mlops.spec.imports import NotImportable, import_object
-from airflow_mlops.stages.encoders import codes, indicators, target_encoder
+from airflow_mlops.stages.encoders import MAX_CATEGORIES, codes, indicators, target_encoder
+from airflow_mlops.stages.transformed import as_fitted, categorical, numeric_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 WEIGHT = "__sample_weight"
 """Column of the feature matrix with the weight of each row, where the window is a mix."""
-
-# Histogram gradient boosting keeps at most this many categories apart.
-MAX_CATEGORIES = 254
 
 # What a transformer is seen to raise on data it does not take; anything else is a bug worth its traceback.
 _REFUSALS = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
@@ -84,9 +80,9 @@ def build_features(rows: pd.DataFrame, *, spec: ModelSpec) -> FeatureMatrix:
             f"{spec.features.transformer} refuses {len(derived)} training rows ({type(error).__name__}: {error}). "
             "Mend features.params or features.columns, or clean the column in features.derive."
         ) from error
-    frame = _numeric_frame(transformed, transformer, spec.features.transformer)
-    steps = [*prepare.steps, ("transform", transformer), *_as_fitted(transformed, transformer)]
-    return FeatureMatrix(frame, _categorical(transformer, frame), Pipeline(steps))
+    frame = numeric_frame(transformed, transformer, spec.features.transformer)
+    steps = [*prepare.steps, ("transform", transformer), *as_fitted(transformed, transformer)]
+    return FeatureMatrix(frame, categorical(transformer, frame), Pipeline(steps))
 
 
 def fitted_frame(matrix: FeatureMatrix, target: pd.Series, weights: np.ndarray | None) -> pd.DataFrame:
@@ -252,67 +248,3 @@ def tabular(
     ]
     chosen = [step for step in steps if step[2]]
     return ColumnTransformer(chosen, verbose_feature_names_out=False).set_output(transform="pandas")
-
-
-# What came out
-
-
-def _numeric_frame(transformed: Any, transformer: Any, path: str) -> pd.DataFrame:
-    import pandas as pd
-
-    if isinstance(transformed, pd.DataFrame):
-        frame = transformed.reset_index(drop=True)
-    else:
-        dense = transformed.toarray() if hasattr(transformed, "toarray") else transformed
-        frame = pd.DataFrame(dense, columns=pd.Index(_names(transformer, dense)))
-    frame.columns = [str(name) for name in frame.columns]
-    text = [name for name, kind in frame.dtypes.items() if kind.kind not in "biuf"]
-    if text or frame.columns.has_duplicates or frame.shape[1] == 0:
-        fault = (
-            f"columns that are not numbers: {', '.join(map(repr, text[:5]))}"
-            if text
-            else "no column, because every raw column is null"
-            if frame.shape[1] == 0
-            else f"the column {frame.columns[frame.columns.duplicated()][0]!r} twice"
-        )
-        raise TransformerUnusable(f"{path} gives {fault}. Estimators take numbers in columns with names of their own.")
-    return frame
-
-
-def _as_fitted(transformed: Any, transformer: Any) -> list[tuple[str, Any]]:
-    """See to it that the estimator is asked about what it is fitted on: a frame with names, or at least an array.
-
-    Returns
-    -------
-    list of (str, transformer)
-        Steps that come after the transformer.
-    """
-    from operator import methodcaller
-
-    import pandas as pd
-    from sklearn.preprocessing import FunctionTransformer
-
-    if hasattr(transformed, "toarray"):
-        return [("dense", FunctionTransformer(methodcaller("toarray")))]
-    is_array = not isinstance(transformed, pd.DataFrame)
-    if is_array and hasattr(transformer, "set_output") and hasattr(transformer, "get_feature_names_out"):
-        transformer.set_output(transform="pandas")
-    return []
-
-
-def _names(transformer: Any, values: np.ndarray) -> Sequence[str]:
-    if hasattr(transformer, "get_feature_names_out"):
-        return [str(name) for name in transformer.get_feature_names_out()]
-    return [f"feature_{index}" for index in range(values.shape[1])]
-
-
-def _categorical(transformer: Any, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Name what ordinal encoders in a column transformer put out: codes, which some estimators tell from numbers."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.preprocessing import OrdinalEncoder
-
-    if not isinstance(transformer, ColumnTransformer):
-        return ()
-    inputs = [columns for _, step, columns in transformer.transformers_ if isinstance(step, OrdinalEncoder)]
-    names = {str(name) for columns in inputs for name in columns}
-    return tuple(name for name in frame.columns if name in names and frame[name].max() < MAX_CATEGORIES)

@@ -155,6 +155,29 @@ def test_a_rollback_in_the_middle_of_a_drill_ends_as_it_should(two, work, ledger
     assert ledger.state(NAME).versions["2"].frozen.by == "ada"
 
 
+def test_a_drill_that_swaps_during_the_trial_of_a_rollback_does_not_stop_it(two, work, ledger):
+    def swapped(*arguments, **limits):
+        if not legs(ledger):
+            Drill(**work, run="a")._go_there()
+        return forked(*arguments, **limits)
+
+    back = Rollback(**{**work, "trial": swapped}, run="b", reason="it is wrong", by="ada").roll_back()
+
+    assert (back.version, back.replaced, back.frozen) == ("1", "2", True)
+    assert (Drill(**work, run="a").rehearse().verdict, champion(ledger)) == ("overtaken", "1")
+
+
+def test_a_rollback_while_a_drill_gets_ready_wins(two, work, ledger):
+    def overtaken(*arguments, **limits):
+        Rollback(**work, run="b", reason="it is wrong", by="ada").roll_back()
+        return forked(*arguments, **limits)
+
+    with pytest.raises(NothingToRehearse, match="somebody promoted or rolled back flights while the drill got ready"):
+        Drill(**{**work, "trial": overtaken}, run="a").rehearse()
+
+    assert (champion(ledger), legs(ledger)) == ("1", [])
+
+
 def _die(drill, calls, ledger_url):
     left = [calls]
     replace(drill, ledger=DiesAfter(Ledger(ledger_url), left), target=DiesAfter(drill.target, left)).rehearse()

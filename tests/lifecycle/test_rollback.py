@@ -167,6 +167,20 @@ def test_a_promotion_during_the_trial_wins(three, rollback, ledger, promoted):
     assert ledger.state(NAME).versions["3"].frozen is None
 
 
+def test_an_election_of_the_same_version_during_the_trial_is_told_from_a_rollback(
+    three, rollback, ledger, small_spec, evaluation
+):
+    def overtaken(*arguments, **limits):
+        elected = replace(evaluation(3), action="re-elect")
+        promote(ledger, small_spec, three[1], elected, at=LATER, run="retrain")
+        return forked(*arguments, **limits)
+
+    with pytest.raises(RollbackConflict, match="version 3 of flights was to be rolled back, but version 2 serves"):
+        rollback(trial=overtaken).roll_back()
+
+    assert ledger.state(NAME).versions["3"].frozen is None
+
+
 def test_frozen_rolled_back_and_lost_versions_are_passed_over(three, rollback, ledger, store, promoted):
     promoted(3)
     freeze(ledger, NAME, "version", frozen=True, version="3", reason="it drifts", by="bob", at=LATER)

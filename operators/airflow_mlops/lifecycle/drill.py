@@ -70,7 +70,8 @@ class Drill:
         NotReady
             The target loads a version, or has still to swap back: call again.
         NothingToRehearse
-            No other version could serve, or a version that passed its gate waits, whose verdict a drill would void.
+            No other version could serve, a version that passed its gate waits, whose verdict a drill would void, or
+            somebody promoted before anything was swapped.
         DrillFailed
             Restoring took longer than ``drill.limit``; the champion serves as before.
         RollbackImpossible
@@ -117,10 +118,22 @@ class Drill:
         candidate = self._candidate(before, state.epoch + 1)
         try:
             Proof(self.spec, candidate, attempt, self.target, rows, self.trial, None).give()
-            return self._promote(state, before, rows, leg=_LEGS[0], replaced=promotions[-1])
+            there = self._promote(state, before, rows, leg=_LEGS[0], replaced=promotions[-1])
         except Permanent as error:
             attempt.record("refused", {"reasons": [str(error)]})
+            if isinstance(error, PromotionConflict):
+                raise self._forestalled() from error
             raise
+        if "drill" not in there.payload:
+            # A rollback, or an election, took the same version from the same epoch.
+            attempt.record("refused", {"reasons": [str(self._forestalled())]})
+            raise self._forestalled()
+        return there
+
+    def _forestalled(self) -> NothingToRehearse:
+        return NothingToRehearse(
+            f"somebody promoted or rolled back {self.spec.name} while the drill got ready: nothing was swapped."
+        )
 
     def _choose(self, state: ModelState, promotions: list[Event]) -> Event:
         choice = choose_back(state, promotions, has_bytes=partial(has_bytes, self.store))

@@ -195,15 +195,20 @@ class Rollback:
             "evaluation": returning("roll back", self.reason),
         }
         beside = freeze_beside(state, replaced, reason=self.reason, by=self.by) if self.freeze else []
-        return self.ledger.promote(
+        version, epoch = str(back.version), state.epoch
+        event = self.ledger.promote(
             self.spec.name,
-            str(back.version),
-            expected_epoch=state.epoch,
+            version,
+            expected_epoch=epoch,
             payload=payload,
             at=self._at(state),
             run=self.run,
             beside=beside,
         )
+        if event.payload.get("cause") != ROLLBACK:
+            # A drill, or an election, took the same version from the same epoch: another act, which froze nothing.
+            raise PromotionConflict(model=name, version=version, expected_epoch=epoch, epoch=epoch + 1)
+        return event
 
     def _expect_wanted(self, asked: Event, present: Event, state: ModelState) -> None:
         """Refuse to roll back another version than the one that was meant."""

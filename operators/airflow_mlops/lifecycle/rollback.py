@@ -207,7 +207,7 @@ class Rollback:
         )
         if event.payload.get("cause") != ROLLBACK:
             # A drill, or an election, took the same version from the same epoch: another act, which froze nothing.
-            raise PromotionConflict(model=name, version=version, expected_epoch=epoch, epoch=epoch + 1)
+            raise PromotionConflict(model=self.spec.name, version=version, expected_epoch=epoch, epoch=epoch + 1)
         return event
 
     def _expect_wanted(self, asked: Event, present: Event, state: ModelState) -> None:

@@ -36,7 +36,10 @@ PRELOAD = (
         for name in ("by_hand", "deploy", "isolated", "promote", "reconcile", "register", "server_target")
     ),
     *(f"airflow_mlops.lifecycle.{name}" for name in ("evidence", "light_judgement", "tick", "tracking", "weighing")),
-    *(f"airflow_mlops.lifecycle.{name}" for name in ("bake", "drill", "freeze", "rollback")),
+    *(
+        f"airflow_mlops.lifecycle.{name}"
+        for name in ("bake", "card", "drill", "freeze", "rollback", "sweep", "transfer")
+    ),
     "airflow_mlops.operators.history",
     *(f"airflow_mlops.stages.{name}" for name in ("ingest", "validate", "features", "training_set", "train")),
     *(

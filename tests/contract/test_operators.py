@@ -16,6 +16,8 @@ from tests.chain import NOW, STAGES, Chain, found_operators
 from tests.conftest import ROOT
 
 OPERATORS = found_operators()
+# Stages that record nothing where there is nothing to say.
+QUIET = {"reconcile"}
 # What a stage records where that is not its own word.
 KINDS = {"approve": "approval", "decide": "decision", "reproduce": "reproduction"}
 each_stage = pytest.mark.parametrize("stage", STAGES)
@@ -155,7 +157,7 @@ def test_a_second_run_gives_the_same_result(twice, stage):
 def test_a_second_run_records_nothing_new(twice, chain, stage):
     events = chain.ledger.events("flights", kind=KINDS.get(stage, stage))
 
-    assert {event.run for event in events} == {"manual__1"}
+    assert {event.run for event in events} == (set() if stage in QUIET else {"manual__1"})
     assert len({event.key for event in events}) == len(events)
 
 

@@ -95,6 +95,13 @@ def test_the_version_before_serves_again_and_the_bad_one_is_frozen(three, rollba
     assert state.champion.since == LATER
 
 
+def test_nobody_rolls_back_without_a_reason(three, rollback, ledger):
+    with pytest.raises(LedgerMisuse, match="say why"):
+        rollback(reason=" ").roll_back()
+
+    assert (champion(ledger), ledger.events(NAME, kind="rollback")) == ("3", [])
+
+
 def test_it_says_how_long_each_part_took(three, rollback):
     seconds = rollback().roll_back().seconds
 

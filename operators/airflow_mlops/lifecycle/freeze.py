@@ -58,8 +58,7 @@ def freeze(
     LedgerMisuse
         No reason is given, or the model has no such version.
     """
-    if not reason.strip():
-        raise LedgerMisuse("say why: whoever finds it frozen, or free again, has to know the reason.")
+    expect_reason(reason)
     state = ledger.state(model)
     if scope == "version" and version not in state.versions:
         known = ", ".join(state.versions) or "none"
@@ -75,6 +74,18 @@ def freeze(
     )
     key = f"{subject}:{'frozen' if frozen else 'free'}#{times + 1}"
     return ledger.append(model, FREEZE, key, payload, at=not_before_champion(state, at), run=run)
+
+
+def expect_reason(reason: str) -> None:
+    """Refuse an act of which nobody could say later why it was done.
+
+    Raises
+    ------
+    LedgerMisuse
+        No reason is given.
+    """
+    if not reason.strip():
+        raise LedgerMisuse("say why: whoever finds it frozen, free again or rolled back has to know the reason.")
 
 
 def held(state: ModelState, scope: Scope, version: str | None = None) -> Freeze | None:

@@ -25,7 +25,7 @@ from airflow_mlops.errors import (
 from airflow_mlops.events import PROMOTION
 from airflow_mlops.lifecycle.attempt import Attempt
 from airflow_mlops.lifecycle.coming_back import has_bytes, returning, seconds_of, show
-from airflow_mlops.lifecycle.freeze import freeze_beside, not_before_champion
+from airflow_mlops.lifecycle.freeze import expect_reason, freeze_beside, not_before_champion
 from airflow_mlops.lifecycle.proof import Proof, lasting, patiently
 from airflow_mlops.lifecycle.targets import Candidate, LocalProcess
 from airflow_mlops.lifecycle.trial import try_out
@@ -83,6 +83,8 @@ class Rollback:
 
         Raises
         ------
+        LedgerMisuse
+            No reason is given.
         NotReady
             The target loads the version, or has still to swap to it: call again.
         RollbackConflict
@@ -94,6 +96,7 @@ class Rollback:
         ServerRefused, ServerUnavailable
             The model server does not serve this model or refuses the token; or it is away.
         """
+        expect_reason(self.reason)
         event = self._done_before()
         if event is None:
             event = self._promote_or_refuse()

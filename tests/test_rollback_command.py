@@ -20,6 +20,7 @@ def ledger(tmp_path, monkeypatch, airflow_db):
     """A ledger of two versions that have served; their bytes are gone."""
     path = tmp_path / "ledger.db"
     monkeypatch.setenv("AIRFLOW_CONN_MLOPS_LEDGER", json.dumps({"conn_type": "mlops_ledger", "host": str(path)}))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": str(tmp_path)}))
     opened = Ledger(f"sqlite:///{path}")
     for epoch, version in enumerate(("1", "2")):
         opened.append("flights", "register", version, {"version": version}, at=MARCH)
@@ -65,6 +66,15 @@ def test_a_server_that_airflow_does_not_know_is_named(ledger, tmp_path, capsys):
     assert main(["rollback", "flights", "--spec", SPEC, "--reason", "x", "--artifacts-uri", str(tmp_path)]) == 2
 
     assert "Airflow has no connection 'model_server_default', which deploy.server" in capsys.readouterr().err
+
+
+def test_an_mlflow_that_airflow_does_not_know_is_named_before_anything_is_done(ledger, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("AIRFLOW_CONN_MLFLOW_DEFAULT")
+
+    assert main(["rollback", "flights", "--spec", SPEC, "--reason", "x", "--artifacts-uri", str(tmp_path)]) == 2
+
+    assert "Airflow has no connection 'mlflow_default'; set AIRFLOW_CONN_MLFLOW_DEFAULT" in capsys.readouterr().err
+    assert ledger.events("flights", kind="rollback") == []
 
 
 @pytest.mark.parametrize("command", [["rollback", "flights", "--spec", SPEC], ["freeze", "flights"]])

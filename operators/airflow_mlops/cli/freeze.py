@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_mlops.cli.places import ledger_of
-from airflow_mlops.cli.rollback import add_reason
+from airflow_mlops.cli.asked import add_moment, add_reason, moment_of
+from airflow_mlops.cli.places import add_places, ledger_of
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -31,13 +30,8 @@ def add_to(commands: _SubParsersAction) -> None:
         if not is_loop:
             parser.add_argument("--version", metavar="VERSION", help="which one; default: every promotion")
         add_reason(parser)
-        parser.add_argument(
-            "--ledger-conn-id",
-            metavar="ID",
-            default="mlops_ledger",
-            help="Airflow connection of the ledger; default %(default)s",
-        )
-        parser.add_argument("--artifacts-uri", metavar="URI", help="folder of the artifact store")
+        add_moment(parser)
+        add_places(parser, mlflow=False)
         parser.set_defaults(run=partial(run, frozen=frozen, is_loop=is_loop))
 
 
@@ -61,7 +55,7 @@ def run(options: Namespace, *, frozen: bool, is_loop: bool) -> int:
         frozen=frozen,
         reason=options.reason,
         by=options.by,
-        at=options.now or datetime.now(UTC),
+        at=moment_of(options),
         version=version,
         run=f"airflow-mlops by {options.by}",
     )

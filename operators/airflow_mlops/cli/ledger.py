@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.cli.asked import add_reason
 from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.cli.places import asked_by
+from airflow_mlops.cli.places import LEDGER, existing, ledger_by_connection
 from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def add_to(commands: _SubParsersAction) -> None:
 
     clock = actions.add_parser("accept-clock", help="record that the clock is right though it went back")
     clock.add_argument("model")
-    clock.add_argument("--reason", required=True, help="why the earlier time was the wrong one")
+    add_reason(clock)
     clock.set_defaults(run=run_accept_clock)
 
     state = actions.add_parser("state", help="show which version serves, and what happened last")
@@ -59,7 +60,7 @@ def add_place(parser: ArgumentParser) -> None:
     # Never an address itself: its password would stand in the shell's history and in the list of processes.
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--url-env", metavar="VAR", help="environment variable that holds the database's address")
-    place.add_argument("--conn-id", default="mlops_ledger", help="Airflow connection; default %(default)s")
+    place.add_argument("--conn-id", default=LEDGER, help="Airflow connection; default %(default)s")
 
 
 def run_verify(options: Namespace) -> int:
@@ -100,7 +101,7 @@ def run_accept_clock(options: Namespace) -> int:
     """Record that the clock is right."""
     ledger = open_ledger(options)
     known_models(ledger, options.model)
-    event = ledger.accept_clock(options.model, reason=options.reason, by=asked_by())
+    event = ledger.accept_clock(options.model, reason=options.reason, by=options.by)
     print(f"{options.model}: event {event.seq} accepts the clock, which is {event.payload['behind_s']:.0f} s behind")
     return 0
 
@@ -130,26 +131,8 @@ def open_ledger(options: Namespace, *, must_exist: bool = True) -> Ledger:
         url = os.environ.get(options.url_env)
         if not url:
             raise LedgerMisuse(f"the environment variable {options.url_env} is not set; it should hold the address.")
-        return _there(Ledger(url)) if must_exist else Ledger(url)
-
-    # Tells Airflow's SDK that this is no task, so that connections kept in the metadata database are found as well.
-    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    from airflow_mlops.hooks.ledger import LedgerHook
-
-    try:
-        ledger = LedgerHook(options.conn_id).ledger
-        return _there(ledger) if must_exist else ledger
-    except AirflowNotFoundException as error:
-        raise LedgerMisuse(f"Airflow has no connection {options.conn_id!r}; name another, or use --url-env.") from error
-
-
-def _there(ledger: Ledger) -> Ledger:
-    """Refuse a file that does not exist: a mistyped path would be made, and found to be in perfect order."""
-    if ledger.is_missing:
-        raise LedgerMisuse(f"there is no ledger at {ledger!r}; check the path. The first task of a DAG makes one.")
-    return ledger
+        return existing(Ledger(url)) if must_exist else Ledger(url)
+    return ledger_by_connection(options.conn_id, may_be_new=not must_exist)
 
 
 def known_models(ledger: Ledger, model: str | None) -> list[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.cli.places import add_places, asked_by, ledger_of, mlflow_hook_of, mlflow_of, store_of, target_of
+from airflow_mlops.cli.asked import add_moment, add_reason, add_spec, moment_of, spec_of
+from airflow_mlops.cli.places import add_places, ledger_of, mlflow_hook_of, mlflow_of, store_of, target_of
 from airflow_mlops.errors import LedgerMisuse
 from airflow_mlops.lifecycle.roles import Given
 
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 
     from airflow_mlops.lifecycle.by_hand import ByHand
     from airflow_mlops.refs import DeploymentRef
-    from airflow_mlops.spec import ModelSpec
 
 _RUN = "airflow-mlops promote"
 
@@ -31,7 +28,7 @@ def add_to(commands: _SubParsersAction) -> None:
         "digests and registered here before.",
     )
     _add_version(promote)
-    promote.add_argument("--spec", type=Path, required=True, metavar="FILE", help="spec of the model, here")
+    add_spec(promote)
     promote.add_argument("--expected-epoch", type=int, metavar="N", help="refuse where the ledger is at another epoch")
     add_places(promote)
     add_places(promote, of="from")
@@ -47,8 +44,8 @@ def add_to(commands: _SubParsersAction) -> None:
 def _add_version(parser: ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="name of the spec")
     parser.add_argument("version", metavar="VERSION", help="as the ledger knows it")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the ledger beside your name")
-    parser.add_argument("--now", type=iso_time, metavar="TIME", help="event time, ISO 8601; default: the clock")
+    add_reason(parser)
+    add_moment(parser)
 
 
 def run_promote(options: Namespace) -> int:
@@ -73,7 +70,7 @@ def run_promote(options: Namespace) -> int:
 
 def _promote(options: Namespace, work: ByHand) -> DeploymentRef:
     asked = {
-        "by": asked_by(),
+        "by": options.by,
         "reason": options.reason,
         "expected_epoch": options.expected_epoch,
         "patience_s": work.spec.deploy.timeout.total_seconds(),
@@ -101,31 +98,10 @@ def run_role(options: Namespace) -> int:
         options.model,
         options.version,
         options.role,
-        by=asked_by(),
+        by=options.by,
         reason=options.reason,
         at=moment_of(options),
     )
     verb = "is now" if given else "was already"
     print(f"version {options.version} of {options.model} {verb} {options.role}")
     return 0
-
-
-def spec_of(options: Namespace) -> ModelSpec:
-    """Read the spec, which has to be of the model that is named.
-
-    Raises
-    ------
-    LedgerMisuse
-        It is another model's.
-    """
-    from airflow_mlops.spec import load_spec
-
-    spec = load_spec(options.spec)
-    if spec.name != options.model:
-        raise LedgerMisuse(f"{options.spec} is the spec of {spec.name}, not of {options.model}; name the right file.")
-    return spec
-
-
-def moment_of(options: Namespace) -> datetime:
-    """Return the event time that was given, else that of the clock."""
-    return options.now or datetime.now(UTC)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.cli.places import add_places, asked_by, ledger_of, mlflow_of, store_of
-from airflow_mlops.cli.promote import moment_of, spec_of
+from airflow_mlops.cli.asked import add_moment, add_name, add_spec, moment_of, spec_of
+from airflow_mlops.cli.places import add_places, ledger_of, mlflow_of, store_of
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -28,9 +26,10 @@ def add_to(commands: _SubParsersAction) -> None:
         "has served, their members and what they were trained on are kept in any case.",
     )
     parser.add_argument("model", metavar="MODEL", help="name of the spec")
-    parser.add_argument("--spec", type=Path, required=True, metavar="FILE", help="spec of the model")
+    add_spec(parser)
     parser.add_argument("--apply", action="store_true", help="delete; without it nothing is touched")
-    parser.add_argument("--now", type=iso_time, metavar="TIME", help="event time, ISO 8601; default: the clock")
+    add_name(parser)
+    add_moment(parser)
     parser.add_argument("--json", action="store_true", help="print what goes and what is kept, each with its reason")
     add_places(parser)
     parser.set_defaults(run=run)
@@ -44,7 +43,7 @@ def run(options: Namespace) -> int:
     with mlflow_of(options) as client:
         store = store_of(options)
         sweep = Sweep(spec, store, ledger_of(options), client, moment_of(options), _predictions(store, spec.name))
-        found = sweep.apply(by=asked_by()) if options.apply else sweep.plan()
+        found = sweep.apply(by=options.by) if options.apply else sweep.plan()
     if options.json:
         print(json.dumps({**found.to_dict(), "applied": options.apply}, indent=2))
     else:

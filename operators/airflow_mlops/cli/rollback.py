@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import logging
 import uuid
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.cli.places import add_places, asked_by, ledger_of, mlflow_hook_of, store_of, target_of
-from airflow_mlops.errors import LedgerMisuse, NotReady, ServerRefused
+from airflow_mlops.cli.asked import add_moment, add_reason, add_spec, moment_of, spec_of
+from airflow_mlops.cli.places import add_places, ledger_of, mlflow_hook_of, store_of, target_of
+from airflow_mlops.errors import NotReady
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace, _SubParsersAction
+    from argparse import Namespace, _SubParsersAction
 
     from airflow_mlops.lifecycle.rollback import Rollback
-    from airflow_mlops.lifecycle.targets import Target
     from airflow_mlops.refs import RollbackRef
-    from airflow_mlops.spec import ModelSpec
 
 
 def add_to(commands: _SubParsersAction) -> None:
@@ -30,20 +26,14 @@ def add_to(commands: _SubParsersAction) -> None:
         "swapped in, and the bad one is frozen in the same write. MLflow may be away.",
     )
     parser.add_argument("model", metavar="MODEL", help="name of the spec")
-    parser.add_argument("--spec", type=Path, required=True, metavar="FILE", help="spec of the model")
+    add_spec(parser)
     parser.add_argument("--of", metavar="VERSION", help="what has to go; nothing is done where it does not serve")
     parser.add_argument("--to", metavar="VERSION", help="what shall serve; default: the last that served well")
     parser.add_argument("--no-freeze", action="store_true", help="leave the bad version free to be promoted again")
     add_reason(parser)
+    add_moment(parser)
     add_places(parser)
     parser.set_defaults(run=run)
-
-
-def add_reason(parser: ArgumentParser) -> None:
-    """Add what every act of a person is recorded with."""
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; kept on record beside the name")
-    parser.add_argument("--by", default=asked_by(), metavar="NAME", help="who asks; default: the login name")
-    parser.add_argument("--now", type=iso_time, metavar="TIME", help="event time, ISO 8601; default: the clock")
 
 
 def run(options: Namespace) -> int:
@@ -72,37 +62,22 @@ def run(options: Namespace) -> int:
 
 def _rollback(options: Namespace) -> Rollback:
     from airflow_mlops.lifecycle.rollback import Rollback
-    from airflow_mlops.spec import load_spec
 
-    spec = load_spec(options.spec)
-    if spec.name != options.model:
-        raise LedgerMisuse(f"{options.spec} is the spec of {spec.name}, not of {options.model}; give the one or other.")
+    spec = spec_of(options)
     return Rollback(
         spec=spec,
         store=store_of(options),
         ledger=ledger_of(options),
         client=mlflow_hook_of(options).client,
-        moment=options.now or datetime.now(UTC),
+        moment=moment_of(options),
         run=f"airflow-mlops rollback {uuid.uuid4().hex[:12]}",
         reason=options.reason,
         by=options.by,
         of_version=options.of,
         to=options.to,
         freeze=not options.no_freeze,
-        target=_target(spec),
+        target=target_of(spec),
     )
-
-
-def _target(spec: ModelSpec) -> Target:
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        return target_of(spec)
-    except AirflowNotFoundException as error:
-        raise ServerRefused(
-            f"Airflow has no connection {spec.deploy.server!r}, which deploy.server of {spec.name} names; set "
-            f"AIRFLOW_CONN_{str(spec.deploy.server).upper()} or add it."
-        ) from error
 
 
 def _told(back: RollbackRef) -> str:

@@ -133,7 +133,44 @@ def _checked(
     return report.to_dict()
 
 
-STAGES: dict[str, Callable[..., dict[str, Any]]] = {"deploy": check_servable, "restore": check_stored}
+def measure_cost(model: str, serialization: str, rows: str) -> dict[str, float]:
+    """Load a model from its bytes, and measure what it costs to have and to ask.
+
+    Parameters
+    ----------
+    model, serialization, rows
+        As for `check_stored`.
+
+    Returns
+    -------
+    dict
+        ``latency_ms``, the median time of one row, and ``memory_mb``, what loading and predicting added.
+    """
+    from pathlib import Path
+
+    import pyarrow.parquet as pq
+    import sklearn.ensemble  # noqa: F401 - what any model needs is not this one's memory
+    from threadpoolctl import threadpool_limits
+
+    from airflow_mlops.stages.deploy import median_latency_ms
+    from airflow_mlops.stages.model_file import load_model
+
+    golden = pq.read_table(rows).to_pandas()
+    before = _resident_mb()
+    # As for a trial: a fork has not the OpenMP threads of its parent.
+    with threadpool_limits(1):
+        loaded = load_model(Path(model).read_bytes(), serialization)
+        ask = getattr(loaded, "predict_proba", loaded.predict)
+        ask(golden)
+        latency = median_latency_ms(ask, golden, time.perf_counter)
+    return {"latency_ms": latency, "memory_mb": max(0.0, _resident_mb() - before)}
+
+
+STAGES: dict[str, Callable[..., dict[str, Any]]] = {
+    "deploy": check_servable,
+    "restore": check_stored,
+    "cost": measure_cost,
+}
 
 
 def _resident_mb() -> float:

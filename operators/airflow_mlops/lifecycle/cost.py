@@ -55,9 +55,9 @@ def measure_costs(
         try:
             requests = {name: _request(store, ref, Path(place, name)) for name, ref in sides.items()}
             measured = _in_turn(requests, timeout_s)
+            return {name: _costs(requests[name], found) for name, found in measured.items()}, None
         except (ArtifactMissing, ArtifactCorrupt, ModelUnusable, Transient) as error:
             return {}, f"latency, memory and size were not compared: {error}"
-    return {name: _costs(requests[name], found) for name, found in measured.items()}, None
 
 
 def _request(store: ArtifactStore, model: ModelRef, place: Path) -> dict[str, str]:

@@ -243,6 +243,15 @@ def test_mlflow_follows_when_it_is_back(in_mlflow, rollback, ledger, client, cap
     assert champion(ledger) == "1" == alias(client)
 
 
+def test_what_was_rolled_back_and_is_free_again_serves_only_where_it_is_named(three, rollback, ledger):
+    rollback("a", freeze=False).roll_back()
+    freeze(ledger, NAME, "version", frozen=True, version="1", reason="it drifts", by="bob", at=LATER)
+
+    with pytest.raises(RollbackImpossible, match=r"version 3 was itself rolled back .*airflow-mlops rollback --to"):
+        rollback("b", of_version="2").roll_back()
+    assert rollback("c", of_version="2", to="3").roll_back().version == "3"
+
+
 def test_the_bad_version_is_left_unfrozen_where_that_is_asked(three, rollback, ledger):
     assert not rollback(freeze=False).roll_back().frozen
     assert ledger.state(NAME).versions["3"].frozen is None

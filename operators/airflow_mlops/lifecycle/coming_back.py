@@ -52,4 +52,4 @@ def show(ledger: Ledger, client: MlflowClient, spec: ModelSpec, *, at: datetime,
     try:
         reconcile(ledger, client, spec, at=at, run=run, has_promoted=True)
     except (TrackingUnavailable, TrackingRefused, MlflowException) as error:
-        log.warning("MLflow does not show yet what serves: %s. It follows at the next look of the monitor", error)
+        log.warning("MLflow does not show yet what serves, and follows at the next look of the monitor: %s", error)

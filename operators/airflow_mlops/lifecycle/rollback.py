@@ -248,7 +248,8 @@ class Rollback:
         if choice.promotion is None:
             raise RollbackImpossible(
                 f"there is no version of {self.spec.name} to go back to: {choice.describe()}. The champion stays. "
-                "Unfreeze a version that may serve (airflow-mlops unfreeze), or train another one."
+                "Unfreeze a version that may serve (airflow-mlops unfreeze), name one that was rolled back and is free "
+                "(airflow-mlops rollback --to), or train another one."
             )
         return choice.promotion
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
 
 from airflow_mlops.cli import main
+from airflow_mlops.errors import LedgerCorrupt
+from airflow_mlops.events import Event
 from airflow_mlops.ledger import Fact, Ledger
-from tests.ledger.places import MARCH
+from airflow_mlops.ledger.history import history_of
+from tests.ledger.places import MARCH, tamper
 
 WEEK = timedelta(days=7)
 
@@ -27,7 +31,7 @@ def told(url):
         said = {"version": version, "evaluation": f"e{version}", "answer": "approved", "by": ["ada"], "reason": "fine"}
         ledger.append("flights", "request", run, asked, at=now[0], run=run)
         ledger.append("flights", "register", version, {"version": version}, at=now[0], run=run)
-        ledger.append("flights", "approval", version, said, at=now[0], run=run)
+        ledger.append("flights", "approval", f"{version}:e{version}", said, at=now[0], run=run)
         payload = {"cause": "retrain", "evaluation": evaluation}
         ledger.promote("flights", version, expected_epoch=epoch, payload=payload, at=now[0], run=run)
         ledger.append("flights", "signals", version, {"loss": 0.5}, at=now[0])
@@ -85,6 +89,45 @@ def test_the_largest_epoch_counts_where_event_times_are_not_in_order(ledger):
     assert ledger.history("flights").at(MARCH + timedelta(days=6)).epoch == 2
 
 
+def test_a_moment_is_told_as_the_whole_history_tells_it(told):
+    whole = told.history("flights")
+    for days in range(-1, 16):
+        for recorded in (False, True):
+            moment = MARCH + timedelta(days=days)
+            assert told.stretch("flights", moment, recorded=recorded) == whole.at(moment, recorded=recorded)
+
+
+def test_a_moment_whose_promotion_was_deleted_is_refused(told):
+    tamper(told, "DELETE FROM mlops_ledger_events WHERE kind = 'promotion' AND epoch = 1")
+
+    for ask in (told.serving, told.stretch):
+        with pytest.raises(LedgerCorrupt, match=r"the promotion of epoch 1 is missing.*surely 0"):
+            ask("flights", at=MARCH)
+
+
+def test_a_long_history_takes_time_in_proportion_to_its_length():
+    said = {"answer": "automatic", "by": [], "reason": ""}
+    events = []
+    for number in range(1, 10_001):
+        payload = {"version": str(number), "evaluation": f"e{number}", **said}
+        events.append(_event(2 * number - 1, "approval", payload))
+        events.append(_event(2 * number, "promotion", {"version": str(number), "evaluation": {"id": f"e{number}"}}))
+    started = time.process_time()
+
+    stretches = history_of(events, model="flights").stretches
+
+    assert time.process_time() - started < 3
+    assert all(each.approval.version == each.version for each in stretches)
+
+
+def _event(seq, kind, payload):
+    epoch = seq // 2 if kind == "promotion" else None
+    return Event(
+        model="flights", seq=seq, kind=kind, key=str(seq), at=MARCH, recorded_at=MARCH, run=None, epoch=epoch,
+        payload=payload, previous_hash="", hash="",
+    )  # fmt: skip
+
+
 def test_a_model_that_never_served_has_an_empty_history(ledger):
     assert ledger.serving("flights") is None
     assert ledger.history("flights").stretches == ()
@@ -122,6 +165,25 @@ def test_one_moment_is_told_in_sentences(command, capsys):
 def test_a_moment_before_the_first_champion_is_exit_code_1(command, capsys):
     assert command("history", "flights", "--at", "2013-01-01") == 1
     assert "nothing served as flights" in capsys.readouterr().out
+
+
+def test_options_that_say_nothing_are_refused(command, capsys):
+    assert command("history", "flights", "--recorded") == 2
+    assert "give --at TIME too" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command("history", "flights", "--limit", "0")
+    assert "write 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("ledger", "verify"), ("ledger", "backup", "copy"), ("history", "flights")])
+def test_a_file_cut_to_nothing_is_no_ledger_in_good_order(tmp_path, monkeypatch, capsys, arguments):
+    (tmp_path / "ledger.db").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEDGER", f"sqlite:///{tmp_path}/ledger.db")
+
+    assert main([*arguments, "--url-env", "LEDGER"]) == 2
+    assert "there is no ledger at" in capsys.readouterr().err
+    assert (tmp_path / "ledger.db").stat().st_size == 0
 
 
 def test_the_ledger_is_restored_and_its_clock_accepted_by_command(command, tmp_path, capsys):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from airflow_mlops.cli.ledger import add_place, known_models, open_ledger
 from airflow_mlops.cli.moments import iso_time
+from airflow_mlops.errors import LedgerMisuse
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -26,19 +28,35 @@ def add_to(commands: _SubParsersAction) -> None:
     parser.add_argument(
         "--recorded", action="store_true", help="--at is the clock's time of writing: what the ledger said then"
     )
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="the last N of a kind; default %(default)s")
+    parser.add_argument(
+        "--limit", type=_count, default=20, metavar="N", help="the last N of a kind; default %(default)s"
+    )
     parser.add_argument("--json", action="store_true", help="print as JSON, all of it")
     parser.set_defaults(run=run)
     add_place(parser)
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of lines; write 1 or more")
+    return int(text)
+
+
 def run(options: Namespace) -> int:
-    """Tell the history, or what served at a moment; 1 where nothing did."""
+    """Tell the history, or what served at a moment; 1 where nothing did.
+
+    Raises
+    ------
+    LedgerMisuse
+        The ledger does not know the model, or the options do not go together.
+    """
     ledger = open_ledger(options)
     known_models(ledger, options.model)
-    history = ledger.history(options.model)
     if options.at is not None:
-        return _tell_moment(history, options)
+        return _tell_moment(ledger.stretch(options.model, options.at, recorded=options.recorded), options)
+    if options.recorded:
+        raise LedgerMisuse("--recorded says what kind of time --at is; give --at TIME too, or leave it out.")
+    history = ledger.history(options.model)
     if options.json:
         print(json.dumps(history.to_dict(), indent=2))
     else:
@@ -46,12 +64,11 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _tell_moment(history: ModelHistory, options: Namespace) -> int:
-    stretch = history.at(options.at, recorded=options.recorded)
+def _tell_moment(stretch: Stretch | None, options: Namespace) -> int:
     if options.json:
         print(json.dumps(stretch and stretch.to_dict(), indent=2))
     elif stretch is None:
-        print(f"nothing served as {history.model} at {options.at.isoformat()}")
+        print(f"nothing served as {options.model} at {options.at.isoformat()}")
     else:
         for line in _sentences(stretch):
             print(line)

@@ -69,8 +69,9 @@ class Database:
 
     @property
     def is_missing(self) -> bool:
-        """Whether this is a SQLite file that is not there yet."""
-        return self.is_sqlite and not Path(str(self.url.database)).exists()
+        """Whether this is a SQLite file that is not there yet, or one without a byte in it."""
+        path = Path(str(self.url.database))
+        return self.is_sqlite and not (path.exists() and path.stat().st_size)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

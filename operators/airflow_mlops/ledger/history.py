@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.events import APPROVAL, FREEZE, PROMOTION, REQUEST, ROLE, Event, utc_text, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 
@@ -122,12 +122,13 @@ def history_of(events: Iterable[Event], *, model: str) -> ModelHistory:
     ordered = sorted({event.seq: event for event in events}.values(), key=lambda event: event.seq)
     promotions = [event for event in ordered if event.kind == PROMOTION]
     approvals = tuple(_approval(event) for event in ordered if event.kind == APPROVAL)
+    answers = {(each.version, each.evaluation): each for each in approvals}
     requests = {event.run: event for event in ordered if event.kind == REQUEST and event.run}
     following: Sequence[Event | None] = [*promotions[1:], None]
     return ModelHistory(
         model,
         tuple(
-            _stretch(event, after, approvals=approvals, request=requests.get(event.run or ""))
+            _stretch(event, after, answers=answers, request=requests.get(event.run or ""))
             for event, after in zip(promotions, following, strict=False)
         ),
         approvals,
@@ -135,7 +136,13 @@ def history_of(events: Iterable[Event], *, model: str) -> ModelHistory:
     )
 
 
-def _stretch(event: Event, after: Event | None, *, approvals: Sequence[Approval], request: Event | None) -> Stretch:
+def _stretch(
+    event: Event,
+    after: Event | None,
+    *,
+    answers: Mapping[tuple[str, str | None], Approval],
+    request: Event | None,
+) -> Stretch:
     payload, asked = event.payload, request.payload if request else {}
     back = payload.get("rollback") or {}
     evidence = _evidence(payload.get("evaluation") or {})
@@ -152,7 +159,8 @@ def _stretch(event: Event, after: Event | None, *, approvals: Sequence[Approval]
         by=back.get("by") or payload.get("by"),
         decision=asked.get("decision"),
         run=event.run,
-        approval=_approval_for(approvals, version, evidence.id),
+        # The last answer about this evaluation of it; a rollback names none, whatever was said before.
+        approval=answers.get((version, evidence.id)) if evidence.id else None,
         evidence=evidence,
         event=event.seq,
     )
@@ -167,12 +175,6 @@ def _evidence(evaluation: dict[str, Any]) -> Evidence:
         uri=evaluation.get("uri"),
         html_uri=evaluation.get("html_uri"),
     )
-
-
-def _approval_for(approvals: Sequence[Approval], version: str, evaluation: str | None) -> Approval | None:
-    """Return the last answer about this version and this evaluation; a rollback has none, whatever was said before."""
-    given = [each for each in approvals if each.version == version and each.evaluation == evaluation]
-    return given[-1] if given and evaluation else None
 
 
 def _approval(event: Event) -> Approval:

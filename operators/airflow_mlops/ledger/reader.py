@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from airflow_mlops.events import Event, ModelState, fold
 from airflow_mlops.ledger import verification
-from airflow_mlops.ledger.history import ModelHistory, history_of
+from airflow_mlops.ledger.history import ModelHistory, Stretch, history_of
 from airflow_mlops.ledger.reading import (
     FOLDED,
     TOLD,
@@ -20,6 +20,7 @@ from airflow_mlops.ledger.reading import (
     of_kinds,
     promotion_at,
     select_events,
+    told_beside,
 )
 from airflow_mlops.ledger.tables import events_table, state_table
 
@@ -108,7 +109,7 @@ class LedgerReader:
         Raises
         ------
         LedgerCorrupt
-            The promotion was changed, or the end of the chain is not where the state row says.
+            The promotion was changed, one is missing, or the end of the chain is not where the state row says.
         """
         with self._database.read() as connection:
             verification.expect_whole_end(connection, model)
@@ -128,6 +129,27 @@ class LedgerReader:
             told = of_kinds(connection, model, TOLD)
         expect_every_epoch(told, model)
         return history_of(told, model=model)
+
+    def stretch(self, model: str, at: datetime, *, recorded: bool = False) -> Stretch | None:
+        """Tell of what served at a moment as `history` does, without reading the rest; None before the first.
+
+        Parameters
+        ----------
+        model : str
+            Whose champion.
+        at, recorded
+            As for `serving`.
+
+        Raises
+        ------
+        LedgerCorrupt
+            As for `serving`; or an event that is told of was changed.
+        """
+        with self._database.read() as connection:
+            verification.expect_whole_end(connection, model)
+            promotion = promotion_at(connection, model, at, recorded=recorded)
+            told = [] if promotion is None else [promotion, *told_beside(connection, promotion)]
+        return next(iter(history_of(told, model=model).stretches), None)
 
     def position(self, model: str) -> int:
         """Return the number of a model's last event, 0 before the first; who follows a ledger looks here first."""

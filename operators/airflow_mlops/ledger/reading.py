@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from airflow_mlops.errors import LedgerCorrupt
-from airflow_mlops.events import APPROVAL, FREEZE, PROMOTION, REGISTER, REQUEST, ROLE, Event, utc_text
+from airflow_mlops.events import APPROVAL, FREEZE, PROMOTION, REGISTER, REQUEST, ROLE, Event, utc_text, version_of
 from airflow_mlops.ledger.tables import events_table, state_table, to_event
 
 if TYPE_CHECKING:
@@ -90,10 +90,30 @@ def last_of_each_kind(connection: Connection, model: str, as_of: datetime | None
 
 
 def promotion_at(connection: Connection, model: str, at: datetime | None, *, recorded: bool = False) -> Event | None:
-    """Return the promotion of the largest epoch that had happened, or was on record, at a moment."""
+    """Return the promotion of the largest epoch that had happened, or was on record, at a moment.
+
+    Raises
+    ------
+    LedgerCorrupt
+        A promotion is missing, so that another one would be named; or the one found was changed.
+    """
+    counted = select(func.count(), func.max(_EVENTS.epoch)).where(_EVENTS.model == model, _EVENTS.epoch > 0)
+    count, newest = connection.execute(counted).one()
+    if count != (newest or 0):
+        expect_every_epoch(of_kinds(connection, model, (PROMOTION,)), model)
     served = select(events_table).where(_EVENTS.model == model, _EVENTS.epoch > 0, *not_after(at, recorded=recorded))
     row = connection.execute(served.order_by(_EVENTS.epoch.desc()).limit(1)).mappings().first()
     return to_event(row) if row else None
+
+
+def told_beside(connection: Connection, promotion: Event) -> list[Event]:
+    """List what a promotion's stretch is told from beside it: the request of its run, answers, the next promotion."""
+    model, version = promotion.model, version_of(promotion.payload)
+    asked = (*_kind(model, REQUEST), _EVENTS.run == promotion.run)
+    answered = _EVENTS.key.startswith(f"{version}:", autoescape=True)
+    following = (_EVENTS.model == model, _EVENTS.epoch == (promotion.epoch or 0) + 1)
+    wanted = (asked, (*_kind(model, APPROVAL), answered), following)
+    return [event for conditions in wanted for event in select_events(connection, *conditions)]
 
 
 def models(connection: Connection) -> list[str]:

@@ -56,6 +56,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_gate_metric, {"task", "evaluate"}),
         (gate_rules.paired_test, {"task", "evaluate"}),
         (gate_rules.groups, {"task", "evaluate"}),
+        (gate_rules.guards, {"task", "evaluate"}),
         (_secrets, {"data"}),
         (_secret_params, {"features", "train"}),
         (approval_rules.sensitive_features, {"data", "features", "approval"}),

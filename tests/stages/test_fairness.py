@@ -103,6 +103,26 @@ def test_small_groups_are_left_out_and_named():
     assert found.sentence.endswith("too small to count: y (7 rows)")
 
 
+def test_of_many_small_groups_the_largest_are_named():
+    group, target, said = rows()
+    group = np.where(np.arange(2000) < 900, np.char.add("g", (np.arange(2000) % 60).astype(str)), group.astype("U3"))
+
+    (found,) = checks(group, target, said)
+
+    assert len(found.detail["left_out"]) == 60
+    assert found.sentence.count(" rows)") == 8
+    assert found.sentence.endswith(" and 52 more")
+
+
+def test_the_limit_that_is_shown_is_the_narrower_one():
+    group, target, said = rows()
+    unfair = np.where(group == "f", 0, said)
+
+    (found,) = checks(group, target, unfair, unfair, measures=("selection_rate",), limit=0.2)
+
+    assert (found.verdict, found.limit) == ("fail", 0.2)
+
+
 def test_one_group_is_said_and_is_no_error():
     group, target, said = rows()
 

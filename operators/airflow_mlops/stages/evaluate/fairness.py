@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Measures that need a positive class.
 _RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 
+# A column of many values has hundreds of groups that are too small; the rest stand in the check's detail.
+_NAMED = 8
+
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
@@ -170,8 +173,7 @@ def _check(
     units: tuple[np.ndarray, bool],
 ) -> Check:
     name = f"fairness: {column}, {measure}"
-    small = f"; too small to count: {', '.join(f'{k} ({n} rows)' for k, n in found.left_out.items())}"
-    small = small if found.left_out else ""
+    small = _too_small(found.left_out)
     if len(found.names) < 2:
         only = f"only {found.names[0]}" if found.names else "no group"
         sentence = f"{measure} of the groups of {column} was not compared: {only} has {settings.min_rows} rows{small}"
@@ -185,11 +187,21 @@ def _check(
         value=gap.value,
         low=gap.low,
         high=gap.high,
-        limit=settings.limit if gap.champion is None else gap.champion + settings.margin,
+        limit=gap.most(settings),
         rows=int(found.counted.sum()),
         risk="fairness" if gap.looks and not gap.fault else None,
         detail={"groups": gap.groups, "left_out": found.left_out, "champion_gap": gap.champion},
     )
+
+
+def _too_small(left_out: Mapping[str, int]) -> str:
+    """Name the largest of the groups that were left out, and count the others."""
+    if not left_out:
+        return ""
+    largest = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
+    named = ", ".join(f"{group} ({rows} rows)" for group, rows in largest[:_NAMED])
+    more = len(largest) - _NAMED
+    return f"; too small to count: {named}" + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +260,11 @@ class _Gap:
             looks=looks or (settings.limit is not None and bool(gaps[widest] > settings.limit)),
             groups=groups,
         )
+
+    def most(self, settings: Fairness) -> float | None:
+        """Return how wide the gap may be shown to be: the lesser of what is allowed beside the champion and at all."""
+        beside = None if self.champion is None else self.champion + settings.margin
+        return min((each for each in (beside, settings.limit) if each is not None), default=None)
 
     def sentence(self, column: str, measure: Measure, settings: Fairness) -> str:
         """Say what was found, with the numbers."""

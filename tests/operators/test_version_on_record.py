@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from airflow_mlops.artifacts import ArtifactStore, digest_bytes
 from airflow_mlops.cli import main
 from airflow_mlops.dag_factory.reproduce import reproduce_dag
 from airflow_mlops.errors import ReproductionDiffers, ReproductionImpossible
-from airflow_mlops.lifecycle.card import card_of, refresh_card
+from airflow_mlops.lifecycle.card import card_of, compose, gather, refresh_card
 from airflow_mlops.lifecycle.reproduce import Reproducer
 from airflow_mlops.lifecycle.weighing import Plan, Weighing
 from airflow_mlops.refs import ModelRef
@@ -105,6 +106,19 @@ def test_the_card_shows_what_was_seen_in_training_but_nothing_sensitive(trained,
     assert "| origin |  | sensitive, not shown |" in card.markdown
     for text in (card.markdown, card.html, card.short):
         assert not {"JFK", "EWR", "LGA"} & set(text.replace(",", " ").split())
+
+
+@pytest.mark.parametrize(("guard", "has_picture"), [("origin = JFK", False), ("carrier = UA", True)])
+def test_a_picture_that_names_a_sensitive_value_is_no_part_of_the_card(trained, store, guard, has_picture):
+    model = ModelRef.from_dict(trained.results["register"])
+    facts = gather(store, trained.ledger, "flights", model)
+    judged = facts.subject.judgement
+    checks = [{**judged.checks[0], "name": f"guard: {guard}", "sentence": ""}]
+    told = replace(judged, report={**judged.report, "gate": {"checks": checks}})
+
+    card = compose(store, replace(facts, subject=replace(facts.subject, judgement=told)))
+
+    assert ("data:image/svg+xml" in card.html) is has_picture
 
 
 def test_the_card_is_one_page_without_network_that_readers_of_the_dag_may_open(trained, store):

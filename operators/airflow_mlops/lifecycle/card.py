@@ -14,6 +14,7 @@ from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing, LedgerMisuse
 from airflow_mlops.events import APPROVAL
 from airflow_mlops.lifecycle.made_of import MadeOf
+from airflow_mlops.loop.history import EVALUATE
 from airflow_mlops.refs import PASSED, EvaluationRef, ModelRef
 from airflow_mlops.stages.card.facts import Approval, CardFacts, Judgement, Training, VersionFacts
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from airflow_mlops.ledger import Ledger
 
 MARKDOWN, PAGE = "model_card.md", "model_card.html"
-_EVALUATE = "evaluate"
 _DIGEST_LENGTH = 12
 _FINAL = ("approved", "rejected", "automatic")
 
@@ -111,7 +111,7 @@ def compose(store: ArtifactStore, facts: CardFacts) -> Card:
     from airflow_mlops.stages.card import render_card, short_card, write_card
 
     markdown = write_card(facts)
-    picture = _picture(store, facts.subject.judgement)
+    picture = _picture(store, facts)
     html = render_card(markdown, picture)
     key = f"{facts.subject.version}-{digest_json([markdown, html])[:_DIGEST_LENGTH]}"
     # Below the reports, where the readers of the model's DAGs may open it.
@@ -197,7 +197,7 @@ def _training_manifest(store: ArtifactStore, model: ModelRef) -> Mapping[str, An
 
 def _evaluation_on_record(ledger: Ledger, name: str, digest: str) -> dict[str, Any] | None:
     """Return the newest evaluation of these bytes that passed, else the newest."""
-    events = [event.payload for event in ledger.events(name, kind=_EVALUATE)]
+    events = [event.payload for event in ledger.events(name, kind=EVALUATE)]
     own = [each for each in events if (each.get("model") or {}).get("digest") == digest]
     found = [each for each in own if each.get("verdict") in PASSED] or own
     return EvaluationRef.from_dict(found[-1]).to_dict() if found else None
@@ -228,8 +228,12 @@ def _ranges(store: ArtifactStore, training: Training) -> dict[str, dict[str, Any
     }
 
 
-def _picture(store: ArtifactStore, judged: Judgement | None) -> bytes | None:
+def _picture(store: ArtifactStore, facts: CardFacts) -> bytes | None:
+    """Read the picture of the evidence; one that names a sensitive column's value, as a guard's slice, is left out."""
+    judged = facts.subject.judgement
     if judged is None or not judged.report:
+        return None
+    if any(f": {column} = " in check["name"] for check in judged.checks for column in facts.sensitive):
         return None
     try:
         return store.read_bytes(f"{judged.ref['uri']}/evidence.svg")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow.sdk import AsyncCallback
 from airflow.sdk.exceptions import TaskDeferralError, TaskDeferred
 
 from airflow_mlops.dag_factory.bake import bake_dag
@@ -144,6 +146,8 @@ def test_dags_of_the_loop_carry_a_deadline_where_a_time_is_promised(baked):
     for dag in (monitor_dag(timed), retrain_dag(timed)):
         [alert] = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
         assert alert.interval == timedelta(hours=2)
+        # An executor's callback is refused the connections it looks up.
+        assert isinstance(alert.callback, AsyncCallback)
     assert bake_dag(timed).deadline in (None, [])
     assert retrain_dag(baked).deadline in (None, [])
 
@@ -152,7 +156,7 @@ def test_a_run_that_is_late_is_on_record_once(promoted, store, monkeypatch, capl
     monkeypatch.setenv("AIRFLOW__MLOPS__ARTIFACTS_URI", str(store.root))
     context = {"dag_run": {"dag_id": "flights_retrain", "dag_run_id": "r1"}, "deadline": {}}
     for _ in range(2):
-        note_late(model="flights", limit="2h", context=context)
+        asyncio.run(note_late(model="flights", limit="2h", context=context))
     [event] = promoted.events("flights", kind="slo")
     assert (event.key, event.at) == ("late:flights_retrain:r1", AT + timedelta(hours=1))
     assert "has taken longer than slo.loop_time.limit (2h)" in caplog.text

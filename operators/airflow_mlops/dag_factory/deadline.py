@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback  # type: ignore[attr-defined]  # not in its stub
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference  # type: ignore[attr-defined]  # not in its stub
 
 from airflow_mlops.lifecycle.budgets import record_late
 from airflow_mlops.spec.durations import format_duration
@@ -36,12 +36,13 @@ def deadline_of(spec: ModelSpec, kind: str) -> DeadlineAlert | None:
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=promised.limit,
-        callback=SyncCallback(note_late, {"model": spec.name, "limit": format_duration(promised.limit)}),
+        # In the triggerer: where an executor runs a callback, Airflow refuses it the connections it looks up.
+        callback=AsyncCallback(note_late, {"model": spec.name, "limit": format_duration(promised.limit)}),
         name=f"{spec.name} {kind} within {format_duration(promised.limit)}",
     )
 
 
-def note_late(*, model: str, limit: str, context: dict[str, Any] | None = None, **_: Any) -> None:
+async def note_late(*, model: str, limit: str, context: dict[str, Any] | None = None, **_: Any) -> None:
     """Log that a run is late, and put it on record; the run itself goes on.
 
     Parameters
@@ -56,8 +57,11 @@ def note_late(*, model: str, limit: str, context: dict[str, Any] | None = None, 
     run = (context or {}).get("dag_run") or {}
     dag_id, run_id = str(run.get("dag_id", "")), str(run.get("dag_run_id") or run.get("run_id") or "")
     log.error("Run %s of %s has taken longer than slo.loop_time.limit (%s)", run_id, dag_id, limit)
-    # A callback is no task, so that connections are looked up where the scheduler finds them.
-    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    # In a thread: the database would hold up every trigger.
+    await asyncio.to_thread(_record, model, dag_id, run_id, limit)
+
+
+def _record(model: str, dag_id: str, run_id: str, limit: str) -> None:
     from airflow_mlops.hooks.ledger import LedgerHook
 
     record_late(LedgerHook().ledger, model, dag_id=dag_id, run_id=run_id, limit=limit)

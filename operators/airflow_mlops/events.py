@@ -2,7 +2,7 @@
 
 Kinds of what happened by itself: ``ingest validate features train weigh evaluate register deploy drift signals decision
 shadow_decision request promotion bake slo``. Of what people and care did: ``approval freeze role rollback hand_change
-drill reproduction transfer clock``.
+drill reproduction transfer retention clock``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ ROLE = "role"
 APPROVAL = "approval"
 CLOCK = "clock"
 REQUEST = "request"
-# Causes of a promotion that goes back: a freeze of promotions does not hold them.
-BACK = ("rollback", "drill")
+# Causes of a promotion that goes back, and kinds: a freeze of promotions does not hold them.
+ROLLBACK, DRILL = "rollback", "drill"
+BACK = (ROLLBACK, DRILL)
 
 # What the first event of a model names as the hash before it.
 GENESIS = "0" * 64

@@ -66,9 +66,7 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
         )
         with TaskGroup("data", prefix_group_id=False, tooltip="Rows come in and are checked"):
             ingest = IngestOperator(now=NOW, **task_settings(spec, "ingest"))
-            labels = []
-            if spec.data.labels:
-                labels.append(IngestOperator(part="labels", now=NOW, **task_settings(spec, "ingest", "ingest_labels")))
+            labels = _ingest_labels(spec)
             validate = ValidateOperator(
                 snapshot=ingest.output, now=NOW, outlets=[snapshot_asset(spec.name)], **task_settings(spec, "validate")
             )
@@ -84,17 +82,17 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
             model = _weigh(spec, request, train) if spec.retrain.weighs_versions else train
             evaluate = _evaluate(spec, model, train)
         with TaskGroup("release", prefix_group_id=False, tooltip="It is registered, and serves"):
-            register = RegisterOperator(
-                model=model.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "register")
-            )
-            approvals = _approve(spec, register, evaluate)
-            deploy = DeployOperator(
-                model=register.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "deploy")
-            )
-            chain(*approvals, deploy)
+            _release(spec, model, evaluate)
         request >> [ingest, *labels]
         validate >> features
     return dag
+
+
+def _ingest_labels(spec: ModelSpec) -> list[IngestOperator]:
+    """Make what reads the labels, where they come from a source of their own."""
+    if spec.data.labels is None:
+        return []
+    return [IngestOperator(part="labels", now=NOW, **task_settings(spec, "ingest", "ingest_labels"))]
 
 
 def _weigh(spec: ModelSpec, request: RequestOperator, train: TrainOperator) -> WeighOperator:
@@ -114,6 +112,15 @@ def _evaluate(spec: ModelSpec, model: WeighOperator | TrainOperator, train: Trai
     return EvaluateOperator(
         model=model.output, trained=train.output, action=ACTION, now=NOW, trigger_rule=TRAINED_OR_NOT, **settings
     )
+
+
+def _release(spec: ModelSpec, model: WeighOperator | TrainOperator, evaluate: EvaluateOperator) -> None:
+    """Make what brings a version that passed to where it serves."""
+    register = RegisterOperator(
+        model=model.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "register")
+    )
+    deploy = DeployOperator(model=register.output, evaluation=evaluate.output, now=NOW, **task_settings(spec, "deploy"))
+    chain(*_approve(spec, register, evaluate), deploy)
 
 
 def _approve(spec: ModelSpec, register: RegisterOperator, evaluate: EvaluateOperator) -> list[ApproveOperator]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_mlops.events import APPROVAL, PROMOTION
-from airflow_mlops.loop.back import DRILL
+from airflow_mlops.events import APPROVAL, DRILL, PROMOTION
 from airflow_mlops.refs import PASSED
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.demo.runs import MODEL, Chapter, expect_success, follow, start, with_links
 from airflow_mlops.errors import DemoFailed
-from airflow_mlops.loop.back import DRILL
+from airflow_mlops.events import DRILL
 from airflow_mlops.refs import DrillRef
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mlops.demo import calendar, checks
+from airflow_mlops.demo.approver import answering
 from airflow_mlops.demo.faults import KILOMETRES_A_MILE, UnitChange, mend
 from airflow_mlops.demo.processes import wait_until
 from airflow_mlops.demo.records import promotions_of, weeks_of
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 # Airflow makes the run of an asset's event at the scheduler's next turn, a second or so later.
 BELL_TIMEOUT_S = 60.0
-# Why the first version may serve, as its approver puts it.
-REASON = "nothing serves yet, and it beats the simple baseline"
 
 
 @dataclass(frozen=True)
@@ -170,16 +169,7 @@ class Story:
         self.stage.bars(self._told())
 
     def _watch(self, *, quiet: bool = False) -> Callable[[Told], None]:
-        """Watch a run, and answer over REST where it waits for a person, as one would by the button."""
-        watch = self.stage.watch(quiet=quiet)
-
-        def look(told: Told) -> None:
-            watch(told)
-            for task in told.run.tasks:
-                if task.state == "awaiting_input":
-                    self.api.approve(told.run.dag_id, told.run.run_id, task.task_id, reason=REASON)
-
-        return look
+        return answering(self.api, self.stage.watch(quiet=quiet))
 
     # A week
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_mlops.errors import ApprovalMissing
 from airflow_mlops.events import APPROVAL
 from airflow_mlops.lifecycle.budgets import is_budget_spent
+from airflow_mlops.loop.history import TRAIN
 from airflow_mlops.loop.risk import Served, risks_of, risks_to_approve, sensitive_columns
 from airflow_mlops.refs import ApprovalRef
 from airflow_mlops.spec.control_sections import ApprovalSpec
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from airflow_mlops.refs import EvaluationRef, ModelRef
     from airflow_mlops.spec import ModelSpec
 
-TRAIN = "train"
 APPROVED, REJECTED, AUTOMATIC = "approved", "rejected", "automatic"
 # Of two people who have to answer the first has, and a person was asked: neither says yet whether it may serve.
 FIRST, ASKED = "first", "asked"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_mlops.loop.history import DEPLOY
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_mlops.events import Event
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.refs import ModelRef
-
-KIND = "deploy"
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,14 @@ class Attempt:
         """Return the attempt that is under way, or that comes next."""
         ours = (str(model.version), epoch, cause, run if cause else None)
         refusals = sum(
-            event.payload["outcome"] == "refused" and _whose(event) == ours for event in ledger.events(name, kind=KIND)
+            event.payload["outcome"] == "refused" and _whose(event) == ours
+            for event in ledger.events(name, kind=DEPLOY)
         )
         return cls(ledger, name, model, epoch, 1 + refusals, at, run, cause)
 
     def find(self, outcome: str) -> Event | None:
         """Return this attempt's event, or None."""
-        return self.ledger.find(self.name, KIND, self._key(outcome))
+        return self.ledger.find(self.name, DEPLOY, self._key(outcome))
 
     def record(self, outcome: str, facts: dict[str, Any]) -> Event:
         """Append an event; the same outcome twice leaves one."""
@@ -66,7 +67,7 @@ class Attempt:
             **({"cause": self.cause} if self.cause else {}),
             **facts,
         }
-        return self.ledger.append(self.name, KIND, self._key(outcome), payload, at=self.at, run=self.run)
+        return self.ledger.append(self.name, DEPLOY, self._key(outcome), payload, at=self.at, run=self.run)
 
     def _key(self, outcome: str) -> str:
         again = f"#{self.number}" if self.number > 1 else ""

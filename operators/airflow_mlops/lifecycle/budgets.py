@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_mlops.errors import ServerRefused, ServerUnavailable
-from airflow_mlops.events import PROMOTION
+from airflow_mlops.events import APPROVAL, PROMOTION, REQUEST
 from airflow_mlops.loop import slo
 from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE, History
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SLO = "slo"
 # What tells how long the loop took.
-_LOOP = (DECISION, "request", EVALUATE, DEPLOY, PROMOTION, "approval")
+_LOOP = (DECISION, REQUEST, EVALUATE, DEPLOY, PROMOTION, APPROVAL)
 
 
 class AsksServer(Protocol):

@@ -20,15 +20,15 @@ from airflow_mlops.errors import (
     PromotionConflict,
     RollbackImpossible,
 )
-from airflow_mlops.events import APPROVAL, PROMOTION, REGISTER
-from airflow_mlops.lifecycle.attempt import KIND as DEPLOY
+from airflow_mlops.events import APPROVAL, DRILL, PROMOTION, REGISTER
 from airflow_mlops.lifecycle.attempt import Attempt
 from airflow_mlops.lifecycle.coming_back import has_bytes, returning, seconds_of, show
 from airflow_mlops.lifecycle.freeze import not_before_champion
 from airflow_mlops.lifecycle.proof import Proof, lasting, patiently
 from airflow_mlops.lifecycle.targets import Candidate, LocalProcess
 from airflow_mlops.lifecycle.trial import try_out
-from airflow_mlops.loop.back import DRILL, choose_back, version_of
+from airflow_mlops.loop.back import choose_back, version_in
+from airflow_mlops.loop.history import DEPLOY
 from airflow_mlops.refs import DrillRef, ModelRef
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Drill:
                     "rows": champion.get("rows") or {},
                     "mlflow_version": str(champion["version"]),
                     "cause": DRILL,
-                    "drill": {"leg": _LEGS[1], "run": there.run, "replaced": version_of(there)},
+                    "drill": {"leg": _LEGS[1], "run": there.run, "replaced": version_in(there)},
                     "evaluation": returning("drill", "the drill is over"),
                 },
                 at=not_before_champion(state, there.at),
@@ -218,7 +218,7 @@ class Drill:
         held = bool(seconds) and seconds["total"] <= limit_s
         verdict = "cut short" if is_cut else "overtaken" if is_overtaken else "held" if held else "late"
         facts = {
-            "version": version_of(there),
+            "version": version_in(there),
             "replaced": there.payload["drill"]["replaced"],
             "epoch": self.ledger.state(self.spec.name).epoch,
             "seconds": seconds,
@@ -263,13 +263,16 @@ class Drill:
     def _promote(
         self, state: ModelState, back: ModelRef, rows: Mapping[str, Any], *, leg: str, replaced: Event
     ) -> Event:
-        champion = {"version": version_of(replaced), **{key: replaced.payload.get(key) for key in ("model", "rows")}}
+        champion = {
+            "version": version_in(replaced),
+            **{key: replaced.payload.get(key) for key in ("model", "rows")},
+        }
         payload = {
             "model": back.to_dict(),
             "rows": rows,
             "mlflow_version": back.version,
             "cause": DRILL,
-            "drill": {"leg": leg, "run": self.run, "replaced": version_of(replaced), "champion": champion},
+            "drill": {"leg": leg, "run": self.run, "replaced": version_in(replaced), "champion": champion},
             "evaluation": returning("drill", "a rollback is rehearsed"),
         }
         return self.ledger.promote(

@@ -22,14 +22,15 @@ from airflow_mlops.errors import (
     RollbackConflict,
     RollbackImpossible,
 )
-from airflow_mlops.events import PROMOTION
+from airflow_mlops.events import PROMOTION, ROLLBACK
 from airflow_mlops.lifecycle.attempt import Attempt
 from airflow_mlops.lifecycle.coming_back import has_bytes, returning, seconds_of, show
 from airflow_mlops.lifecycle.freeze import expect_reason, freeze_beside, not_before_champion
 from airflow_mlops.lifecycle.proof import Proof, lasting, patiently
 from airflow_mlops.lifecycle.targets import Candidate, LocalProcess
 from airflow_mlops.lifecycle.trial import try_out
-from airflow_mlops.loop.back import ROLLBACK, choose_back, choose_named, standing, version_of
+from airflow_mlops.loop.back import choose_back, choose_named, standing, version_in
+from airflow_mlops.loop.history import DEPLOY
 from airflow_mlops.refs import ModelRef, RollbackRef
 
 if TYPE_CHECKING:
@@ -135,8 +136,8 @@ class Rollback:
         of_version = asked.payload["replaced"] if asked else self.of_version
         told = (present.payload.get("rollback") or {}) if present else {}
         if present is not None and told and of_version is not None and told["replaced"] == of_version:
-            return present if self.to in (None, version_of(present)) else None
-        if present is not None and told and self.to == version_of(present):
+            return present if self.to in (None, version_in(present)) else None
+        if present is not None and told and self.to == version_in(present):
             return present
         return None
 
@@ -147,7 +148,7 @@ class Rollback:
         """Record what this run is about, before anything is done; made again, it is still about that."""
         facts = {
             "outcome": "asked",
-            "replaced": self.of_version or version_of(present),
+            "replaced": self.of_version or version_in(present),
             "is_named": bool(self.of_version or self.to),
             "to": self.to,
             "of_epoch": state.epoch,
@@ -169,9 +170,7 @@ class Rollback:
         state, promotions = self.ledger.state(self.spec.name), self._promotions()
         present = standing(promotions)
         if present is None or state.champion is None:
-            raise RollbackImpossible(
-                f"nothing of {self.spec.name} was ever promoted, so there is nothing to roll back."
-            )
+            raise RollbackImpossible(f"nothing of {self.spec.name} was ever promoted: there is nothing to roll back.")
         asked = self._ask(state, present)
         self._expect_wanted(asked, present, state)
         chosen = self._choose(state, promotions)
@@ -181,9 +180,9 @@ class Rollback:
         candidate = self._candidate(back, state.epoch + 1)
         Proof(self.spec, candidate, attempt, self.target, rows, self.trial, None).give()
         try:
-            return self._swap(state, version_of(present), back, rows)
+            return self._swap(state, version_in(present), back, rows)
         except PromotionConflict as error:
-            if version_of(standing(self._promotions()) or present) != version_of(present):
+            if version_in(standing(self._promotions()) or present) != version_in(present):
                 raise self._conflict(asked) from error
         # A drill went there or back meanwhile: what is to go is still the same.
         return self._promote()
@@ -215,15 +214,15 @@ class Rollback:
 
     def _expect_wanted(self, asked: Event, present: Event, state: ModelState) -> None:
         """Refuse to roll back another version than the one that was meant."""
-        if asked.payload["replaced"] != version_of(present):
+        if asked.payload["replaced"] != version_in(present):
             raise self._conflict(asked)
         told = present.payload.get("rollback")
         if not told or asked.payload["is_named"] or asked.recorded_at - present.recorded_at > SECOND_CLICK:
             return
         raise RollbackImpossible(
-            f"version {version_of(present)} of {self.spec.name} serves since epoch {state.epoch} because {told['by']} "
+            f"version {version_in(present)} of {self.spec.name} serves since epoch {state.epoch} because {told['by']} "
             f"rolled back version {told['replaced']} ({told['reason']}) less than an hour ago. Nothing was done: to go "
-            f"back further on purpose, name version {version_of(present)} as the one that has to go."
+            f"back further on purpose, name version {version_in(present)} as the one that has to go."
         )
 
     def _conflict(self, asked: Event) -> RollbackConflict:
@@ -256,7 +255,7 @@ class Rollback:
     def _refuse(self, error: Permanent) -> None:
         """Record that the request came to nothing, and let a server go of what it was asked to load."""
         state = self.ledger.state(self.spec.name)
-        for event in reversed(self.ledger.events(self.spec.name, kind="deploy")):
+        for event in reversed(self.ledger.events(self.spec.name, kind=DEPLOY)):
             if event.run == self.run and event.payload.get("cause") == ROLLBACK:
                 if event.payload["outcome"] == "prepared":
                     back = ModelRef.from_dict(event.payload["model"])
@@ -290,7 +289,7 @@ class Rollback:
         asked = self.ledger.find(self.spec.name, ROLLBACK, run)
         return RollbackRef(
             model=self.spec.name,
-            version=version_of(event),
+            version=version_in(event),
             epoch=event.epoch or 0,
             replaced=told["replaced"],
             reason=told["reason"],

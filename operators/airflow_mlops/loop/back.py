@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.events import DRILL
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
 
     # Takes the model of a promotion, as the event holds it.
     HasBytes = Callable[[Mapping[str, Any]], bool]
-
-ROLLBACK, DRILL = "rollback", "drill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def choose_back(state: ModelState, promotions: Sequence[Event], *, has_bytes: Ha
         version = str(event.payload["version"])
         if event.payload.get("cause") == DRILL or version in passed_over:
             continue
-        reason = "serves now" if present and version == version_of(present) else _held(state, version)
+        reason = "serves now" if present and version == version_in(present) else _held(state, version)
         reason = reason or _rolled_back(event, promotions)
         if reason is None and not has_bytes(event.payload.get("model") or {}):
             reason = "is not whole in the artifact store"
@@ -76,17 +76,17 @@ def choose_named(state: ModelState, promotions: Sequence[Event], version: str, *
 
     That it was rolled back before does not count: whoever names it knows that.
     """
-    served = [event for event in promotions if version_of(event) == version and event.payload.get("cause") != DRILL]
+    served = [event for event in promotions if version_in(event) == version and event.payload.get("cause") != DRILL]
     present = standing(promotions)
     if not served:
         return Choice(None, ((version, "has never served"),))
-    reason = "serves now" if present and version == version_of(present) else _held(state, version)
+    reason = "serves now" if present and version == version_in(present) else _held(state, version)
     if reason is None and not has_bytes(served[-1].payload.get("model") or {}):
         return Choice(None, ((version, "is not whole in the artifact store"),), (version,))
     return Choice(None, ((version, reason),)) if reason else Choice(served[-1], ())
 
 
-def version_of(promotion: Event) -> str:
+def version_in(promotion: Event) -> str:
     """Return the version of a promotion."""
     return str(promotion.payload["version"])
 
@@ -100,6 +100,6 @@ def _rolled_back(promotion: Event, promotions: Sequence[Event]) -> str | None:
     """Say that a version was rolled back after its last promotion."""
     for event in promotions:
         told = event.payload.get("rollback") or {}
-        if event.seq > promotion.seq and str(told.get("replaced")) == version_of(promotion):
+        if event.seq > promotion.seq and str(told.get("replaced")) == version_in(promotion):
             return f"was itself rolled back ({told.get('reason')})"
     return None

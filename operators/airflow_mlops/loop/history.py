@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import SignalsUnusable
-from airflow_mlops.events import APPROVAL, FREEZE, REGISTER, version_of
+from airflow_mlops.events import APPROVAL, DRILL, FREEZE, REGISTER, version_of
 from airflow_mlops.loop.facts import Held, Member, Promotion, Reading, Training, Window
 from airflow_mlops.loop.signal import Signal
 from airflow_mlops.loop.signals import Signals
@@ -29,7 +29,6 @@ TRAIN, EVALUATE, DEPLOY, SIGNALS, DECISION, SHADOW = (
     "decision",
     "shadow_decision",
 )
-DRILL = "drill"
 
 
 @dataclass(frozen=True, slots=True)

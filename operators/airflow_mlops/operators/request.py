@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.loop.actions import CHEAP
 from airflow_mlops.loop.control import BROKEN_BAKE
+from airflow_mlops.loop.history import DECISION, EVALUATE
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import RequestRef
 from airflow_mlops.spec.durations import format_duration
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Cause = Literal["schedule", "decision", "person"]
 
-DECISION = "decision"
-EVALUATE = "evaluate"
 # Longest reason that is kept; whoever rings over REST may write a book.
 _LONGEST_REASON = 500
 

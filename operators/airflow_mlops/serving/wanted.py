@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.events import PROMOTION
+from airflow_mlops.loop.history import DEPLOY
 from airflow_mlops.serving.loaded import RowFacts
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from airflow_mlops.ledger import Ledger
 
 Role = Literal["champion", "previous", "prepared"]
-
-DEPLOY = "deploy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_mlops.events import APPROVAL, PROMOTION
+from airflow_mlops.events import APPROVAL, PROMOTION, REQUEST
 from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE
 from airflow_mlops.loop.slo.budget import Count
 from airflow_mlops.refs import PASSED
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from airflow_mlops.loop.facts import Window
     from airflow_mlops.loop.signals import Signals
 
-REQUEST = "request"
 _DAY_S = 86_400
 
 

@@ -246,6 +246,41 @@ def test_a_projection_that_was_killed_half_way_is_no_change_by_hand(ledger, clie
     assert aliases(client) == {"champion": "4", "previous": "3"}
 
 
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("mlops.epoch", "seven"),
+        ("mlops.epoch", ""),
+        ("mlops.shown", "{"),
+        ("mlops.shown", "[1]"),
+        ("mlops.shown", '{"champion": "2"}'),
+    ],
+)
+def test_a_tag_that_somebody_wrote_is_said_and_written_anew(ledger, client, look, caplog, tag, text):
+    promote(ledger, "1", 0)
+    look(ledger)
+    before = client.get_registered_model(NAME).tags
+    client.set_registered_model_tag(NAME, tag, text)
+
+    look(ledger)
+
+    assert client.get_registered_model(NAME).tags == before
+    assert "was changed by hand and is written anew" in caplog.text
+
+
+def test_a_candidate_that_retention_deleted_is_nobodys_change_and_the_one_before_is_shown(ledger, client, look):
+    promote(ledger, "1", 0)
+    look(ledger)
+    assert aliases(client)["challenger"] == "4"
+    client.delete_model_version(NAME, "4")
+    gone = {"kind": "mlflow version", "name": "4", "reason": "never served"}
+    ledger.append(NAME, "retention", "1", {"deleted": [gone]}, at=MOMENT)
+
+    assert look(ledger).by_hand == ()
+    assert aliases(client)["challenger"] == "3"
+    assert noticed(ledger) == []
+
+
 def test_a_model_that_was_never_registered_asks_nothing_of_mlflow(small_spec, tmp_path):
     empty = Ledger(f"sqlite:///{tmp_path / 'empty.db'}")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from airflow_mlops.events import ModelState
     from airflow_mlops.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 KIND = "hand_change"
 
@@ -71,3 +76,33 @@ def record(
         **({"deleted": deleted} if deleted else {}),
     }
     ledger.append(state.model, KIND, key, payload, at=at, run=run)
+
+
+def epoch_shown(tag: str | None) -> int:
+    """Return the epoch that MLflow was shown last; 0 where there is no tag, or one that a person wrote."""
+    if tag is not None and not tag.isdecimal():
+        log.warning(
+            "MLflow's tag with the epoch says %r, which is none: it was changed by hand and is written anew", tag
+        )
+        return 0
+    return int(tag or 0)
+
+
+def aliases_shown(tag: str | None, *, deleted: Collection[str] = ()) -> dict[str, list[str | None]]:
+    """Return what each alias may be found on; of a tag that a person wrote nothing is believed.
+
+    Parameters
+    ----------
+    tag : str or None
+        Written when aliases moved.
+    deleted : collection of str
+        Versions that retention deleted: MLflow removed their aliases with them.
+    """
+    try:
+        found = json.loads(tag or "{}")
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and all(isinstance(each, list) for each in found.values()):
+        return {alias: [*on, None] if set(on) & set(deleted) else on for alias, on in found.items()}
+    log.warning("MLflow's tag with the aliases says %r: it was changed by hand and is written anew", tag)
+    return {}

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.events import PROMOTION
-from airflow_mlops.lifecycle.hand_changes import WORDS, HandChange, record
+from airflow_mlops.lifecycle.hand_changes import WORDS, HandChange, aliases_shown, epoch_shown, record
+from airflow_mlops.lifecycle.retention import KIND as RETENTION
+from airflow_mlops.lifecycle.retention import versions_deleted
 from airflow_mlops.lifecycle.roles import version_tags, wanted_aliases
 
 if TYPE_CHECKING:
@@ -136,7 +139,7 @@ def _model_deleted(ledger: Ledger, state: ModelState, spec: ModelSpec, *, at: da
 
 
 def _expect_same_ledger(shown: RegisteredModel, state: ModelState) -> None:
-    epoch, promotion = int(shown.tags.get(EPOCH, 0)), shown.tags.get(PROMOTED_BY)
+    epoch, promotion = epoch_shown(shown.tags.get(EPOCH)), shown.tags.get(PROMOTED_BY)
     ours = state.last[PROMOTION].hash if PROMOTION in state.last else None
     if epoch < state.epoch or epoch == 0 or (epoch == state.epoch and promotion in (None, ours)):
         return
@@ -165,13 +168,13 @@ class _Reconciling:
 
     def run(self, *, is_brief: bool) -> Reconciled:
         """Write the differences: what identifies the ledger first, so that an older copy of it is noticed from then."""
-        wanted = wanted_aliases(
-            self.state, self.ledger.events(self.spec.name, kind=PROMOTION), self.spec.register_.aliases
-        )
+        events = partial(self.ledger.events, self.spec.name)
+        deleted = versions_deleted(events(kind=RETENTION))
+        wanted = wanted_aliases(self.state, events(kind=PROMOTION), self.spec.register_.aliases, deleted=deleted)
         versions = {} if is_brief else self._versions()
         if is_brief:
             wanted = {self.spec.register_.aliases.champion: wanted[self.spec.register_.aliases.champion]}
-        before = json.loads(self.shown.tags.get(SHOWN, "{}"))
+        before = aliases_shown(self.shown.tags.get(SHOWN), deleted=deleted)
         kept = self._notice(wanted, before, versions if not is_brief else None)
         self._show_epoch()
         self._show_aliases(wanted, before, kept, is_brief=is_brief)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
 
 KIND = "retention"
+_VERSION = "mlflow version"
 _MADE = (TRAIN, "weigh")
 # Final answers of people about a version; before one its bytes are needed still.
 _ANSWERED = ("approved", "rejected", "automatic")
@@ -82,6 +83,11 @@ def plan(
     )
 
 
+def versions_deleted(events: Iterable[Event]) -> set[str]:
+    """Return the versions that events of retention say were deleted in MLflow, whose numbers never come again."""
+    return {each["name"] for event in events for each in event.payload["deleted"] if each["kind"] == _VERSION}
+
+
 @dataclass
 class _Keeping:
     """One model's things, and what each is kept for."""
@@ -125,7 +131,7 @@ class _Keeping:
             yield Item("model", name, why, payload["uri"]), self.needed.get(name)
         for version in self.state.versions.values():
             if not version.served:
-                yield Item("mlflow version", version.version, why), self.needed.get(str(version.payload.get("id")))
+                yield Item(_VERSION, version.version, why), self.needed.get(str(version.payload.get("id")))
 
     def _models_needed(self) -> Iterator[tuple[str, str]]:
         """Give each model id that is needed, with the reason that counts most last."""

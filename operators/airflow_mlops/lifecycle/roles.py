@@ -9,7 +9,7 @@ from airflow_mlops.errors import LedgerMisuse
 from airflow_mlops.events import ROLE as KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from airflow_mlops.events import Event, ModelState, Version
@@ -23,7 +23,9 @@ ROLE, FROZEN = "mlops.role", "mlops.frozen"
 Given = Literal["shadow", "candidate", "retired"]
 
 
-def wanted_aliases(state: ModelState, promotions: Iterable[Event], aliases: AliasesSpec) -> dict[str, str | None]:
+def wanted_aliases(
+    state: ModelState, promotions: Iterable[Event], aliases: AliasesSpec, *, deleted: Collection[str] = ()
+) -> dict[str, str | None]:
     """Say of each alias of the spec which version it belongs to; None: to no version.
 
     Parameters
@@ -34,19 +36,22 @@ def wanted_aliases(state: ModelState, promotions: Iterable[Event], aliases: Alia
         All of them, in the order of epochs.
     aliases : AliasesSpec
         Their names, by role.
+    deleted : collection of str
+        Versions that retention deleted in MLflow: candidates, which nothing can be put on any more.
     """
     found = {
         aliases.champion: state.champion.version if state.champion else None,
-        aliases.candidate: _newest_candidate(state),
+        aliases.candidate: _newest_candidate(state, deleted),
         aliases.shadow: next((each.version for each in state.versions.values() if each.role == "shadow"), None),
         aliases.retired: _last_retired(state, promotions),
     }
     return {name: version for name, version in found.items() if name is not None}
 
 
-def _newest_candidate(state: ModelState) -> str | None:
+def _newest_candidate(state: ModelState, deleted: Collection[str]) -> str | None:
     """Return the newest registered version that has not served and may."""
-    candidates = [each.version for each in state.versions.values() if each.role == "candidate" and not each.served]
+    unserved = [each.version for each in state.versions.values() if each.role == "candidate" and not each.served]
+    candidates = [version for version in unserved if version not in deleted]
     return candidates[-1] if candidates else None
 
 

@@ -190,7 +190,7 @@ def test_a_decision_is_made_whatever_came_before_it(write):
     dag = monitor_dag(write())
 
     assert dag.get_task("decide").trigger_rule == "all_done"
-    assert [str(alias.name) for alias in dag.get_task("decide").outlets] == ["flights/decision"]
+    assert [str(alias.name) for alias in dag.get_task("decide").outlets] == ["flights/decision", "flights/bake"]
 
 
 def test_the_monitor_reads_back_to_the_labels_that_become_due(write):

@@ -216,7 +216,7 @@ class EvaluateOperator(StageOperator):
             risks=risks_on_record(
                 self.ledger,
                 self.model_spec,
-                matchup.model if matchup.is_light else matchup.trained,
+                matchup.model,
                 action=matchup.action,
                 checks=report.checks,
             ),

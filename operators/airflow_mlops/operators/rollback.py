@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Who asked: the user that started the run, as Airflow names them.
 ASKED_BY = "{{ dag_run.triggering_user_name or 'the loop' }}"
+# Ten seconds apart, so about five minutes.
+RETRIES = 30
 
 
 class RollbackOperator(WaitingOperator):
@@ -54,6 +56,8 @@ class RollbackOperator(WaitingOperator):
         freeze: bool = True,
         **kwargs: Any,
     ) -> None:
+        # A server that is away is waited for: nobody may be there to click again.
+        kwargs.setdefault("retries", RETRIES)
         super().__init__(**kwargs)
         self.reason = reason
         self.by = by

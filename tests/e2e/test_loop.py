@@ -13,11 +13,11 @@ import pytest
 
 from airflow_mlops.demo import calendar
 from airflow_mlops.demo.airflow_api import AirflowApi
+from airflow_mlops.demo.approver import REASON
 from airflow_mlops.demo.processes import Processes
 from airflow_mlops.demo.records import promotions_of, weeks_of
 from airflow_mlops.demo.runs import MODEL, MONITOR, RETRAIN
 from airflow_mlops.demo.settings import USER, Settings
-from airflow_mlops.demo.story import REASON
 from airflow_mlops.demo.traffic import ServerClient
 from airflow_mlops.ledger import Ledger
 from tests.e2e.conftest import ROOT

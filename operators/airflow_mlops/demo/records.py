@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.events import Event
 
+AUTOMATIC = "automatic"
 Outcome = Literal["promoted", "refused"]
 
 
@@ -79,7 +80,7 @@ class Promotion:
     model: dict[str, Any]
     reasons: tuple[str, ...]
     seconds: float | None
-    approval: str = "automatic"
+    approval: str = AUTOMATIC
 
 
 def weeks_of(events: Sequence[Event]) -> list[Week]:
@@ -152,5 +153,5 @@ def _promotion(event: Event, decision: Event | None, served: datetime | None, sa
         model=event.payload["model"],
         reasons=tuple(decision.payload["reasons"]) if decision else (),
         seconds=seconds,
-        approval=said.get((event.payload.get("evaluation") or {}).get("id", ""), "automatic"),
+        approval=said.get((event.payload.get("evaluation") or {}).get("id", ""), AUTOMATIC),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from airflow_mlops.demo.records import AUTOMATIC
 from airflow_mlops.demo.rehearsal import rehearsed
 from airflow_mlops.demo.runs import MODEL, MONITOR
 from airflow_mlops.demo.sentences import improved
@@ -40,24 +41,16 @@ def show(view: View, settings: Settings, ending: Ending, *, seconds: float) -> N
 
 
 def versions(promotions: list[Promotion], changes: list[Improvement]) -> Table:
-    """Return one line a version: since when it serves, its quality before and after, how quick, and by whose word."""
+    """Return one line a version: since when it serves, how quality was before and after, and how quick the loop was."""
     table = Table(title="Versions", title_justify="left")
-    for heading in (
-        "version",
-        "epoch",
-        "since",
-        "log loss, 2 weeks before -> after",
-        "decision to serving",
-        "approved",
-    ):
+    for heading in ("version", "epoch", "since", "log loss, 2 weeks before -> after", "decision to serving"):
         table.add_column(heading, overflow="fold")
     by_version = {change.version: change for change in changes}
     for promotion in promotions:
         change = by_version.get(promotion.version)
         quality = f"{_loss(change.before)} -> {_loss(change.after)}" if change else "the first one"
         took = f"{promotion.seconds:.0f} s" if promotion.seconds is not None else "started by hand"
-        since = f"{promotion.since:%d %b}"
-        table.add_row(promotion.version, str(promotion.epoch), since, quality, took, promotion.approval)
+        table.add_row(promotion.version, str(promotion.epoch), f"{promotion.since:%d %b}", quality, took)
     return table
 
 
@@ -83,6 +76,9 @@ def verdicts(ending: Ending, seconds: float) -> Iterator[str]:
     yield f"Version {champion.version} at epoch {champion.epoch}: ledger, MLflow's alias and model server agree."
     yield f"The ledger has {ending.events} events, and its chain is whole."
     yield f"{ending.rows:,} flights in {ending.requests:,} requests, every answer a 200 that names version and epoch."
+    for promotion in ending.promotions:
+        if promotion.approval != AUTOMATIC:
+            yield f"Version {promotion.version} was approved by {promotion.approval}."
     for change in ending.changes:
         yield f"Paired: {improved(change)}."
     if ending.drill is not None and ending.drill.seconds:

@@ -205,7 +205,8 @@ def _rise(days: Sequence[DayLosses], before: float) -> tuple[float, float, float
     # Independent rows vary at least as much as this; days may seem alike by chance alone.
     squares = sum(day.square for day in days) - (served.sum() - before) ** 2 / rows
     error = float(np.sqrt(max(clustered, squares, 0.0))) / before
-    return float(ratio - 1), error, sureness(len(days))
+    # Days next to each other share something still; half of the degrees widens the bound where days are few.
+    return float(ratio - 1), error, sureness(len(days)) / 2
 
 
 def _allowed(settings: Bake, since: datetime, end: datetime, earlier: Sequence[Signal]) -> float:

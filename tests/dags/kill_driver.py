@@ -26,6 +26,7 @@ _EFFECTS = {
         *("create_experiment", "create_run", "set_tag", "log_batch", "log_inputs", "log_artifact", "log_artifacts"),
         *("set_terminated", "update_run", "create_registered_model", "create_model_version"),
         *("set_model_version_tag", "set_registered_model_alias", "delete_registered_model_alias"),
+        *("set_registered_model_tag", "delete_model_version_tag"),
     ),
 }
 _PRELOADED = (

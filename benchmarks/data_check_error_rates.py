@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from airflow_mlops.demo.flights import read_flights
 from airflow_mlops.spec import ModelSpec, load_spec
-from airflow_mlops.stages.validate import Former, profile_of, validate
+from airflow_mlops.stages.validate import Former, facts_of, validate
 
 REFERENCE_BATCHES = 8
 # A fault is put into one batch of so many.
@@ -105,7 +105,7 @@ def measure(spec: ModelSpec, batches: list[pa.Table]) -> dict[str, object]:
     pairs = list(against_those_before(batches))
     # From the fifth on, so that each has a look before.
     cases = [
-        (profile_of(pairs[number][0], spec), *(pairs[one][1] for one in (number - 1, number)))
+        (facts_of(pairs[number][0], spec), *(pairs[one][1] for one in (number - 1, number)))
         for number in range(EVERY, len(pairs), EVERY)
     ]
     faults = {name: dict(outcomes(fault, spec, cases)) for name, (fault, _) in FAULTS.items()}
@@ -138,7 +138,7 @@ def looks(
     before: pa.Table | None = None
     seen: tuple[pa.Table | None, Profile] = (None, {})
     for reference, batch in pairs:
-        seen = seen if seen[0] is reference else (reference, profile_of(reference, spec))
+        seen = seen if seen[0] is reference else (reference, facts_of(reference, spec))
         yield seen[1], before, batch
         before = batch
 
@@ -147,9 +147,9 @@ def judge(batch: pa.Table, spec: ModelSpec, reference: Profile, before: pa.Table
     """Return the verdict and what blocked."""
     former, earlier = None, {}
     if before is not None:
-        profile = profile_of(before, spec)
+        profile = facts_of(before, spec)
         former, earlier = Former("before", profile, spec.monitor_window), {profile["content"]: "before"}
-    current = profile_of(batch, spec)
+    current = facts_of(batch, spec)
     found = validate(batch, spec, current=current, reference=reference, earlier=earlier, former=former)
     return found.verdict, [finding.message for finding in found.findings if finding.severity == "critical"]
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from airflow_mlops.demo.flights import read_flights
-from airflow_mlops.spec.sections import DriftSpec
+from airflow_mlops.spec.data_sections import DriftSpec
 from airflow_mlops.stages.drift import drift
 
 if TYPE_CHECKING:

@@ -142,12 +142,12 @@ def test_a_suite_that_a_person_may_have_sharpened_is_kept(tmp_path, capsys):
     assert kept.read_text() == "mine"
 
 
-def test_a_suite_is_drafted_from_the_profile_of_a_snapshot(tmp_path, january, flights_spec, capsys):
-    from airflow_mlops.stages.validate import profile_of
+def test_a_suite_is_drafted_from_the_facts_of_a_snapshot(tmp_path, january, flights_spec, capsys):
+    from airflow_mlops.stages.validate import facts_of
 
     folder = tmp_path / "flights" / "snapshots" / "abc"
     folder.mkdir(parents=True)
-    (folder / "profile.json").write_text(json.dumps(profile_of(january, flights_spec)))
+    (folder / "facts.json").write_text(json.dumps(facts_of(january, flights_spec)))
 
     assert main(["suggest-suite", str(folder)]) == 0
     assert "name: flights\n" in capsys.readouterr().out
@@ -155,7 +155,7 @@ def test_a_suite_is_drafted_from_the_profile_of_a_snapshot(tmp_path, january, fl
 
 def test_a_folder_that_is_no_snapshot_is_named(tmp_path, capsys):
     assert main(["suggest-suite", str(tmp_path)]) == 2
-    assert "has no profile.json" in capsys.readouterr().err
+    assert "has no facts.json" in capsys.readouterr().err
 
 
 # ledger

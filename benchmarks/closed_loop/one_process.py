@@ -29,7 +29,7 @@ COMPUTATION = (
     ("airflow_mlops.hooks.source", "SourceHook.read"),
     ("airflow_mlops.stages.ingest", "ingest"),
     ("airflow_mlops.stages.validate", "validate"),
-    ("airflow_mlops.stages.validate.validate", "profile_of"),
+    ("airflow_mlops.stages.validate.validate", "facts_of"),
     ("airflow_mlops.lifecycle.comparison", "Comparison.measure"),
     ("airflow_mlops.lifecycle.served", "Served.quality"),
     ("airflow_mlops.stages.training_set", "assemble"),

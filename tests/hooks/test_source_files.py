@@ -13,7 +13,7 @@ from pyarrow import csv
 
 from airflow_mlops.errors import EmptyWindow, SourceUnavailable, SourceUnreadable, SpecError
 from airflow_mlops.hooks.source import SourceHook
-from airflow_mlops.spec.sections import FileSource
+from airflow_mlops.spec.data_sections import FileSource
 from tests.conftest import utc
 
 START, END = utc("2013-01-01"), utc("2013-01-05")

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_mlops.errors import SourceUnavailable, SourceUnreadable, SpecError
 from airflow_mlops.hooks.source import SourceHook
-from airflow_mlops.spec.sections import CallableSource, SqlSource
+from airflow_mlops.spec.data_sections import CallableSource, SqlSource
 from tests.conftest import utc
 
 START, END = utc("2013-01-02"), utc("2013-01-03")

@@ -11,7 +11,8 @@ from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.errors import EmptyWindow, MissingColumns, SourceUnreadable, SpecError
 from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.refs import SnapshotRef
-from airflow_mlops.spec.sections import FileSource, LabelsSpec
+from airflow_mlops.spec.data_sections import FileSource
+from airflow_mlops.spec.sections import LabelsSpec
 
 NOW = "2013-01-11T05:00:00+00:00"
 

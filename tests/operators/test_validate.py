@@ -13,7 +13,7 @@ from airflow_mlops.artifacts import ArtifactStore, digest_bytes, encode_table
 from airflow_mlops.errors import ArtifactCorrupt, DataCheckFailed, SpecError
 from airflow_mlops.operators.validate import ValidateOperator
 from airflow_mlops.refs import ReportRef, SnapshotRef
-from airflow_mlops.spec.sections import FileSource
+from airflow_mlops.spec.data_sections import FileSource
 from tests.conftest import utc
 
 NOW = "2013-01-11T05:00:00+00:00"
@@ -73,7 +73,7 @@ def test_good_rows_pass_and_leave_report_page_and_profile(run, snapshot, january
     assert (ref.verdict, ref.stage) == ("passed", "validate")
     assert operator.report_uri == ref.html_uri
     assert artifacts.read_json(f"{ref.uri}/report.json")["verdict"] == "passed"
-    assert artifacts.read_json(f"{rows.uri}/profile.json")["rows"] == january.num_rows
+    assert artifacts.read_json(f"{rows.uri}/facts.json")["rows"] == january.num_rows
 
 
 def test_critical_rows_stop_the_run_and_the_sentence_says_where_to_look(run, snapshot, far_away):
@@ -115,7 +115,7 @@ def test_a_sensitive_column_is_in_no_evidence(run, snapshot, far_away, artifacts
     kept = artifacts.read_table(event.payload["quarantine"])
     texts = [str(error), json.dumps(event.payload), artifacts.read_bytes(ref.html_uri).decode()]
     texts += [artifacts.read_bytes(f"{ref.uri}/report.json").decode()]
-    texts += [artifacts.read_bytes(f"{rows.uri}/profile.json").decode()]
+    texts += [artifacts.read_bytes(f"{rows.uri}/facts.json").decode()]
     assert not {"flight", "distance"} & set(kept.column_names)
     assert not any(f'"{flight}"' in text or f">{flight}<" in text or "4983" in text for text in texts)
 

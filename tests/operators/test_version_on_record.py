@@ -52,11 +52,11 @@ def trained(tmp_path_factory, fresh_mlflow_db):
 
 def _profile(chain: Chain) -> None:
     """Leave what *validate* leaves beside a snapshot, without the seconds that Great Expectations takes."""
-    from airflow_mlops.stages.validate import profile_of
+    from airflow_mlops.stages.validate import facts_of
 
     store, snapshot = ArtifactStore.local(chain.folder / "artifacts"), chain.results["ingest"]
     table = store.read_table(f"{snapshot['uri']}/data.parquet")
-    store.write_json(f"{snapshot['uri']}/profile.json", profile_of(table, chain.spec))
+    store.write_json(f"{snapshot['uri']}/facts.json", facts_of(table, chain.spec))
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 
 from airflow_mlops.demo.flights import read_flights
 from airflow_mlops.spec import load_spec
-from airflow_mlops.stages.validate import Former, profile_of, validate
-from airflow_mlops.stages.validate.rows_profile import fingerprints, rows_profile, share_among
+from airflow_mlops.stages.validate import Former, facts_of, validate
+from airflow_mlops.stages.validate.rows_facts import fingerprints, rows_facts, share_among
 from tests.conftest import ROOT, utc
 
 WEEK = pd.Timedelta(weeks=1)
@@ -42,13 +42,13 @@ def as_table(frame):
 
 @pytest.fixture(scope="module")
 def reference(years_start, spec):
-    return profile_of(as_table(weeks(years_start, 0, 4)), spec)
+    return facts_of(as_table(weeks(years_start, 0, 4)), spec)
 
 
 @pytest.fixture(scope="module")
 def former(years_start, spec):
     """The look at the fifth week."""
-    return Former("former", profile_of(as_table(weeks(years_start, 4, 5)), spec), timedelta(weeks=1))
+    return Former("former", facts_of(as_table(weeks(years_start, 4, 5)), spec), timedelta(weeks=1))
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def week(years_start):
 def check(spec, reference, former):
     def _check(frame, *, under=spec, against=reference, after=former):
         table = as_table(frame)
-        # As profiles come back from where they are stored.
-        against, after = json.loads(json.dumps(against)), Former(after.id, dict(after.profile), after.elapsed)
-        found = validate(table, under, current=profile_of(table, under), reference=against, former=after)
+        # As facts come back from where they are stored.
+        against, after = json.loads(json.dumps(against)), Former(after.id, dict(after.facts), after.elapsed)
+        found = validate(table, under, current=facts_of(table, under), reference=against, former=after)
         return found.verdict, [
             (finding.column, finding.message) for finding in found.findings if finding.severity == "critical"
         ]
@@ -107,7 +107,7 @@ def test_a_value_that_goes_while_another_of_another_size_comes_passes(check, wee
 def test_months_that_follow_each_other_are_not_renamed(check, week, years_start, spec):
     """Each was there in a part of the reference only."""
     month = lambda frame: frame.assign(carrier=((frame.scheduled.dt.dayofyear // 9).astype(str)))  # noqa: E731
-    against = profile_of(as_table(month(weeks(years_start, 0, 4))), spec)
+    against = facts_of(as_table(month(weeks(years_start, 0, 4))), spec)
     _, found = check(month(week), against=against)
     assert not [message for _, message in found if "renamed" in message]
 
@@ -148,8 +148,8 @@ def test_rows_the_champion_was_trained_on_are_old_too(check, years_start):
 def test_where_rows_usually_come_again_nothing_is_old(check, years_start, spec, former):
     """A timetable repeats itself every week."""
     timetable = spec.model_copy(update={"features": spec.features.model_copy(update={"columns": ["origin", "dest"]})})
-    against = profile_of(as_table(weeks(years_start, 0, 4)), timetable)
-    before = Former("former", profile_of(as_table(weeks(years_start, 4, 5)), timetable), timedelta(weeks=1))
+    against = facts_of(as_table(weeks(years_start, 0, 4)), timetable)
+    before = Former("former", facts_of(as_table(weeks(years_start, 4, 5)), timetable), timedelta(weeks=1))
     assert against["repeats"] > 0.9
     assert check(weeks(years_start, 5, 6), under=timetable, against=against, after=before)[1] == []
 
@@ -162,7 +162,7 @@ def test_a_source_that_fell_silent_is_found(check, years_start):
 
 def test_a_look_within_the_usual_silence_is_none(check, years_start, former):
     """No flight leaves at night."""
-    soon = Former(former.id, former.profile, timedelta(hours=2))
+    soon = Former(former.id, former.facts, timedelta(hours=2))
     assert check(weeks(years_start, 4, 5), after=soon)[1] == []
 
 
@@ -192,7 +192,7 @@ def test_a_window_with_a_tenth_of_the_rows_at_the_end_of_a_long_snapshot_is_foun
 
 
 def test_a_short_reference_says_nothing_of_counts(check, week, years_start, spec):
-    against = profile_of(as_table(weeks(years_start, 3, 5)), spec)
+    against = facts_of(as_table(weeks(years_start, 3, 5)), spec)
     assert check(week.sample(frac=0.1, random_state=0), against=against)[1] == []
 
 
@@ -202,7 +202,7 @@ def test_a_short_reference_says_nothing_of_counts(check, week, years_start, spec
 def test_a_market_that_opens_passes(check, week, years_start, spec, former):
     """A price that was one value all through training begins to move, as in New South Wales in May 1997."""
     before = weeks(years_start, 0, 4).assign(temp=0.00347)
-    against = profile_of(as_table(before), spec)
+    against = facts_of(as_table(before), spec)
     assert check(week.assign(temp=week.temp / 100), against=against)[1] == []
 
 
@@ -220,7 +220,7 @@ def test_a_sketch_tells_the_share_of_rows_that_are_among_others():
         {"ts": pd.date_range("2024-01-01", periods=20_000, freq="min", tz="UTC"), "x": rng.random(20_000)}
     )
     half = pd.concat([many.head(1500), pd.DataFrame({"x": rng.random(1500)})])
-    sketch = rows_profile(as_table(many), time="ts", columns=["x"], window=None)["sketch"]
+    sketch = rows_facts(as_table(many), time="ts", columns=["x"], window=None)["sketch"]
     share, looked_up = share_among(fingerprints(as_table(half), ["x"]), sketch)
     assert not sketch["is_all"]
     assert looked_up > 200
@@ -235,5 +235,5 @@ def test_a_row_has_one_fingerprint_whatever_the_width_and_order_of_its_columns()
 
 def test_sensitive_columns_leave_no_fingerprint():
     table = pa.table({"ts": pa.array([0, 1], pa.timestamp("us", "UTC")), "name": ["x", "y"]})
-    told = rows_profile(table, time="ts", columns=["name"], window=None, sensitive=["name"])
+    told = rows_facts(table, time="ts", columns=["name"], window=None, sensitive=["name"])
     assert told["sketch"]["kept"] == ""

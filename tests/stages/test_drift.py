@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from airflow_mlops.errors import MissingColumns, MissingExtra, NothingToCompare
-from airflow_mlops.spec.sections import DriftSpec
+from airflow_mlops.spec.data_sections import DriftSpec
 from airflow_mlops.stages.drift import drift, render_page
 
 COLUMNS = [

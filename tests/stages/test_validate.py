@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from airflow_mlops.stages.validate import profile_of, suggest_suite, validate
+from airflow_mlops.stages.validate import facts_of, suggest_suite, validate
 from airflow_mlops.stages.validate.stretches import new_stretches
 from airflow_mlops.stages.validate.suite import run_suite
 from airflow_mlops.stages.validate.target_check import target_check
@@ -26,14 +26,14 @@ def spec():
 
 @pytest.fixture(scope="module")
 def reference(january, spec):
-    return profile_of(january, spec)
+    return facts_of(january, spec)
 
 
 @pytest.fixture
 def check(spec, reference):
     def _check(frame, *, against=reference, under=spec):
         table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
-        found = validate(table, under, current=profile_of(table, under), reference=against)
+        found = validate(table, under, current=facts_of(table, under), reference=against)
         return found.verdict, " | ".join(finding.message for finding in found.findings), found
 
     return _check
@@ -169,13 +169,13 @@ def test_a_fault_gets_its_verdict_and_its_sentence(fault, check, january):
 
 def test_another_season_is_not_a_fault(check, january, july, spec):
     assert check(july)[0] != "failed"
-    assert check(january, against=profile_of(july, spec))[0] != "failed"
+    assert check(january, against=facts_of(july, spec))[0] != "failed"
 
 
 def test_a_unit_without_steps_shows_in_the_distribution(check, january, spec):
     frame, noise = january.to_pandas(), np.random.default_rng(0)
     fine = frame.assign(temp=frame.temp + noise.normal(0, 3, len(frame)))
-    against = profile_of(pa.Table.from_pandas(fine, preserve_index=False), spec)
+    against = facts_of(pa.Table.from_pandas(fine, preserve_index=False), spec)
 
     assert against["columns"]["temp"]["steps"] == []
     assert check(fine, against=against)[0] == "passed"
@@ -186,7 +186,7 @@ def test_a_unit_without_steps_shows_in_the_distribution(check, january, spec):
 def test_a_count_that_grows_by_the_factor_of_a_unit_is_no_unit(check, january, spec):
     frame = january.to_pandas()
     count = np.random.default_rng(0).poisson(40, len(frame))
-    against = profile_of(pa.Table.from_pandas(frame.assign(bookings=count), preserve_index=False), spec)
+    against = facts_of(pa.Table.from_pandas(frame.assign(bookings=count), preserve_index=False), spec)
 
     assert (
         check(frame.assign(bookings=np.random.default_rng(1).poisson(40 * 1.609, len(frame))), against=against)[0]
@@ -194,7 +194,7 @@ def test_a_count_that_grows_by_the_factor_of_a_unit_is_no_unit(check, january, s
     )
 
 
-def test_a_profile_of_an_older_form_shows_no_unit_and_does_no_harm(check, january, reference):
+def test_a_facts_of_an_older_form_shows_no_unit_and_does_no_harm(check, january, reference):
     old = json.loads(json.dumps(reference))
     for column in old["columns"].values():
         column.pop("steps", None)
@@ -225,7 +225,7 @@ def test_a_coding_turned_round_shows_where_both_classes_are_even(check, january,
     frame = january.to_pandas().dropna(subset=["late"])
     late, on_time = frame[frame.late == 1], frame[frame.late == 0]
     even = pd.concat([late, on_time.iloc[: len(late)]]).sort_values("scheduled")
-    against = profile_of(pa.Table.from_pandas(even, preserve_index=False), spec)
+    against = facts_of(pa.Table.from_pandas(even, preserve_index=False), spec)
 
     assert check(even, against=against)[0] == "passed"
     assert "'late' looks turned round" in check(even.assign(late=1 - even.late), against=against)[1]
@@ -256,7 +256,7 @@ def test_a_target_that_is_a_number_is_checked_for_leakage(january, spec):
     noise = np.random.default_rng(0).normal(0, 0.5, len(frame))
     leaked = pa.Table.from_pandas(frame.assign(humid=frame.temp + noise), preserve_index=False)
 
-    found = validate(leaked, regression, current=profile_of(leaked, regression))
+    found = validate(leaked, regression, current=facts_of(leaked, regression))
 
     assert "'humid' alone tells 'temp'" in found.findings[0].message
 
@@ -324,7 +324,7 @@ def test_rows_that_the_champion_was_trained_on_are_not_judged_again(check, weeks
     def of_those_before(day):
         frame = weeks.to_pandas()
         known = frame[frame.scheduled < pd.Timestamp(day, tz="UTC")]
-        return profile_of(pa.Table.from_pandas(known, preserve_index=False), spec)
+        return facts_of(pa.Table.from_pandas(known, preserve_index=False), spec)
 
     frame = weeks.to_pandas()
     is_nulled = (frame.scheduled >= "2013-01-20T05:00Z") & (frame.scheduled < "2013-01-28T05:00Z")
@@ -360,7 +360,7 @@ def test_a_stretch_reaches_back_until_it_has_enough_rows(weeks, spec, reference)
     def starts(fewest):
         rules = spec.validate_.model_copy(update={"min_rows": fewest})
         cut = new_stretches(weeks, spec.model_copy(update={"validate_": rules}), reference)
-        return [(stretch.profile["start"][:10], stretch.rows.num_rows >= fewest) for stretch in cut]
+        return [(stretch.facts["start"][:10], stretch.rows.num_rows >= fewest) for stretch in cut]
 
     # What is left over, two days after the reference, is judged with the five days that follow.
     assert [start for start, _ in starts(50)] == [
@@ -493,7 +493,7 @@ def test_a_drafted_suite_notices_a_broken_batch(january, reference):
 def test_a_drafted_suite_repeats_no_value_of_a_sensitive_column(january, spec):
     secret = spec.model_copy(update={"data": spec.data.model_copy(update={"sensitive": ["origin", "distance"]})})
 
-    drafted = suggest_suite(profile_of(january, secret), "flights")
+    drafted = suggest_suite(facts_of(january, secret), "flights")
 
     types = {item["type"] for item in drafted["expectations"] if item["kwargs"].get("column") in ("origin", "distance")}
     assert types == {"expect_column_values_to_not_be_null"}
@@ -502,7 +502,7 @@ def test_a_drafted_suite_repeats_no_value_of_a_sensitive_column(january, spec):
 def test_a_steady_column_that_is_multiplied_as_a_whole_changed_its_unit(check, january, spec):
     frame, random = january.to_pandas(), np.random.default_rng(0)
     fine = frame.assign(distance=random.lognormal(6, 0.8, len(frame)).round())
-    against = profile_of(pa.Table.from_pandas(fine, preserve_index=False), spec)
+    against = facts_of(pa.Table.from_pandas(fine, preserve_index=False), spec)
 
     verdict, said, _ = check(fine.assign(distance=(fine.distance * 1.609).round()), against=against)
 
@@ -512,7 +512,7 @@ def test_a_steady_column_that_is_multiplied_as_a_whole_changed_its_unit(check, j
 def test_a_rate_that_falls_is_no_unit(check, january, spec):
     frame = january.to_pandas()
     rate = frame.assign(rate=4.857 + 0.001 * (np.arange(len(frame)) % 5))
-    against = profile_of(pa.Table.from_pandas(rate, preserve_index=False), spec)
+    against = facts_of(pa.Table.from_pandas(rate, preserve_index=False), spec)
 
     assert "unit" not in {
         finding.check for finding in check(rate.assign(rate=rate.rate - 3.508), against=against)[2].findings

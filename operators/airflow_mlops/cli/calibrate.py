@@ -85,7 +85,7 @@ def _utc(moment: datetime) -> datetime:
 def _read(spec: ModelSpec, options: Namespace, end: datetime) -> pd.DataFrame:
     """Read the columns that are compared, and the time, in its order."""
     from airflow_mlops.hooks.source import SourceHook
-    from airflow_mlops.spec.sections import FileSource
+    from airflow_mlops.spec.data_sections import FileSource
     from airflow_mlops.stages.ingest import ingest
 
     start = options.start or end - spec.ingest.window - _WINDOWS * spec.monitor_window

@@ -52,8 +52,8 @@ def run(options: Namespace) -> int:
 
     with Console(stderr=True).status("") as status:
         is_spec = options.rows.endswith((".yaml", ".yml"))
-        name, profile, share = (_of_spec if is_spec else _of_snapshot)(options, status)
-        suite = _HEAD.format(rows=profile["rows"]) + _as_yaml(suggest_suite(profile, name, share=share))
+        name, facts, share = (_of_spec if is_spec else _of_snapshot)(options, status)
+        suite = _HEAD.format(rows=facts["rows"]) + _as_yaml(suggest_suite(facts, name, share=share))
     if options.output is None:
         print(suite, end="")
         return 0
@@ -63,19 +63,19 @@ def run(options: Namespace) -> int:
 
 
 def _of_spec(options: Namespace, status: Status) -> tuple[str, dict[str, Any], float]:
-    """Read the window of the spec, as *ingest* would, and profile it; nothing is stored.
+    """Read the window of the spec, as *ingest* would, and facts it; nothing is stored.
 
     Returns
     -------
     name : str
         Of the model.
-    profile : dict
+    facts : dict
         Of the rows.
     share : float
         The smallest window that a DAG of the spec reads, in terms of this one.
     """
     from airflow_mlops.spec import load_spec
-    from airflow_mlops.stages.validate import profile_of
+    from airflow_mlops.stages.validate import facts_of
 
     spec = load_spec(options.rows)
     end = options.now or spec.retrain.now or datetime.now(UTC)
@@ -83,7 +83,7 @@ def _of_spec(options: Namespace, status: Status) -> tuple[str, dict[str, Any], f
     table = _read(spec, end if end.tzinfo else end.replace(tzinfo=UTC))
     status.update(f"profiling {table.num_rows:,} rows")
     smallest = min(spec.ingest.window, spec.monitor_window, spec.score_window)
-    return spec.name, profile_of(table, spec), smallest / spec.ingest.window
+    return spec.name, facts_of(table, spec), smallest / spec.ingest.window
 
 
 def _read(spec: ModelSpec, end: datetime) -> Any:
@@ -98,13 +98,13 @@ def _read(spec: ModelSpec, end: datetime) -> Any:
 
 
 def _of_snapshot(options: Namespace, status: Status) -> tuple[str, dict[str, Any], float]:
-    """Read the profile that *validate* left beside a snapshot: it knows which columns are sensitive.
+    """Read the facts that *validate* left beside a snapshot: it knows which columns are sensitive.
 
     Returns
     -------
     name : str
         Of the model.
-    profile : dict
+    facts : dict
         Of the rows.
     share : float
         One: which other windows there are, only a spec says.
@@ -112,19 +112,19 @@ def _of_snapshot(options: Namespace, status: Status) -> tuple[str, dict[str, Any
     Raises
     ------
     ArtifactMissing
-        There is no profile.
+        There is no facts.
     """
     from airflow_mlops.hooks.artifacts import ArtifactsHook
 
     folder = options.rows.rstrip("/")
-    status.update(f"reading the profile of {folder}")
+    status.update(f"reading the facts of {folder}")
     store = ArtifactsHook(uri=folder).store
-    profile = store.uri("profile.json")
-    if not store.exists(profile):
-        raise ArtifactMissing(f"{folder} has no profile.json: it is no snapshot, or was not validated; name its spec.")
+    facts = store.uri("facts.json")
+    if not store.exists(facts):
+        raise ArtifactMissing(f"{folder} has no facts.json: it is no snapshot, or was not validated; name its spec.")
     # {model}/snapshots/{id}
     name = Path(folder).absolute().parts[-3] if "://" not in folder else folder.split("/")[-3]
-    return name, store.read_json(profile), 1.0
+    return name, store.read_json(facts), 1.0
 
 
 def _as_yaml(suite: dict[str, Any]) -> str:

@@ -217,7 +217,7 @@ def _ranges(store: ArtifactStore, training: Training) -> dict[str, dict[str, Any
     snapshots = training.features.get("snapshots") or []
     if not snapshots:
         return {}
-    profile = _optional_json(store, f"{snapshots[-1]['uri']}/profile.json")
+    profile = _optional_json(store, f"{snapshots[-1]['uri']}/facts.json")
     hidden = training.spec.get("data", {}).get("sensitive", [])
     kept = ("type", "min", "max", "values", "distinct")
     columns = profile.get("columns", {})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_mlops.errors import ArtifactMissing, MissingColumns, NothingToCompare
 from airflow_mlops.lifecycle.stored_model import load_stored
 from airflow_mlops.refs import ModelRef, SnapshotRef
+from airflow_mlops.snapshots import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +106,7 @@ class Comparison:
         wanted = list(dict.fromkeys([*compared, time]))
         frames = []
         for one in snapshots:
-            table = store.read_table(one.table_uri, digest=one.digest)
+            table = read_rows(store, one)
             if missing := [column for column in wanted if column not in table.column_names]:
                 raise MissingColumns(missing, present=table.column_names, where=f"snapshot {one.id}")
             frames.append(table.select(wanted).to_pandas())

@@ -15,6 +15,7 @@ from airflow_mlops.lifecycle.windows import Recorded, to_measure_again
 from airflow_mlops.loop.history import History
 from airflow_mlops.loop.past_of import pool_of
 from airflow_mlops.loop.signals import Drift, PredictionDrift, Signals
+from airflow_mlops.snapshots import read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +173,7 @@ class Look:
         return found
 
     def _read(self, snapshot: SnapshotRef) -> pd.DataFrame:
-        return self.store.read_frame(snapshot.table_uri, digest=snapshot.digest)
+        return read_frame(self.store, snapshot)
 
     @cached_property
     def _history(self) -> History:

@@ -13,6 +13,7 @@ from airflow_mlops.artifacts import digest_bytes, digest_json
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing, NoChampion, ReproductionImpossible
 from airflow_mlops.lifecycle.stored_model import StoredModel, load_stored
 from airflow_mlops.refs import FeaturesRef, ModelRef, ReproductionRef, SnapshotRef
+from airflow_mlops.snapshots import read_frame
 from airflow_mlops.stages.reproduce import Reproduction, Retrained, differing, other_versions, train_again
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class Reproducer:
         found = [SnapshotRef.from_dict(ref) for ref in refs]
         for ref in found:
             self._complete(ref.uri, f"snapshot {ref.id}")
-        return [self.store.read_frame(ref.table_uri, digest=ref.digest) for ref in found]
+        return [read_frame(self.store, ref) for ref in found]
 
     def _complete(self, folder: str, what: str) -> dict[str, Any]:
         manifest = self.store.manifest(folder)

@@ -9,6 +9,7 @@ from airflow_mlops.artifacts import digest_json, encode_table
 from airflow_mlops.errors import ArtifactMissing, TrainingSetUnusable
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import FeaturesRef, SnapshotRef
+from airflow_mlops.snapshots import read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +144,7 @@ class FeaturesOperator(StageOperator):
     def _read(self, ref: SnapshotRef) -> pd.DataFrame:
         if self.store.manifest(ref.uri) is None:
             raise ArtifactMissing(f"no complete snapshot is stored at {ref.uri}; run ingest again.")
-        return self.store.read_frame(f"{ref.uri}/data.parquet", digest=ref.digest)
+        return read_frame(self.store, ref)
 
     def _ref(self, plan: Plan, chosen: TrainingSet, matrix: FeatureMatrix, transformer_uri: str) -> FeaturesRef:
         return FeaturesRef(

@@ -10,6 +10,7 @@ from airflow_mlops.artifacts import digest_bytes, digest_json, encode_table
 from airflow_mlops.errors import SpecError
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import SnapshotRef
+from airflow_mlops.snapshots import is_stored
 from airflow_mlops.spec.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.hooks.source import SourceHook
     from airflow_mlops.spec import ModelSpec
-    from airflow_mlops.spec.sections import CallableSource, FileSource, SqlSource
+    from airflow_mlops.spec.data_sections import Source
     from airflow_mlops.stages.ingest import IngestReport
 
 ID_LENGTH = 16
@@ -121,7 +122,7 @@ class IngestOperator(StageOperator):
         manifest = self.store.manifest(self._place(self.store.read_json(index)["id"]))
         ref = None if manifest is None else self._ref(manifest)
         # Rows that somebody removed are read again, rather than promised to those who come after.
-        return ref if ref and self.store.exists(ref.table_uri) else None
+        return ref if ref and is_stored(self.store, ref) else None
 
     def _ref(self, manifest: dict[str, Any]) -> SnapshotRef:
         return SnapshotRef(
@@ -143,7 +144,7 @@ class IngestOperator(StageOperator):
 class Part:
     """What one part of a spec's data needs: the rows, or their labels."""
 
-    source: FileSource | SqlSource | CallableSource
+    source: Source
     time: str
     key_columns: tuple[str, ...]
     columns: tuple[str, ...]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.errors import NoChampion
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import ModelRef, ScoresRef, SnapshotRef
+from airflow_mlops.snapshots import read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ class ScoreOperator(StageOperator):
         from airflow_mlops.lifecycle.stored_model import load_stored
         from airflow_mlops.stages.score import score
 
-        rows = self.store.read_frame(snapshot.table_uri, digest=snapshot.digest)
+        rows = read_frame(self.store, snapshot)
         estimator = load_stored(self.store, model)
         table = score(rows, estimator, self.model_spec, version=version, snapshot=snapshot.id)
         ref = ScoresRef(

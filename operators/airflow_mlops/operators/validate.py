@@ -9,6 +9,7 @@ from airflow_mlops.errors import DataCheckFailed, SpecError
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DataDocsLink
 from airflow_mlops.refs import ReportRef, SnapshotRef
+from airflow_mlops.snapshots import is_stored, read_rows
 from airflow_mlops.spec.document import Document
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.load import report as write_faults
@@ -35,7 +36,7 @@ NAMED_FINDINGS = 3
 class ValidateOperator(StageOperator):
     """Run the suite and the data check on a snapshot; stop the run when something critical fails.
 
-    The evidence is stored and recorded first: a report, a page, the profile, and failing rows in quarantine.
+    The evidence is stored and recorded first: a report, a page, the facts, and failing rows in quarantine.
 
     Parameters
     ----------
@@ -135,43 +136,43 @@ class ValidateOperator(StageOperator):
     ) -> dict[str, Any]:
         from airflow_mlops.stages.validate import Former, validate
 
-        table = self.store.read_table(snapshot.table_uri, digest=snapshot.digest)
-        profile = self._profile([snapshot])
-        reference = self._profile(references) if references else None
+        table = read_rows(self.store, snapshot)
+        facts = self._facts([snapshot])
+        reference = self._facts(references) if references else None
         former = None
-        if look_before and self.store.exists(look_before[0].table_uri):
-            former = Former(look_before[0].id, self._profile([look_before[0]]), look_before[1])
+        if look_before and is_stored(self.store, look_before[0]):
+            former = Former(look_before[0].id, self._facts([look_before[0]]), look_before[1])
         validation = validate(
             table,
             self.model_spec,
-            current=profile,
+            current=facts,
             suite=suite,
             reference=reference,
             earlier=self._earlier(snapshot),
             former=former,
         )
-        return self._store(validation, profile, snapshot, references, folder, key)
+        return self._store(validation, facts, snapshot, references, folder, key)
 
-    def _profile(self, snapshots: list[SnapshotRef]) -> dict[str, Any]:
-        """Read the profile beside a snapshot, or make and store it; several snapshots are profiled as one."""
+    def _facts(self, snapshots: list[SnapshotRef]) -> dict[str, Any]:
+        """Read the facts beside a snapshot, or make and store them; several snapshots are described as one."""
         import pyarrow as pa
 
-        from airflow_mlops.stages.validate.profile import FORM
-        from airflow_mlops.stages.validate.validate import profile_of
+        from airflow_mlops.stages.validate.facts import FORM
+        from airflow_mlops.stages.validate.validate import facts_of
 
-        beside = f"{snapshots[0].uri}/profile.json"
+        beside = f"{snapshots[0].uri}/facts.json"
         if len(snapshots) == 1 and self.store.exists(beside):
-            profile = self.store.read_json(beside)
-            # The section data is part of the snapshot's id; these are not, and a profile depends on them too.
-            told = (profile.get("form"), profile["task"], profile.get("features"), profile.get("window_s"))
+            facts = self.store.read_json(beside)
+            # The section data is part of the snapshot's id; these are not, and facts depend on them too.
+            told = (facts.get("form"), facts["task"], facts.get("features"), facts.get("window_s"))
             spec = self.model_spec
             if told == (FORM, spec.task, spec.features.columns, spec.monitor_window.total_seconds()):
-                return profile
-        tables = [self.store.read_table(snapshot.table_uri, digest=snapshot.digest) for snapshot in snapshots]
-        profile = profile_of(pa.concat_tables(tables, promote_options="permissive"), self.model_spec)
+                return facts
+        tables = [read_rows(self.store, snapshot) for snapshot in snapshots]
+        facts = facts_of(pa.concat_tables(tables, promote_options="permissive"), self.model_spec)
         if len(snapshots) == 1:
-            self.store.write_json(beside, profile)
-        return profile
+            self.store.write_json(beside, facts)
+        return facts
 
     def _earlier(self, snapshot: SnapshotRef) -> dict[str, str]:
         events = self.ledger.events(self.model_spec.name, kind=self.stage)
@@ -185,7 +186,7 @@ class ValidateOperator(StageOperator):
     def _store(
         self,
         validation: Validation,
-        profile: dict[str, Any],
+        facts: dict[str, Any],
         snapshot: SnapshotRef,
         references: list[SnapshotRef],
         folder: str,
@@ -196,7 +197,7 @@ class ValidateOperator(StageOperator):
             quarantine = self._place("quarantine", f"{key.replace(':', '-')}.parquet")
             self.store.write_table(quarantine, validation.quarantine)
         html = f"{folder}/report.html"
-        self.store.write_bytes(html, self._page(validation, profile, snapshot, references).encode())
+        self.store.write_bytes(html, self._page(validation, facts, snapshot, references).encode())
         report = {
             "verdict": validation.verdict,
             "data_check": [finding.to_dict() for finding in validation.data_check],
@@ -214,7 +215,7 @@ class ValidateOperator(StageOperator):
         manifest = {
             "ref": ref.to_dict(),
             "snapshot": {"id": snapshot.id, "digest": snapshot.digest},
-            "content": profile["content"],
+            "content": facts["content"],
             "quarantine": quarantine,
             "reference": [reference.id for reference in references],
         }
@@ -222,19 +223,19 @@ class ValidateOperator(StageOperator):
         return manifest
 
     def _page(
-        self, validation: Validation, profile: dict[str, Any], snapshot: SnapshotRef, references: list[SnapshotRef]
+        self, validation: Validation, facts: dict[str, Any], snapshot: SnapshotRef, references: list[SnapshotRef]
     ) -> str:
         from airflow_mlops.stages.validate.data_docs import render_docs
 
         against = ", ".join(reference.id for reference in references)
-        facts = {
+        head = {
             "snapshot": snapshot.id,
             "rows": f"{validation.rows:,}",
             "from": snapshot.start[:16],
             "to": snapshot.end[:16],
             "compared with": against or "nothing: no champion is trained on other rows",
         }
-        return render_docs(validation, profile, title=self.model_spec.name, facts=facts)
+        return render_docs(validation, facts, title=self.model_spec.name, facts=head)
 
     def _place(self, *parts: str) -> str:
         return self.store.uri(self.model_spec.name, *parts)

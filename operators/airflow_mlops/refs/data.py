@@ -10,10 +10,13 @@ from airflow_mlops.refs.base import Ref
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRef(Ref):
-    """An immutable Parquet snapshot with its manifest.
+    """An immutable snapshot of rows with its manifest.
 
-    ``uri`` is the folder, ``digest`` that of the file in it, `table_uri`; ``start`` and ``end`` are the first and last
-    time of its rows.
+    ``uri`` is the folder of the manifest; ``start`` and ``end`` are the first and last time of its rows. The rows are
+    in one Parquet file of the folder, `table_uri`, with ``digest``; or in ``parts``, Parquet files that several
+    snapshots share, each a dict of ``uri``, ``digest``, ``rows``, ``start`` and ``end``, in order of time; or where
+    they came from, ``lake``, a version of a Delta Lake or Iceberg table that was not copied. Then ``digest`` is that of
+    the list of parts, or of the table's name, version and window. Whoever wants rows asks `airflow_mlops.snapshots`.
     """
 
     id: str
@@ -25,11 +28,20 @@ class SnapshotRef(Ref):
     end: str
     source_version: str | None = None
     same_as: str | None = None
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    lake: dict[str, Any] | None = None
 
     @property
     def table_uri(self) -> str:
-        """Where the rows are: one Parquet file."""
+        """Where the rows are where they are in one file of this folder."""
         return f"{self.uri}/data.parquet"
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """URI and digest of each Parquet file that holds rows, in order; none where they are in a lake."""
+        if self.lake is not None:
+            return []
+        return [(part["uri"], part["digest"]) for part in self.parts] or [(self.table_uri, self.digest)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from airflow_mlops.spec.data_sections import Source
     from airflow_mlops.spec.document import Document, Finding
     from airflow_mlops.spec.rules import Location
-    from airflow_mlops.spec.sections import ModelSpec, Source
+    from airflow_mlops.spec.sections import ModelSpec
 
     Found = tuple[str, Location, str]
     Roots = tuple[Path, ...]

@@ -18,6 +18,7 @@ from airflow_mlops.spec.control_sections import (
     RetentionSpec,
     SloSpec,
 )
+from airflow_mlops.spec.data_sections import DriftSpec, IngestSpec, Source, ValidateSpec
 from airflow_mlops.spec.durations import Duration
 from airflow_mlops.spec.gate_sections import EvaluateSpec
 from airflow_mlops.spec.loop_sections import MonitorSpec, RetrainSpec, ScoreSpec
@@ -25,38 +26,6 @@ from airflow_mlops.spec.section import Section
 
 Window = Literal["all", "recent", "mix"]
 Task = Literal["binary", "multiclass", "regression"]
-
-
-# Where rows come from
-
-
-class FileSource(Section):
-    """Parquet, CSV or JSON lines at any path that Airflow's object storage reaches."""
-
-    kind: Literal["file"]
-    uri: str = Field(description="File, folder or glob: /data/flights/*.parquet, s3://bucket/flights/.")
-    format: Literal["parquet", "csv", "json"] = Field(description="JSON means one object a line.")
-    conn_id: str | None = Field(None, description="Airflow connection of the storage; none for local files.")
-    options: dict[str, Any] = Field(default_factory=dict, description="For the CSV reader: delimiter, encoding.")
-
-
-class SqlSource(Section):
-    """A query on any Airflow SQL connection."""
-
-    kind: Literal["sql"]
-    conn_id: str = Field(description="Airflow connection of the database.")
-    query: str = Field(description="SELECT with :start (included) and :end (left out) for the window's bounds.")
-
-
-class CallableSource(Section):
-    """A Python function ``read(start, end)`` that returns an Arrow table or a pandas frame."""
-
-    kind: Literal["callable"]
-    path: str = Field(description="Import path of the function: package.module.function.")
-    params: dict[str, Any] = Field(default_factory=dict, description="Further keyword arguments.")
-
-
-Source = Annotated[FileSource | SqlSource | CallableSource, Field(discriminator="kind")]
 
 
 class LabelsSpec(Section):
@@ -86,35 +55,6 @@ class DataSpec(Section):
     sensitive: list[str] = Field(
         default_factory=list,
         description="Columns never written to quarantine, golden rows, input examples, Data Docs or reports.",
-    )
-
-
-class IngestSpec(Section):
-    """Which rows a run reads."""
-
-    window: Duration = Field(description="Rows from now minus this length up to now.")
-
-
-class ValidateSpec(Section):
-    """What a snapshot must meet before anything uses it."""
-
-    suite: str | None = Field(None, description="Great Expectations suite beside the spec, YAML or JSON.")
-    quarantine_rows: int = Field(1000, ge=0, description="Most failing rows kept as evidence.")
-    min_rows: int = Field(50, ge=1, description="Fewer rows block the run.")
-    max_row_ratio: float = Field(
-        4.0,
-        gt=1,
-        description="So many times the rows, or less than that part of them: beyond every window of training.",
-    )
-    max_null_increase: float = Field(
-        0.3, gt=0, le=1, description="A column whose share of nulls grew by more than this blocks the run."
-    )
-    range_margin: float = Field(
-        1.0, ge=0, description="How far beyond the reference's range, in widths of it, a number is still believed."
-    )
-    max_out_of_range: float = Field(0.01, ge=0, le=1, description="Share of values beyond that margin that blocks.")
-    accept: list[str] = Field(
-        default_factory=list, description="Columns a person has looked at: what would block in them only marks."
     )
 
 
@@ -177,22 +117,6 @@ class DeploySpec(Section):
         None, description="Airflow connection of the model server that serves it; none: only batches are scored."
     )
     bake: Bake | None = Field(None, description="How it is watched after its promotion; null: not at all.")
-
-
-class DriftSpec(Section):
-    """How far data may move before it is called drift."""
-
-    columns: list[str] = Field(default_factory=list, description="Default: all feature columns.")
-    threshold: float | None = Field(None, gt=0, description="Score per column; default: Evidently's for its method.")
-    share: float = Field(0.5, gt=0, le=1, description="Share of drifted columns that makes the set drifted.")
-    false_alarms: float = Field(
-        0.01, gt=0, lt=1, description="Share of looks in which a column may be called moved where nothing has changed."
-    )
-    thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
-        default_factory=dict,
-        description="Effect from which a column has moved, by airflow-mlops calibrate; default: by the number of rows.",
-    )
-    report_rows: int = Field(2000, ge=100, description="Most rows of each side that Evidently renders.")
 
 
 class StageResources(Section):

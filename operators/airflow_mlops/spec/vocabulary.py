@@ -55,6 +55,12 @@ SignalName = Literal[
 SIGNALS: tuple[str, ...] = get_args(SignalName)
 
 
+# How two samples of a column are compared, under Evidently's names for the methods.
+DriftMethod = Literal[
+    "wasserstein", "jensenshannon", "psi", "kl_div", "hellinger", "TVD", "ks", "chisquare", "z", "g_test"
+]
+
+
 def estimator_path(name: str, task: str) -> str:
     """Return the import path that ``train.estimator`` stands for: that of a short name, or what is written."""
     return SHORT_NAMES[name][task == "regression"] if name in SHORT_NAMES else name

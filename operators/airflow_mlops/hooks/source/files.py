@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from fsspec import AbstractFileSystem
 
-    from airflow_mlops.spec.sections import FileSource
+    from airflow_mlops.spec.data_sections import FileSource
 
 _MAGIC = "*?["
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from airflow_mlops.spec.sections import CallableSource, FileSource, SqlSource
-
-    AnySource = FileSource | SqlSource | CallableSource
+    from airflow_mlops.spec.data_sections import CallableSource, Source
 
 
 class Reader(Protocol):
@@ -43,7 +41,7 @@ class SourceHook(BaseHook):
         Folder that a relative path of a local file starts from: that of the spec. Default: the working directory.
     """
 
-    def __init__(self, source: AnySource, *, base_dir: Path | None = None) -> None:
+    def __init__(self, source: Source, *, base_dir: Path | None = None) -> None:
         super().__init__()
         self.source = source
         self.base_dir = base_dir

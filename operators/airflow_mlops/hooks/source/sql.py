@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Engine
 
-    from airflow_mlops.spec.sections import SqlSource
+    from airflow_mlops.spec.data_sections import SqlSource
 
 # Any other word after a colon is the user's own (a JSON path, a literal): only the two bounds are parameters.
 _OTHER_COLON = re.compile(r"(?<![:\w\\]):(?!(?:start|end)\b)(?=\w)")

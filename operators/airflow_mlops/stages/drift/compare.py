@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from airflow_mlops.spec.sections import DriftSpec
+    from airflow_mlops.spec.data_sections import DriftSpec
 
 PREDICTION = "prediction"
 

@@ -2,16 +2,14 @@
 
 from airflow_mlops.stages.validate.batch_check import Former
 from airflow_mlops.stages.validate.findings import Finding, verdict_of, worst_first
-from airflow_mlops.stages.validate.profile import profile
 from airflow_mlops.stages.validate.suggest import suggest_suite
-from airflow_mlops.stages.validate.validate import Validation, profile_of, validate
+from airflow_mlops.stages.validate.validate import Validation, facts_of, validate
 
 __all__ = [
     "Finding",
     "Former",
     "Validation",
-    "profile",
-    "profile_of",
+    "facts_of",
     "suggest_suite",
     "validate",
     "verdict_of",

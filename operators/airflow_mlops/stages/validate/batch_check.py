@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.stages.validate.findings import Finding, failed
-from airflow_mlops.stages.validate.rows_profile import fingerprints, ordered, share_among
+from airflow_mlops.stages.validate.rows_facts import fingerprints, ordered, share_among
 from airflow_mlops.stages.validate.stretches import utc
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
 
-    Profile = dict[str, Any]
+    Facts = dict[str, Any]
 
 # A whole batch twice makes 0.5. Some sources do send a few rows again: that is marked, not blocked.
 DUPLICATES_BLOCK = 0.4
@@ -42,22 +42,22 @@ class Former:
     ----------
     id : str
         Of its snapshot.
-    profile : dict
+    facts : dict
         Of its snapshot.
     elapsed : timedelta
         Between the two looks.
     """
 
     id: str
-    profile: dict[str, Any]
+    facts: dict[str, Any]
     elapsed: timedelta
 
 
 def batch_check(
     table: pa.Table,
-    current: Profile,
+    current: Facts,
     spec: ModelSpec,
-    reference: Profile | None,
+    reference: Facts | None,
     earlier: Mapping[str, str],
     former: Former | None,
 ) -> Iterator[Finding]:
@@ -79,9 +79,9 @@ def batch_check(
     yield from _rate(current, spec, reference)
 
 
-def _again(table: pa.Table, spec: ModelSpec, reference: Profile | None, former: Former | None) -> Iterator[Finding]:
+def _again(table: pa.Table, spec: ModelSpec, reference: Facts | None, former: Former | None) -> Iterator[Finding]:
     """Find newer rows whose features are those of older ones: by times alone an old batch looks like a new one."""
-    before = [(f"those of snapshot {former.id}", former.profile)] if former else []
+    before = [(f"those of snapshot {former.id}", former.facts)] if former else []
     before += [("those the champion was trained on", reference)] if reference else []
     moments, order = ordered(table, spec.data.time)
     names = [name for name in spec.features.columns if name not in spec.data.sensitive]
@@ -101,9 +101,9 @@ def _again(table: pa.Table, spec: ModelSpec, reference: Profile | None, former: 
             return
 
 
-def _silent(current: Profile, spec: ModelSpec, reference: Profile, former: Former) -> Iterator[Finding]:
+def _silent(current: Facts, spec: ModelSpec, reference: Facts, former: Former) -> Iterator[Finding]:
     """Find that the newest row is no newer than at the look before, in a time in which rows always came."""
-    usual, ends = reference.get("silence_s"), (current["end"], former.profile.get("end"))
+    usual, ends = reference.get("silence_s"), (current["end"], former.facts.get("end"))
     if not usual or None in ends or former.elapsed.total_seconds() <= SILENCES * usual:
         return
     newest, then = map(datetime.fromisoformat, ends)
@@ -120,7 +120,7 @@ def _whole(length: timedelta) -> timedelta:
     return timedelta(minutes=max(1, round(length / timedelta(minutes=1))))
 
 
-def repeated(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
+def repeated(current: Facts, spec: ModelSpec, reference: Facts | None) -> Iterator[Finding]:
     """Find rows that come more than once, beyond what is usual."""
     usual = reference["duplicates"] if reference else 0.0
     share = current["duplicates"]
@@ -132,7 +132,7 @@ def repeated(current: Profile, spec: ModelSpec, reference: Profile | None) -> It
         yield failed("rows come once", None, "warning", text, observed=round(share, 4))
 
 
-def _rate(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
+def _rate(current: Facts, spec: ModelSpec, reference: Facts | None) -> Iterator[Finding]:
     span = _span(current)
     broken = list(counted(current, spec, reference, span=span)) if span else []
     yield from broken
@@ -143,7 +143,7 @@ def _rate(current: Profile, spec: ModelSpec, reference: Profile | None) -> Itera
         yield failed("rows a day", None, "warning", text, observed=round(now / before, 3))
 
 
-def counted(current: Profile, spec: ModelSpec, reference: Profile | None, *, span: timedelta) -> Iterator[Finding]:
+def counted(current: Facts, spec: ModelSpec, reference: Facts | None, *, span: timedelta) -> Iterator[Finding]:
     """Find a count of rows that is far from that of every window of the reference.
 
     Parameters
@@ -153,7 +153,7 @@ def counted(current: Profile, spec: ModelSpec, reference: Profile | None, *, spa
     spec : ModelSpec
         Length of a window, and ``validate.max_row_ratio``.
     reference : dict or None
-        Profile of what the champion was trained on.
+        Facts of what the champion was trained on.
     span : timedelta
         The time in which the rows came.
     """
@@ -171,21 +171,21 @@ def counted(current: Profile, spec: ModelSpec, reference: Profile | None, *, spa
     yield failed("rows a window", spec.data.time, "critical", text, observed=round(rows))
 
 
-def _counts(reference: Profile | None, window: timedelta) -> list[int]:
+def _counts(reference: Facts | None, window: timedelta) -> list[int]:
     """Give rows a window, where the reference was counted in windows of this length."""
     if reference is None or reference.get("window_s") != window.total_seconds():
         return []
     return reference["windows"]
 
 
-def _span(profile: Profile) -> timedelta | None:
-    if not profile["start"]:
+def _span(facts: Facts) -> timedelta | None:
+    if not facts["start"]:
         return None
-    return datetime.fromisoformat(profile["end"]) - datetime.fromisoformat(profile["start"])
+    return datetime.fromisoformat(facts["end"]) - datetime.fromisoformat(facts["start"])
 
 
-def _rows_per_day(profile: Profile | None) -> float | None:
-    span = _span(profile) if profile else None
-    if profile is None or span is None or span < timedelta(days=1):
+def _rows_per_day(facts: Facts | None) -> float | None:
+    span = _span(facts) if facts else None
+    if facts is None or span is None or span < timedelta(days=1):
         return None
-    return profile["rows"] / (span / timedelta(days=1))
+    return facts["rows"] / (span / timedelta(days=1))

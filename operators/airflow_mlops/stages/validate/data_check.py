@@ -1,8 +1,8 @@
 """The data check: is this snapshot like what the champion was trained on, but for what the world may change.
 
-It compares profiles, so a reference of any size costs the same. It blocks what a changing world does not do: a column
-that vanishes, a number that becomes text, a value times a thousand, a code for "unknown". It does not block what it may
-do: a new station, a crisis, another season. That is for the drift stage to see.
+It compares the facts of both, so a reference of any size costs the same. It blocks what a changing world does not do: a
+column that vanishes, a number that becomes text, a value times a thousand, a code for "unknown". It does not block what
+it may do: a new station, a crisis, another season. That is for the drift stage to see.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 # A third of the increase that blocks is worth a look.
 NULLS_WARN = 1 / 3
 
-Profile = dict[str, Any]
+Facts = dict[str, Any]
 
 
 def data_check(
     table: pa.Table,
-    current: Profile,
+    current: Facts,
     spec: ModelSpec,
     *,
-    reference: Profile | None = None,
+    reference: Facts | None = None,
     earlier: Mapping[str, str] | None = None,
     former: Former | None = None,
 ) -> list[Finding]:
@@ -46,7 +46,7 @@ def data_check(
     table : Table
         The snapshot's rows, for the positions of failing ones.
     current, reference : dict
-        Profiles of the snapshot and of what the champion was trained on.
+        Facts of the snapshot and of what the champion was trained on.
     spec : ModelSpec
         Thresholds from ``validate``; the words for columns from ``data`` and ``features``.
     earlier : mapping, optional
@@ -73,7 +73,7 @@ def _accepted(finding: Finding) -> Finding:
     return replace(finding, severity="warning") if finding.severity == "critical" else finding
 
 
-def _schema(current: Profile, spec: ModelSpec, reference: Profile | None) -> Iterator[Finding]:
+def _schema(current: Facts, spec: ModelSpec, reference: Facts | None) -> Iterator[Finding]:
     if reference is None:
         return
     now, then = current["columns"], reference["columns"]
@@ -100,9 +100,7 @@ def _used_columns(spec: ModelSpec) -> set[str]:
     return {spec.data.time, spec.data.target, *spec.data.key, *spec.features.columns, *spec.evaluate.slices}
 
 
-def _nulls(
-    current: Profile, spec: ModelSpec, reference: Profile | None, *, is_stretch: bool = False
-) -> Iterator[Finding]:
+def _nulls(current: Facts, spec: ModelSpec, reference: Facts | None, *, is_stretch: bool = False) -> Iterator[Finding]:
     limit = spec.validate_.max_null_increase
     if is_stretch:  # what is missing comes in clusters: for a week or a day nearly all of it must be
         limit = (1 + limit) / 2
@@ -122,14 +120,14 @@ def _nulls(
             yield failed("nulls", name, "warning", text, observed=round(share, 4), failing=column["nulls"])
 
 
-def _null_share(profile: Profile | None, name: str) -> float | None:
-    if profile is None or name not in profile["columns"] or not profile["rows"]:
+def _null_share(facts: Facts | None, name: str) -> float | None:
+    if facts is None or name not in facts["columns"] or not facts["rows"]:
         return None
-    return profile["columns"][name]["nulls"] / profile["rows"]
+    return facts["columns"][name]["nulls"] / facts["rows"]
 
 
 def _stretches(
-    table: pa.Table, spec: ModelSpec, reference: Profile | None, findings: Iterable[Finding]
+    table: pa.Table, spec: ModelSpec, reference: Facts | None, findings: Iterable[Finding]
 ) -> Iterator[Finding]:
     """Find what must stop in a stretch of the newest rows, of columns that do not stop as a whole; the newest of each.
 
@@ -138,10 +136,10 @@ def _stretches(
     stopped = {finding.column for finding in findings if finding.severity == "critical"}
     for stretch in new_stretches(table, spec, reference):
         found = [
-            *_nulls(stretch.profile, spec, reference, is_stretch=True),
-            *value_check(stretch.rows, stretch.profile, spec, reference),
-            *repeated(stretch.profile, spec, reference),
-            *counted(stretch.profile, spec, reference, span=max(stretch.span, spec.monitor_window)),
+            *_nulls(stretch.facts, spec, reference, is_stretch=True),
+            *value_check(stretch.rows, stretch.facts, spec, reference),
+            *repeated(stretch.facts, spec, reference),
+            *counted(stretch.facts, spec, reference, span=max(stretch.span, spec.monitor_window)),
         ]
         for finding in found:
             if finding.severity != "critical" or finding.column in stopped:

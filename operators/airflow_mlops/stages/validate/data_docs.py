@@ -38,14 +38,14 @@ _VERDICTS = {
 }
 
 
-def render_docs(validation: Validation, profile: Mapping[str, Any], *, title: str, facts: Mapping[str, str]) -> str:
+def render_docs(validation: Validation, described: Mapping[str, Any], *, title: str, facts: Mapping[str, str]) -> str:
     """Write the page.
 
     Parameters
     ----------
     validation : Validation
         What was found. Sensitive columns are not in its quarantine, nor in its observed values.
-    profile : mapping
+    described : mapping
         Of the snapshot, for the table of columns.
     title : str
         Name of the model.
@@ -64,7 +64,7 @@ def render_docs(validation: Validation, profile: Mapping[str, Any], *, title: st
         _section("What failed", _findings(validation.findings), "Nothing failed."),
         _section("Rows in quarantine", _quarantine(validation), ""),
         _section("Expectations", _findings(validation.expectations), "This model has no suite."),
-        _section("Columns", _columns(profile), ""),
+        _section("Columns", _columns(described), ""),
     ]
     head = (
         f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}: data</title>'
@@ -115,9 +115,9 @@ def _quarantine(validation: Validation) -> str:
     return f'<p class="dim">{len(shown)} of {table.num_rows:,} kept</p>{body}'
 
 
-def _columns(profile: Mapping[str, Any]) -> str:
-    rows, total = [], profile["rows"]
-    for name, facts in profile["columns"].items():
+def _columns(described: Mapping[str, Any]) -> str:
+    rows, total = [], described["rows"]
+    for name, facts in described["columns"].items():
         share = facts["nulls"] / total if total else 0.0
         quantiles = facts.get("quantiles")
         rows.append(

@@ -38,8 +38,8 @@ def renamed(now: dict[str, Any], then: dict[str, Any]) -> list[Rename]:
     Parameters
     ----------
     now, then : dict
-        The column's profile, and that of the reference with all its values. One that was stored before profiles had
-        ``shares`` shows nothing.
+        What the facts say of the column, and those of the reference with all its values. One that was stored before
+        facts had ``shares`` shows nothing.
     """
     rows = sum(now["values"].values())
     new = {value: count / rows for value, count in now["values"].items() if value not in then["values"]}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.stages.validate.profile import columns_of, duplicates
+from airflow_mlops.stages.validate.facts import columns_of, duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
 
-# Each is profiled: of a longer snapshot only so many, the newest.
+# Each is described: of a longer snapshot only so many, the newest.
 MOST_STRETCHES = 60
 
 
@@ -29,22 +29,22 @@ class Stretch:
     rows : Table
     positions : ndarray of shape (n_rows,)
         Where the rows are in the snapshot.
-    profile : dict
+    facts : dict
         Of these rows: ``columns``, ``rows``, ``start``, ``end`` and ``duplicates``.
     """
 
     rows: pa.Table
     positions: np.ndarray
-    profile: dict[str, Any]
+    facts: dict[str, Any]
 
     @property
     def span(self) -> timedelta:
         """From its oldest row to its newest."""
-        return datetime.fromisoformat(self.profile["end"]) - datetime.fromisoformat(self.profile["start"])
+        return datetime.fromisoformat(self.facts["end"]) - datetime.fromisoformat(self.facts["start"])
 
     def __str__(self) -> str:
         """Name it by its days."""
-        start, end = (datetime.fromisoformat(self.profile[name]) for name in ("start", "end"))
+        start, end = (datetime.fromisoformat(self.facts[name]) for name in ("start", "end"))
         return f"from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
 
 
@@ -61,7 +61,7 @@ def new_stretches(table: pa.Table, spec: ModelSpec, reference: dict[str, Any] | 
     spec : ModelSpec
         Length of a stretch, and ``validate.min_rows``, which each has at least.
     reference : dict or None
-        Profile of what the champion was trained on.
+        Facts of what the champion was trained on.
     """
     import numpy as np
     import pyarrow as pa
@@ -103,7 +103,7 @@ def _cuts(moments: np.ndarray, covered: np.datetime64, spec: ModelSpec) -> Itera
 
 
 def utc(text: str) -> np.datetime64:
-    """Read a profile's time, UTC where it has no zone."""
+    """Read a time of facts, UTC where it has no zone."""
     import numpy as np
 
     moment = datetime.fromisoformat(text)

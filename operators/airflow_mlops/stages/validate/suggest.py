@@ -13,13 +13,13 @@ MAX_CATEGORIES = 12
 MOSTLY = 0.99
 
 
-def suggest_suite(profile: dict[str, Any], name: str, *, share: float = 1.0) -> dict[str, Any]:
-    """Draft a suite from a profile; a person reads and sharpens it.
+def suggest_suite(facts: dict[str, Any], name: str, *, share: float = 1.0) -> dict[str, Any]:
+    """Draft a suite from the facts of a snapshot; a person reads and sharpens it.
 
     Parameters
     ----------
-    profile : dict
-        Of a good snapshot, from `profile`.
+    facts : dict
+        Of a good snapshot, from `facts_of`.
     name : str
         Of the suite: the model's name.
     share : float, default=1.0
@@ -32,13 +32,13 @@ def suggest_suite(profile: dict[str, Any], name: str, *, share: float = 1.0) -> 
         ``name`` and ``expectations``, ready to be written as YAML. What cannot be otherwise is critical (rows, columns,
         nulls where there were none), ranges and categories mark. Values of sensitive columns are left out.
     """
-    columns, fewest = profile["columns"], max(1, int(profile["rows"] * share) // 10)
+    columns, fewest = facts["columns"], max(1, int(facts["rows"] * share) // 10)
     expectations = [
         _expectation("expect_table_row_count_to_be_between", "critical", min_value=fewest),
         _expectation("expect_table_columns_to_match_set", "critical", column_set=list(columns), exact_match=False),
     ]
-    for column, facts in columns.items():
-        expectations += _of_column(column, facts, profile["rows"])
+    for column, described in columns.items():
+        expectations += _of_column(column, described, facts["rows"])
     return {"name": name, "expectations": expectations}
 
 

@@ -57,7 +57,7 @@ def _classes(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any]
 
 def _is_flipped(current: dict[str, Any], reference: dict[str, Any]) -> bool:
     name = next(iter(sorted(reference["classes"])))
-    now, then = (profile["classes"].get(name, 0) / sum(profile["classes"].values()) for profile in (current, reference))
+    now, then = (facts["classes"].get(name, 0) / sum(facts["classes"].values()) for facts in (current, reference))
     if abs(now - then) > FLIP_DISTANCE and abs(now - (1 - then)) < abs(now - then) / 3:
         return True
     # Turning a coding round turns the shares round too, which says much where a class is rare.
@@ -70,11 +70,11 @@ def _is_flipped(current: dict[str, Any], reference: dict[str, Any]) -> bool:
     return min(sizes, default=0) > FLIP_STRENGTH and product / (sizes[0] * sizes[1]) < FLIP_COSINE
 
 
-def _signed(profile: dict[str, Any]) -> dict[str, float]:
+def _signed(facts: dict[str, Any]) -> dict[str, float]:
     """Return what has a direction: a number's association, and each text's leaning to the second class."""
-    kinds = {name: facts["kind"] for name, facts in profile["columns"].items()}
-    numbers = {name: value for name, value in profile["associations"].items() if kinds[name] in ("number", "boolean")}
-    return {**numbers, **profile["leanings"]}
+    kinds = {name: column["kind"] for name, column in facts["columns"].items()}
+    numbers = {name: value for name, value in facts["associations"].items() if kinds[name] in ("number", "boolean")}
+    return {**numbers, **facts["leanings"]}
 
 
 def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:

@@ -107,7 +107,7 @@ def unit_check(
     name : str
         Of the column.
     now, then : dict
-        The column's profile, and that of the reference. One that was stored before profiles had ``steps`` and
+        What the facts say of the column, and those of the reference. One that was stored before facts had ``steps`` and
         ``medians`` shows nothing.
     is_recent : bool, default=True
         Whether the reference lies so near in time that it shows how far the column moves by itself.

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.data_check import data_check
+from airflow_mlops.stages.validate.facts import describe
 from airflow_mlops.stages.validate.findings import Finding, Verdict, verdict_of, worst_first
-from airflow_mlops.stages.validate.profile import profile
 from airflow_mlops.stages.validate.suite import run_suite
+from airflow_mlops.stages.validate.values import most_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,11 +94,11 @@ def validate(
     spec : ModelSpec
         Thresholds and names of columns.
     current : mapping
-        The snapshot's profile, from `profile_of`.
+        The snapshot's facts, from `facts_of`.
     suite : mapping, optional
         Expectations, each with its severity.
     reference : mapping, optional
-        Profile of what the champion was trained on; none before the first champion.
+        Facts of what the champion was trained on; none before the first champion.
     earlier : mapping, optional
         From the ``content`` of earlier snapshots to their id, to notice an old batch that comes again.
     former : Former, optional
@@ -112,7 +113,7 @@ def validate(
     """
     against = dict(reference) if reference else None
     compared = data_check(table, dict(current), spec, reference=against, earlier=earlier, former=former)
-    keep = spec.validate_.quarantine_rows
+    keep = most_kept(spec)
     expectations = run_suite(table.to_pandas(), suite, keep_rows=keep, sensitive=spec.data.sensitive) if suite else []
     findings = [*compared, *expectations]
     return Validation(
@@ -124,9 +125,9 @@ def validate(
     )
 
 
-def profile_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
-    """Profile a snapshot with the names the spec gives its columns."""
-    described = profile(
+def facts_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
+    """Describe a snapshot with the names the spec gives its columns."""
+    described = describe(
         table,
         time=spec.data.time,
         target=spec.data.target,

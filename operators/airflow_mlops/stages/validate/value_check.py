@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.stages.validate.findings import Finding, failed
 from airflow_mlops.stages.validate.renamed import renamed
 from airflow_mlops.stages.validate.unit_check import named_after, unit_check
-from airflow_mlops.stages.validate.values import numbers
+from airflow_mlops.stages.validate.values import most_kept, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _number(
     values: np.ndarray, name: str, now: dict[str, Any], then: dict[str, Any], spec: ModelSpec, *, is_recent: bool
 ) -> list[Finding]:
     """Ask from the most certain to the least; the first that fails explains the others."""
-    keep = spec.validate_.quarantine_rows
+    keep = most_kept(spec)
     if then["min"] == then["max"]:  # a constant says nothing about what else may come
         return []
     for check in (
@@ -146,7 +146,7 @@ def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec)
     count, known = int(is_out.sum()), int((~np.isnan(values)).sum())
     if count < LEAST_OUT or count <= limits.max_out_of_range * known:
         return None
-    rows = tuple(int(row) for row in np.flatnonzero(is_out)[: limits.quarantine_rows])
+    rows = tuple(int(row) for row in np.flatnonzero(is_out)[: most_kept(spec)])
     text = f"{count} of {known} values of {name!r} lie far outside {_range_text(then)}, its range at training"
     facts = {"observed": round(count / known, 4), "failing": count, "rows": rows}
     power = _power(values[is_out], values[~is_out])

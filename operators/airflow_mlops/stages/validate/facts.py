@@ -1,4 +1,4 @@
-"""A snapshot in some kilobytes a column: what the data check compares, instead of rows with rows."""
+"""Facts of a snapshot in some kilobytes a column: what the data check compares, instead of rows with rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_bytes, encode_table
 from airflow_mlops.stages.validate.association import associations, leanings
-from airflow_mlops.stages.validate.rows_profile import rows_profile
+from airflow_mlops.stages.validate.rows_facts import rows_facts
 from airflow_mlops.stages.validate.values import kind_of, numbers
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ MAX_STEPS = 1500
 PARTS, MIN_PART = 8, 20
 # Texts this common are followed from part to part.
 COMMON_TEXT = 0.02
-# Of profiles that are stored: one of another form is made again.
+# Of facts that are stored: one of another form is made again.
 FORM = 3
 
 
-def profile(
+def describe(
     table: pa.Table,
     *,
     time: str,
@@ -65,7 +65,7 @@ def profile(
     -------
     dict
         JSON: ``rows``, ``start``, ``end``, ``content`` (digest of all columns but the time), ``duplicates`` (share of
-        rows whose key came before), what `rows_profile` tells, ``columns``, and of a target ``classes``,
+        rows whose key came before), what `rows_facts` tells, ``columns``, and of a target ``classes``,
         ``associations`` and ``leanings``.
     """
     present, hidden = target in table.column_names, (time, *sensitive)
@@ -75,7 +75,7 @@ def profile(
         **columns_of(table, time=time, sensitive=sensitive),
         "content": digest_bytes(encode_table(table.drop_columns([time]) if time in table.column_names else table)),
         "duplicates": duplicates(table, key),
-        **rows_profile(table, time=time, columns=known_by, window=window, sensitive=sensitive),
+        **rows_facts(table, time=time, columns=known_by, window=window, sensitive=sensitive),
         "classes": _counts(table, target) if present and target and is_classification else {},
         "associations": associations(table, target, skip=hidden, is_classification=is_classification)
         if present and target
@@ -85,7 +85,7 @@ def profile(
 
 
 def columns_of(table: pa.Table, *, time: str, sensitive: Sequence[str] = ()) -> dict[str, Any]:
-    """Describe each column by itself: the part of a profile with ``rows``, ``start``, ``end`` and ``columns``."""
+    """Describe each column by itself: the part of the facts with ``rows``, ``start``, ``end`` and ``columns``."""
     parts = _parts(table, time)
     return {
         "rows": table.num_rows,

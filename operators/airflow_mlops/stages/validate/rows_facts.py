@@ -1,4 +1,4 @@
-"""What a profile says of the rows as a whole: how many a window, how long none came, and which came before."""
+"""What facts say of the rows as a whole: how many a window, how long none came, and which came before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FINGERPRINTS = 2048
 NEWEST = 0.25
 
 
-def rows_profile(
+def rows_facts(
     table: pa.Table, *, time: str, columns: Sequence[str], window: timedelta | None, sensitive: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Describe the rows of a snapshot.

@@ -45,8 +45,11 @@ class FileReader:
         with _storage_errors(self.source):
             return digest_json([[path, facts["size"], _mark(facts)] for path, facts in self._files()])[:16]
 
-    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
+    def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
         """Read the files one by one, so that a fault has a file name, and join them."""
+        return self._read(start, end, time).to_reader()
+
+    def _read(self, start: datetime, end: datetime, time: str) -> pa.Table:
         with _storage_errors(self.source):
             payloads = [(path, self._fs.cat_file(path)) for path, _ in self._files()]
         if self.source.format == "parquet":

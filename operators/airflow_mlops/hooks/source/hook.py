@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import BaseHook
@@ -23,19 +25,19 @@ if TYPE_CHECKING:
 class Reader(Protocol):
     """What each kind of source can do."""
 
-    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
-        """Return at least the rows of the window."""
+    def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
+        """Open at least the rows of the window; what is wrong with them is raised here or while they are read."""
 
     def version(self, start: datetime, end: datetime) -> str | None:
         """Return what changes when the rows change, or None where the source does not say."""
 
 
 class SourceHook(BaseHook):
-    """Read the rows of a window from the source a spec names.
+    """Read the rows of a window from the source a spec names, a batch at a time.
 
     Parameters
     ----------
-    source : FileSource or SqlSource or CallableSource
+    source : FileSource or SqlSource or DeltaSource or IcebergSource or CallableSource
         The section of the spec.
     base_dir : Path, optional
         Folder that a relative path of a local file starts from: that of the spec. Default: the working directory.
@@ -46,8 +48,10 @@ class SourceHook(BaseHook):
         self.source = source
         self.base_dir = base_dir
 
-    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
-        """Read at least the rows of a window; `stages.ingest` cuts it exactly.
+    def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
+        """Open at least the rows of a window; `stages.ingest` cuts it exactly.
+
+        What is wrong is raised here, or while the batches are read.
 
         Parameters
         ----------
@@ -66,7 +70,11 @@ class SourceHook(BaseHook):
         EmptyWindow
             A Parquet source has no row in the window.
         """
-        return self._reader.read(start, end, time)
+        return self._reader.stream(start, end, time)
+
+    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
+        """Read what `stream` opens into memory; for windows that are known to be small."""
+        return self.stream(start, end, time).read_all()
 
     def version(self, start: datetime, end: datetime) -> str | None:
         """Return what changes when the source's rows change, without reading them; None where it cannot be known.
@@ -90,6 +98,14 @@ class SourceHook(BaseHook):
             from airflow_mlops.hooks.source.sql import SqlReader
 
             return SqlReader(self.source)
+        if self.source.kind == "delta":
+            from airflow_mlops.hooks.source.delta import DeltaReader
+
+            return DeltaReader(self.source)
+        if self.source.kind == "iceberg":
+            from airflow_mlops.hooks.source.iceberg import IcebergReader
+
+            return IcebergReader(self.source)
         return CallableReader(self.source)
 
 
@@ -99,10 +115,10 @@ class CallableReader:
     def __init__(self, source: CallableSource) -> None:
         self.source = source
 
-    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
-        """Call the function."""
+    def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
+        """Call the function; it may give its rows at once, or batch by batch."""
         answer = self._function(start, end, **self.source.params)
-        return as_table(answer, where=f"the function {self.source.path}")
+        return as_stream(answer, where=f"the function {self.source.path}")
 
     def version(self, start: datetime, end: datetime) -> str | None:
         """Ask the function's own ``version``, where it has one."""
@@ -125,14 +141,50 @@ class CallableReader:
         return function
 
 
-def as_table(answer: object, *, where: str) -> pa.Table:
-    """Turn what a function returned into an Arrow table.
+def as_stream(answer: object, *, where: str) -> pa.RecordBatchReader:
+    """Turn what a function returned into a stream of Arrow batches.
+
+    Parameters
+    ----------
+    answer : object
+        A table or a frame; a stream of batches; or an iterator of tables, batches or frames.
+    where : str
+        Who gave it, for the sentence.
 
     Raises
     ------
     SourceUnreadable
-        It is not a table, two columns share a name, or a column mixes types.
+        It is none of these, two columns share a name, a column mixes types, or batches differ in their columns.
     """
+    import pyarrow as pa
+
+    if isinstance(answer, pa.RecordBatchReader):
+        _check_named_once(answer.schema, where)
+        return answer
+    if not isinstance(answer, Iterator):
+        return _as_table(answer, where=where).to_reader()
+    tables = (_as_table(piece, where=where) for piece in answer)
+    first = next(tables, None)
+    if first is None:
+        raise SourceUnreadable(f"{where} returned no batch; give at least one, with no rows where there are none.")
+    return pa.RecordBatchReader.from_batches(first.schema, _alike(chain([first], tables), first.schema, where))
+
+
+def _alike(tables: Iterator[pa.Table], schema: pa.Schema, where: str) -> Iterator[pa.RecordBatch]:
+    """Bring every piece to the types of the first; a piece of nulls only has no type of its own."""
+    import pyarrow as pa
+
+    for number, table in enumerate(tables, 1):
+        try:
+            yield from table.cast(schema).to_batches()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+            raise SourceUnreadable(
+                f"{where} gave other columns or types in batch {number} than in the first ({error}); give all batches "
+                "one schema."
+            ) from error
+
+
+def _as_table(answer: object, *, where: str) -> pa.Table:
     import pyarrow as pa
 
     try:
@@ -140,6 +192,8 @@ def as_table(answer: object, *, where: str) -> pa.Table:
             table = pa.Table.from_pandas(answer, preserve_index=False)
         elif isinstance(answer, pa.Table):
             table = answer
+        elif isinstance(answer, pa.RecordBatch):
+            table = pa.Table.from_batches([answer])
         elif hasattr(answer, "__arrow_c_stream__"):
             table = pa.table(answer)
         else:
@@ -151,7 +205,11 @@ def as_table(answer: object, *, where: str) -> pa.Table:
         raise SourceUnreadable(
             f"{where} returned a frame that has no one type per column: {what}. Give each column one type."
         ) from error
-    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    _check_named_once(table.schema, where)
+    return table
+
+
+def _check_named_once(schema: pa.Schema, where: str) -> None:
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if twice:
         raise SourceUnreadable(f"{where} returned the column {', '.join(map(repr, twice))} more than once.")
-    return table

@@ -32,8 +32,11 @@ class SqlReader:
     def version(self, start: datetime, end: datetime) -> None:
         """Return None: a table does not say when it changed."""
 
-    def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
+    def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
         """Run the query."""
+        return self._read(start, end).to_reader()
+
+    def _read(self, start: datetime, end: datetime) -> pa.Table:
         from sqlalchemy import exc, text
 
         engine = self._engine()

@@ -15,6 +15,7 @@ from airflow_mlops.cli import (
     backtest,
     calibrate,
     card,
+    check,
     freeze,
     history,
     ledger,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 FAILED = 2
 _COMMANDS = (
-    *(lint, schema, suites, calibrate, backtest, history, ledger),
+    *(lint, schema, suites, check, calibrate, backtest, history, ledger),
     *(promote, retain, card, reproduce, slo, serve, rollback, freeze),
 )
 

@@ -1,0 +1,102 @@
+"""What a check found, said to somebody who has to act: which column, how far, since when, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from airflow_mlops.errors import SourceUnreadable
+    from airflow_mlops.stages.validate import Finding
+
+Severity = Literal["block", "warn", "info"]
+SEVERITIES: dict[str, Severity] = {"critical": "block", "warning": "warn", "info": "info"}
+_INSPECT = "Look at these rows and at what writes them; where they are right, name the column in validate.accept."
+_ACTIONS = {
+    "column is there": "Give the column its old name again or restore it in the source; a model cannot do without it.",
+    "column is known": "Nothing, where it is meant; else find out who added it before a model is trained on it.",
+    "type is kept": "Write the column in the type it had (a decimal point, no quotes around numbers), and send it again.",
+    "enough rows": "Find out what cut the batch off, and send it whole.",
+    "rows are new": "Send the batch of this period: this one was seen before. Look at the job that makes the file.",
+    "rows come": "Look at the source: it has stopped.",
+    "rows come once": "Send each row once: look for a join or an append that doubles them.",
+    "rows a day": "Compare the number of rows with the source's own count.",
+    "rows a window": "Compare the number of rows with the source's own count: it is cut off, filtered, or sent twice.",
+    "nulls": "Look at the join or the sensor that fills the column, and send the batch again when it is filled.",
+    "column has values": "Fill the column, or leave it out of the features.",
+    "unit": "Convert the column back to the unit of the reference at the source.",
+    "units": "Convert these rows to the unit of the reference at the source.",
+    "no code for unknown": "Write nothing where a value is unknown: the code would be taken for a number.",
+    "range": _INSPECT,
+    "spelling": "Trim and spell the values as the reference does.",
+    "categories": "Look whether the column holds names as before; a new name alone is no fault.",
+    "renamed": "Map the new name to the old one at the source, or train a model that knows it.",
+    "categories are kept": "Look for a filter that leaves these values out.",
+    "more than one class": "Wait for the other labels, or look at the join that makes them.",
+    "known classes": "Write the target in the coding of the reference.",
+    "coding": "Write the target in the coding of the reference.",
+    "labels are there": "Wait for the labels before a model is trained or judged on these rows.",
+    "no leakage": "Leave the column out of the features unless it is known before the answer.",
+    "file is whole": "Export or copy the file again, whole.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that was found.
+
+    Attributes
+    ----------
+    check : str
+        What was asked.
+    column : str or None
+        None where it is about the whole table.
+    severity : {"block", "warn", "info"}
+    message : str
+        What was found, with numbers.
+    observed : object
+        The number found.
+    failing : int
+        Rows that failed, where it is about rows.
+    since : str or None
+        First time at which it is seen, ISO 8601; None where rows have no times.
+    do : str
+        What to do.
+    """
+
+    check: str
+    column: str | None
+    severity: Severity
+    message: str
+    observed: Any = None
+    failing: int = 0
+    since: str | None = None
+    do: str = ""
+
+    @classmethod
+    def of(cls, finding: Finding, since: str | None = None) -> Reason:
+        """Say a finding of the data check or of a suite."""
+        return cls(
+            finding.check,
+            finding.column,
+            SEVERITIES[finding.severity],
+            finding.message,
+            finding.observed,
+            finding.failing,
+            since,
+            action(finding.check),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into JSON."""
+        return asdict(self)
+
+
+def unreadable(error: SourceUnreadable) -> Reason:
+    """Say that a file cannot be read as a table."""
+    return Reason("file is whole", None, "block", str(error), do=action("file is whole"))
+
+
+def action(check: str) -> str:
+    """Return what to do about a check that failed."""
+    return _ACTIONS.get(check, _INSPECT)

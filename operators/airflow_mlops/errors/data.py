@@ -50,6 +50,10 @@ class ArtifactCorrupt(Permanent):
     """Stored bytes do not match their digest or cannot be read."""
 
 
+class ProfilesDiffer(Permanent):
+    """Two parts of the same rows hold different things in one column."""
+
+
 class DataCheckFailed(Permanent):
     """A critical expectation or check of a snapshot failed; nothing downstream may use it."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_bytes, encode_table
+from airflow_mlops.stages.kinds import kind_of
 from airflow_mlops.stages.validate.association import associations, leanings
 from airflow_mlops.stages.validate.rows_facts import rows_facts
-from airflow_mlops.stages.validate.values import kind_of, numbers
+from airflow_mlops.stages.validate.values import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.stages.validate.values import kind_of, numbers
+from airflow_mlops.stages.kinds import kind_of
+from airflow_mlops.stages.validate.values import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

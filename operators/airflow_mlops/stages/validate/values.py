@@ -12,21 +12,6 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
 
 
-def kind_of(type_: pa.DataType) -> str:
-    """Return what a column holds, whatever its width: number, boolean, text, time, nothing or other."""
-    import pyarrow as pa
-
-    if pa.types.is_boolean(type_):
-        return "boolean"
-    if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
-        return "number"
-    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-        return "text"
-    if pa.types.is_temporal(type_):
-        return "time"
-    return "nothing" if pa.types.is_null(type_) else "other"
-
-
 def numbers(table: pa.Table, name: str) -> np.ndarray:
     """Return a numeric column as floats, NaN where it is null or infinite."""
     import numpy as np

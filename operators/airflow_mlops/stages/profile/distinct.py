@@ -1,0 +1,63 @@
+"""How many different values, in a few kilobytes: exact at first, then the smallest fingerprints or a HyperLogLog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+# Fingerprints kept of numbers; the relative error of the count is about one by the root of it.
+KEPT = 4096
+NUMBERS_ERROR = KEPT**-0.5
+# HyperLogLog of texts: 2**12 registers, in DataSketches' most accurate form.
+LOG_REGISTERS = 12
+TEXTS_ERROR = 0.0104 * 2 ** (6 - LOG_REGISTERS / 2)
+
+
+def smallest(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the smallest fingerprints of some distinct numbers and of those kept so far.
+
+    References
+    ----------
+    Bar-Yossef, Jayram, Kumar, Sivakumar and Trevisan (2002), Counting distinct elements in a data stream: the k-th
+    smallest of uniform fingerprints tells how many there are. DataSketches' Theta sketch is the same; it takes one
+    number at a time, which is ten times as slow as the rest of a profile.
+    """
+    import numpy as np
+
+    prints = _fingerprints(values)
+    if len(kept) == KEPT:
+        prints = prints[prints < kept[-1]]
+    if len(prints) > KEPT:
+        prints = np.partition(prints, KEPT - 1)[:KEPT]
+    return smallest_of([kept, prints])
+
+
+def smallest_of(several: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the smallest of several sets of fingerprints, ascending."""
+    import numpy as np
+
+    ordered = np.sort(np.concatenate(several))
+    is_first = np.ones(len(ordered), dtype=bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_first][:KEPT]
+
+
+def estimate(kept: np.ndarray) -> float:
+    """Return how many different numbers left these smallest fingerprints."""
+    return float(len(kept)) if len(kept) < KEPT else (KEPT - 1) / (float(kept[-1]) / 2.0**64)
+
+
+def _fingerprints(values: np.ndarray) -> np.ndarray:
+    """Mix the bits of each number; the same on every machine (splitmix64, Steele, Lea and Flood 2014)."""
+    import numpy as np
+
+    bits = (values + 0.0).view(np.uint64)  # minus zero is zero
+    with np.errstate(over="ignore"):
+        bits = bits + np.uint64(0x9E3779B97F4A7C15)
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

@@ -1,0 +1,22 @@
+"""Arrays of numbers as text, for JSON."""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def encoded(values: np.ndarray, kind: str) -> str:
+    """Write an array as base64 of its compressed bytes."""
+    return b64encode(zlib.compress(values.astype(kind).tobytes(), 1)).decode()
+
+
+def decoded(text: str, kind: str) -> np.ndarray:
+    """Read what `encoded` wrote."""
+    import numpy as np
+
+    return np.frombuffer(zlib.decompress(b64decode(text)), dtype=kind)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_mlops import __version__
-from airflow_mlops.artifacts import digest_bytes, digest_json, encode_table
+from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import SpecError
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import SnapshotRef
@@ -17,13 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    import pyarrow as pa
     from airflow.sdk import Context
 
     from airflow_mlops.hooks.source import SourceHook
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.data_sections import Source
-    from airflow_mlops.stages.ingest import IngestReport
+    from airflow_mlops.stages.ingest import Wanted
 
 ID_LENGTH = 16
 
@@ -90,29 +88,24 @@ class IngestOperator(StageOperator):
             raise SpecError(f"ingest was given the window {self.window!r}: {error}.") from error
 
     def _read(self, hook: SourceHook, part: Part, start: datetime, end: datetime, version: str | None) -> SnapshotRef:
-        from airflow_mlops.stages.ingest import ingest
+        from airflow_mlops.lifecycle.storing import store_rows
 
-        raw = hook.read(start, end, part.time)
-        table, report = ingest(raw, time=part.time, key=part.key_columns, columns=part.columns, start=start, end=end)
+        manifest = store_rows(
+            self.store,
+            self._place(),
+            hook.stream(start, end, part.time),
+            part.wanted(start, end),
+            section=part.section_digest,
+            version=version,
+            sort_mb=self.model_spec.ingest.sort_mb,
+        )
+        report = manifest["report"]
         self.log.info(
             "read %d rows, left out %d outside the window and %d undated",
-            report.rows_read,
-            report.outside,
-            report.undated,
+            report["rows_read"],
+            report["outside"],
+            report["undated"],
         )
-        return self._store(table, report, part, version)
-
-    def _store(self, table: pa.Table, report: IngestReport, part: Part, version: str | None) -> SnapshotRef:
-        payload = encode_table(table)
-        digest = digest_bytes(payload)
-        snapshot = digest_json({"content": digest, "section": part.section_digest})[:ID_LENGTH]
-        folder = self._place(snapshot)
-        manifest = self.store.manifest(folder)
-        if manifest is None or not self.store.exists(f"{folder}/data.parquet"):
-            self.store.write_bytes(f"{folder}/data.parquet", payload)
-            # Last: a process killed before this line leaves a folder that nobody reads, and the retry writes it again.
-            manifest = _manifest(snapshot, digest, table, report, part, version)
-            self.store.complete(folder, manifest)
         return self._ref(manifest)
 
     def _known(self, index: str) -> SnapshotRef | None:
@@ -175,24 +168,13 @@ class Part:
         columns = (data.target, *([labels.time] if labels.time else []))
         return cls(labels.source, labels.arrived, tuple(labels.key), columns, section)
 
+    def wanted(self, start: datetime, end: datetime) -> Wanted:
+        """Say which rows of the source a window wants."""
+        from airflow_mlops.stages.ingest import Wanted
+
+        return Wanted(time=self.time, key=self.key_columns, columns=self.columns, start=start, end=end)
+
     def key(self, start: datetime, end: datetime, version: str | None) -> str:
         """Name one window of one version of the source."""
         window = {"start": start, "end": end, "version": version}
         return digest_json({"section": self.section_digest, "columns": self.columns, **window})[:ID_LENGTH]
-
-
-def _manifest(
-    snapshot: str, digest: str, table: pa.Table, report: IngestReport, part: Part, version: str | None
-) -> dict[str, Any]:
-    return {
-        "id": snapshot,
-        "digest": digest,
-        "rows": table.num_rows,
-        "schema": [{"name": field.name, "type": str(field.type)} for field in table.schema],
-        "start": report.first,
-        "end": report.last,
-        "source_version": version,
-        "section": part.section_digest,
-        "report": asdict(report),
-        "created_by": f"airflow-provider-mlops {__version__}",
-    }

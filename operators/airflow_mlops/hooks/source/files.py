@@ -45,6 +45,19 @@ class FileReader:
         with _storage_errors(self.source):
             return digest_json([[path, facts["size"], _mark(facts)] for path, facts in self._files()])[:16]
 
+    def listing(self) -> list[tuple[str, int, str]]:
+        """Return path, size and mark of change of each file, in order; none where no file is.
+
+        Raises
+        ------
+        SourceUnavailable
+            The storage did not answer.
+        SourceUnreadable
+            It may not be listed.
+        """
+        with _storage_errors(self.source):
+            return [(path, facts["size"], _mark(facts)) for path, facts in self._found()]
+
     def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
         """Read the files one by one, so that a fault has a file name, and join them."""
         return self._read(start, end, time).to_reader()
@@ -58,17 +71,18 @@ class FileReader:
         return join_files([(path, read(payload, path, self.source.options)) for path, payload in payloads])
 
     def _files(self) -> list[tuple[str, dict[str, Any]]]:
-        self._fs.invalidate_cache()  # a listing from an earlier task of the same process may be stale
-        root = self._path
-        found = self._fs.glob(root, detail=True) if any(mark in root for mark in _MAGIC) else self._below(root)
-        files = sorted(
-            (path, facts) for path, facts in found.items() if facts["type"] == "file" and _counts(path, root)
-        )
+        files = self._found()
         if not files:
             raise SourceUnreadable(
                 f"no file is at {self.source.uri}; check data.source.uri, or wait until the data has landed."
             )
         return files
+
+    def _found(self) -> list[tuple[str, dict[str, Any]]]:
+        self._fs.invalidate_cache()  # a listing from an earlier task of the same process may be stale
+        root = self._path
+        found = self._fs.glob(root, detail=True) if any(mark in root for mark in _MAGIC) else self._below(root)
+        return sorted((path, facts) for path, facts in found.items() if facts["type"] == "file" and _counts(path, root))
 
     def _below(self, root: str) -> dict[str, dict[str, Any]]:
         try:

@@ -16,6 +16,7 @@ from airflow_mlops.cli import (
     calibrate,
     card,
     check,
+    data,
     freeze,
     history,
     ledger,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 FAILED = 2
 _COMMANDS = (
-    *(lint, schema, suites, check, calibrate, backtest, history, ledger),
+    *(lint, schema, suites, check, calibrate, backtest, data, history, ledger),
     *(promote, retain, card, reproduce, slo, serve, rollback, freeze),
 )
 

@@ -1,0 +1,20 @@
+"""``airflow-mlops data``: the snapshots of a model, what is in them, and how two of them differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_mlops.cli.data import listing
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+_ACTIONS = (listing,)
+
+
+def add_to(commands: _SubParsersAction) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("data", help="list, show and compare snapshots", description=__doc__)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for action in _ACTIONS:
+        action.add_to(actions)

@@ -1,0 +1,111 @@
+"""``airflow-mlops data list``: which snapshots there are, and who uses them."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING
+
+from airflow_mlops.cli.data.words import bytes_of, minute
+from airflow_mlops.cli.moments import iso_time
+from airflow_mlops.cli.places import add_places, ledger_of, store_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace, _SubParsersAction
+
+    from airflow_mlops.lifecycle.catalog import Entry
+
+
+def add_to(actions: _SubParsersAction) -> None:
+    """Add the action to the parser."""
+    parser = actions.add_parser("list", help="list snapshots, the newest first, and who uses them")
+    parser.add_argument("model", metavar="MODEL", help="name of the spec")
+    parser.add_argument("--as-of", type=iso_time, metavar="TIME", help="what was known at this event time, ISO 8601")
+    parser.add_argument("--from", dest="start", type=iso_time, metavar="TIME", help="only those with rows from here on")
+    parser.add_argument("--to", dest="end", type=iso_time, metavar="TIME", help="only those with rows before this time")
+    parser.add_argument("--holds", choices=("rows", "labels"), help="only those of rows, or of labels")
+    parser.add_argument("--limit", type=count, default=20, metavar="N", help="the newest N; default %(default)s")
+    parser.add_argument("--json", action="store_true", help="print as a JSON list, all of it")
+    add_places(parser, mlflow=False)
+    parser.set_defaults(run=run)
+
+
+def count(text: str) -> int:
+    """Read a number of lines.
+
+    Raises
+    ------
+    ArgumentTypeError
+        It is none, or less than 1.
+    """
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of lines; write 1 or more")
+    return int(text)
+
+
+def run(options: Namespace) -> int:
+    """Print the list.
+
+    Raises
+    ------
+    LedgerMisuse
+        The ledger does not know the model.
+    """
+    from airflow_mlops.lifecycle.catalog import Catalog
+
+    catalog = Catalog(options.model, store_of(options), ledger_of(options), options.as_of)
+    found = catalog.entries(start=options.start, end=options.end, holds=options.holds)
+    if options.json:
+        print(json.dumps([entry.to_dict() for entry in found], indent=2))
+    elif not found:
+        print(f"no snapshot of {options.model}" + (f" at {options.as_of.isoformat()}" if options.as_of else ""))
+    else:
+        _show(found, options)
+    return 0
+
+
+def _show(found: list[Entry], options: Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=options.model, box=None, title_justify="left")
+    for heading, justify in (
+        *(("snapshot", "left"), ("from", "left"), ("to", "left"), ("rows", "right"), ("size", "right")),
+        *(("parts", "right"), ("source version", "left"), ("used by", "left")),
+    ):
+        # An id that is cut cannot be copied.
+        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=heading == "snapshot")
+    for entry in found[: options.limit]:
+        ref = entry.ref
+        table.add_row(
+            ref.id,
+            minute(ref.start),
+            minute(ref.end),
+            f"{ref.rows:,}",
+            _size(entry),
+            str(len(ref.parts)) if ref.parts else "",
+            (ref.source_version or "")[:12],
+            _used_by(entry),
+        )
+    Console().print(table)
+    if (left_out := len(found) - options.limit) > 0:
+        print(f"{left_out} earlier ones are left out (--limit)")
+
+
+def _size(entry: Entry) -> str:
+    if entry.ref.lake is not None:
+        return f"{entry.ref.lake['kind']} {entry.ref.lake['version']}"
+    return "gone" if not entry.is_stored else bytes_of(entry.size or 0)
+
+
+def _used_by(entry: Entry) -> str:
+    words = [] if entry.holds == "rows" else [entry.holds]
+    if entry.versions:
+        words.append(f"trained {', '.join(entry.versions)}")
+    if entry.is_champions:
+        words.append("champion")
+    if entry.rollback:
+        words.append(f"rollback {', '.join(entry.rollback)}")
+    if entry.looked_at:
+        words.append(f"look {entry.looked_at:%Y-%m-%d %H:%M}")
+    return "; ".join(words)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     import pyarrow as pa
@@ -50,11 +50,15 @@ class ArtifactStore:
         Path of the folder on ``fs``, without protocol.
     protocol : str, default="file"
         Only for the URIs that are handed out.
+    credentials : callable, optional
+        From the kind of a lake and the name of a connection to what opens it, for snapshots that are a version of a
+        Delta Lake or Iceberg table. Default: what the machine itself has, such as its environment.
     """
 
     fs: AbstractFileSystem = field(repr=False)
     root: str
     protocol: str = "file"
+    credentials: Callable[[str, str], Mapping[str, str]] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def local(cls, folder: Any) -> ArtifactStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,12 +40,13 @@ class ArtifactsHook(BaseHook):
     def store(self) -> ArtifactStore:
         """Open the store."""
         from airflow_mlops.artifacts import ArtifactStore
+        from airflow_mlops.hooks.source.lakes import lake_credentials
 
         uri = self.uri or configured_uri()
         if uri.startswith("file://") or "://" not in uri:
-            return ArtifactStore.local(uri.removeprefix("file://"))
+            return replace(ArtifactStore.local(uri.removeprefix("file://")), credentials=lake_credentials)
 
         from airflow.sdk import ObjectStoragePath
 
         place = ObjectStoragePath(uri, conn_id=self.conn_id)
-        return ArtifactStore(place.fs, place.path.strip("/"), place.protocol)
+        return ArtifactStore(place.fs, place.path.strip("/"), place.protocol, credentials=lake_credentials)

@@ -98,14 +98,10 @@ class SourceHook(BaseHook):
             from airflow_mlops.hooks.source.sql import SqlReader
 
             return SqlReader(self.source)
-        if self.source.kind == "delta":
-            from airflow_mlops.hooks.source.delta import DeltaReader
+        if self.source.kind == "delta" or self.source.kind == "iceberg":
+            from airflow_mlops.hooks.source.lakes import LakeReader
 
-            return DeltaReader(self.source)
-        if self.source.kind == "iceberg":
-            from airflow_mlops.hooks.source.iceberg import IcebergReader
-
-            return IcebergReader(self.source)
+            return LakeReader(self.source, base_dir=self.base_dir)
         return CallableReader(self.source)
 
 

@@ -88,6 +88,19 @@ class SourceHook(BaseHook):
         """
         return self._reader.version(start, end)
 
+    @property
+    def lake(self) -> dict[str, Any] | None:
+        """Table and version of a Delta Lake or Iceberg source, for a snapshot that refers to it; None for others.
+
+        Raises
+        ------
+        SourceUnavailable
+            The storage or the catalog did not answer.
+        SourceUnreadable
+            No such table is there.
+        """
+        return getattr(self._reader, "lake", None)
+
     @cached_property
     def _reader(self) -> Reader:
         if self.source.kind == "file":

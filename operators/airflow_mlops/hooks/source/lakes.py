@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.snapshots.lakes import open_table
 from airflow_mlops.snapshots.sources import lake_of
@@ -39,6 +39,12 @@ class LakeReader:
     def version(self, start: datetime, end: datetime) -> str:
         """Return the table's version and who it is; the window does not matter."""
         return f"{self._table.version} of {self._table.identity[:8]}"
+
+    @property
+    def lake(self) -> dict[str, Any]:
+        """Name the table with its version, as `SnapshotRef.lake` does; the window is still to come."""
+        named = lake_of(self.source, self.base_dir)
+        return {**named, "version": self._table.version, "identity": self._table.identity}
 
     def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
         """Read the files that can hold rows of the window; those without a time come along, to be counted."""

@@ -39,6 +39,11 @@ def measure(name: str, values: pa.Array, *, is_sensitive: bool = False) -> Colum
     found = ColumnProfile(name, str(values.type), kind_of(values.type), len(values), values.null_count)
     if is_sensitive:
         return replace(found, is_sensitive=True)
+    if found.kind == "time":
+        # Times of day and lengths of time are no points on a line of dates.
+        if not (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
+            return replace(found, kind="other")
+        values = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
     if found.kind in ("number", "time"):
         return _numbers(found, values)
     if found.kind == "boolean":
@@ -54,10 +59,6 @@ def _numbers(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
     import numpy as np
     import pyarrow as pa
 
-    if found.kind == "time":
-        values = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64()) if _has_date(values) else None
-        if values is None:
-            return found
     is_whole = pa.types.is_integer(values.type)
     known = values.drop_null().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     ordered = np.sort(known)
@@ -80,13 +81,6 @@ def _numbers(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
         return replace(moments, values=ordered[starts], counts=np.diff(starts, append=len(ordered)))
     prints = smallest(ordered[starts], np.array([], dtype=np.uint64))
     return replace(moments, digest=Digest.of_sorted(ordered), smallest=prints)
-
-
-def _has_date(values: pa.Array) -> bool:
-    """Tell moments from times of day and lengths of time, which are no points on a line of dates."""
-    import pyarrow as pa
-
-    return pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)
 
 
 def _texts(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
@@ -146,7 +140,7 @@ def merged(several: Sequence[ColumnProfile]) -> ColumnProfile:
         counted = _counted(typed)
         values = sorted(counted)
         return replace(found, values=values, counts=_counts([counted[value] for value in values]))
-    return _merged_numbers(found, [each for each in typed if each.known])
+    return _merged_numbers(found, [each for each in typed if each.known]) if found.kind in ("number", "time") else found
 
 
 def _widest(several: Sequence[ColumnProfile]) -> str:
@@ -171,7 +165,7 @@ def _merged_numbers(found: ColumnProfile, several: Sequence[ColumnProfile]) -> C
     import numpy as np
 
     if not several:
-        return replace(found, values=np.array([]), counts=_counts([])) if found.kind in ("number", "time") else found
+        return replace(found, values=np.array([]), counts=_counts([]))
     rows = np.array([each.known for each in several])
     means = np.array([each.mean for each in several])
     mean = float((rows * means).sum() / rows.sum())

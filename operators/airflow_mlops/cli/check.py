@@ -1,20 +1,24 @@
-"""``airflow-mlops check``: is this batch fit for use, judged by rows that are known to be good?"""
+"""``airflow-mlops check``: judge a batch by rows that are known to be good."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.errors import SourceUnreadable
+from airflow_mlops.errors import Permanent, SourceUnreadable, SpecError
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
+    from collections.abc import Iterator
+
+    import pyarrow as pa
 
     from airflow_mlops.hooks.source.sniffed import Expected
-    from airflow_mlops.lifecycle.check import Checked
+    from airflow_mlops.lifecycle.check import Checked, Terms
     from airflow_mlops.spec import ModelSpec
 
 BLOCKED = 4
@@ -41,10 +45,8 @@ def add_to(commands: _SubParsersAction) -> None:
 
 def run(options: Namespace) -> int:
     """Print the verdict; 4 when the batch is blocked."""
-    from airflow_mlops.spec import load_spec
-
     began = perf_counter()
-    checked = _checked(options, load_spec(options.spec) if options.spec else None)
+    checked = _checked(options)
     facts = {**checked.to_dict(), "seconds": round(perf_counter() - began, 3)}
     if options.json:
         print(json.dumps(facts, indent=2, default=str))
@@ -53,23 +55,64 @@ def run(options: Namespace) -> int:
     return BLOCKED if checked.verdict == "block" else 0
 
 
-def _checked(options: Namespace, spec: ModelSpec | None) -> Checked:
+def _checked(options: Namespace) -> Checked:
     from airflow_mlops.hooks.source.sniffed import Expected, read_files
     from airflow_mlops.lifecycle.check import Checked, check, unreadable
 
-    given: dict[str, Any] = dict(getattr(spec.data.source, "options", {})) if spec else {}
+    terms = _terms(options)
+    given: dict[str, Any] = dict(getattr(terms.spec.data.source, "options", {})) if terms.spec else {}
     reference = read_files(options.reference, Expected(given, is_any_delimiter=True))
+    expected = Expected(given, like=reference)
     try:
-        rows = read_files(options.rows, _expected(given))
+        rows = read_files(options.rows, expected)
     except SourceUnreadable as error:
         return Checked.of([unreadable(error)], 0)
-    return check(rows.table, reference.table, spec=spec, time=options.time, target=options.target)
+    return check(rows.table, reference.table, terms, _history(options.history, expected))
 
 
-def _expected(given: dict[str, Any]) -> Expected:
-    from airflow_mlops.hooks.source.sniffed import Expected
+def _terms(options: Namespace) -> Terms:
+    from airflow_mlops.lifecycle.check import Terms
+    from airflow_mlops.spec import load_spec
 
-    return Expected(given)
+    now = options.now or datetime.now(UTC)
+    if options.spec is None:
+        return Terms(now, time=options.time, target=options.target)
+    spec = load_spec(options.spec)
+    for option, given, named in (("--time", options.time, "data.time"), ("--target", options.target, "data.target")):
+        stated = getattr(spec.data, named.removeprefix("data."))
+        if given not in (None, stated):
+            raise SpecError(
+                f"{option} is {given!r}, and {named} of {options.spec} is {stated!r}; leave one of them out."
+            )
+    return Terms(now, spec, _suite(spec))
+
+
+def _suite(spec: ModelSpec) -> dict[str, Any] | None:
+    from airflow_mlops.spec.document import Document, write_faults
+    from airflow_mlops.spec.suite_file import lint_suite
+
+    if spec.validate_.suite is None:
+        return None
+    path = spec.base_dir / spec.validate_.suite
+    faults = lint_suite(path)
+    if faults:
+        raise SpecError(write_faults(faults), faults=faults)
+    return {"name": spec.name, **Document.read(path).value}
+
+
+def _history(folder: Path | None, expected: Expected) -> Iterator[tuple[str, pa.Table | SourceUnreadable]]:
+    """Read the batches of a folder one by one, a file each, sorted by name."""
+    from airflow_mlops.hooks.source.sniffed import files_below, read_files
+
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise Permanent(f"--history is {folder}, and no such folder is there; name the folder of earlier good batches.")
+    for file in files_below(folder):
+        try:
+            yield file.name, read_files(str(file), expected).table
+        except SourceUnreadable as error:
+            yield file.name, error
 
 
 def _show(place: str, facts: dict[str, Any]) -> None:

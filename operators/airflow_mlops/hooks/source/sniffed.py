@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import SourceUnreadable
-from airflow_mlops.hooks.source.tables import join_files, read_csv, read_json_lines
+from airflow_mlops.hooks.source.tables import NULLS, join_files, read_csv, read_json_lines
+from airflow_mlops.stages.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,14 +40,17 @@ class FoundRows:
         Their names, sorted.
     is_text : bool
         Whether a file is text, whose types were guessed from its values.
+    delimiter : str or None
+        Of the first CSV file.
     """
 
     table: pa.Table
     files: tuple[str, ...]
     is_text: bool
+    delimiter: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expected:
     """What is known of text files before they are read.
 
@@ -55,13 +60,44 @@ class Expected:
         As ``data.source.options``.
     is_any_delimiter : bool
         Take the delimiter from the header, where the options have none.
-    texts : frozenset of str
-        Columns that hold text, whatever their values look like: ids with leading zeros.
+    like : FoundRows, optional
+        Rows of the same kind: their delimiter is expected, and what is text there is text, whatever it looks like: an
+        id with leading zeros, or the word NA.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     is_any_delimiter: bool = False
-    texts: frozenset[str] = frozenset()
+    like: FoundRows | None = None
+
+    def options_for(self, file: Path) -> dict[str, Any]:
+        """Return the options by which one CSV file is read."""
+        options = dict(self.options)
+        if self.like and self.like.delimiter and not _is_tabbed(file):
+            options.setdefault("delimiter", self.like.delimiter)
+        elif self.is_any_delimiter or _is_tabbed(file):
+            options.setdefault("delimiter", delimiter_of(file))
+        nulls = options.get("nulls", NULLS)
+        return {**options, "nulls": [word for word in nulls if word not in self._words]}
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Columns that hold text."""
+        table = self.like.table.schema if self.like else ()
+        return tuple(field.name for field in table if kind_of(field.type) == "text")
+
+    @cached_property
+    def _words(self) -> set[str]:
+        """Words for nothing that are values in these rows."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found: set[str] = set()
+        if self.like and not self.like.is_text:
+            words = pa.array([word for word in NULLS if word])
+            for name in self.texts:
+                column = self.like.table.column(name).cast(pa.string())
+                found.update(pc.unique(column.filter(pc.is_in(column, value_set=words))).to_pylist())
+        return found
 
 
 def files_at(place: str) -> list[Path]:
@@ -74,7 +110,7 @@ def files_at(place: str) -> list[Path]:
     """
     root = Path(place)
     if root.is_dir():
-        found = [file for file in root.rglob("*") if file.is_file() and not _is_mark(file.relative_to(root))]
+        found = files_below(root)
     elif root.exists() or not any(mark in place for mark in _MAGIC):
         found = [root] if root.exists() else []
     else:
@@ -84,6 +120,11 @@ def files_at(place: str) -> list[Path]:
     if not found:
         raise SourceUnreadable(f"no file is at {place}; check the path, or wait until the data has landed.")
     return sorted(found)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List the files of a folder and of those in it, sorted by name; marks of writers do not count."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not _is_mark(file.relative_to(folder)))
 
 
 def read_files(place: str, expected: Expected | None = None) -> FoundRows:
@@ -97,7 +138,13 @@ def read_files(place: str, expected: Expected | None = None) -> FoundRows:
     files, known = files_at(place), expected or Expected()
     formats = [format_of(file) for file in files]
     tables = [(file.name, _read(file, kind, known)) for file, kind in zip(files, formats, strict=True)]
-    return FoundRows(join_files(tables), tuple(file.name for file in files), any(kind != "parquet" for kind in formats))
+    texts = [file for file, kind in zip(files, formats, strict=True) if kind == "csv"]
+    return FoundRows(
+        join_files(tables),
+        tuple(file.name for file in files),
+        is_text=any(kind != "parquet" for kind in formats),
+        delimiter=known.options_for(texts[0]).get("delimiter", ",") if texts else None,
+    )
 
 
 def format_of(file: Path) -> Format:
@@ -131,10 +178,45 @@ def _read(file: Path, kind: Format, known: Expected) -> pa.Table:
         return _read_parquet(file)
     if kind == "json":
         return read_json_lines(file.read_bytes(), file.name, known.options)
-    options = dict(known.options)
-    if "delimiter" not in options and (known.is_any_delimiter or ".tsv" in file.suffixes):
-        options["delimiter"] = delimiter_of(file)
-    return read_csv(file.read_bytes(), file.name, options)
+    table = read_csv(file.read_bytes(), file.name, known.options_for(file))
+    return _with_texts(table, file, known)
+
+
+def _with_texts(table: pa.Table, file: Path, known: Expected) -> pa.Table:
+    """Read again as text what the parser took for numbers or times, and is text in the rows it is compared with."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [name for name in known.texts if name in table.column_names and not _is_text(table, name)]
+    if not names:
+        return table
+    options = known.options_for(file)
+    again = csv.read_csv(
+        file,
+        parse_options=csv.ParseOptions(
+            delimiter=options.get("delimiter", ","),
+            quote_char=options.get("quote", '"'),
+            newlines_in_values=True,
+        ),
+        read_options=csv.ReadOptions(encoding=options.get("encoding", "utf-8")),
+        convert_options=csv.ConvertOptions(
+            include_columns=names,
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=options["nulls"],
+            strings_can_be_null=True,
+        ),
+    )
+    for name in names:
+        table = table.set_column(table.column_names.index(name), name, again.column(name))
+    return table
+
+
+def _is_text(table: pa.Table, name: str) -> bool:
+    return kind_of(table.schema.field(name).type) == "text"
+
+
+def _is_tabbed(file: Path) -> bool:
+    return ".tsv" in file.suffixes
 
 
 def _read_parquet(file: Path) -> pa.Table:

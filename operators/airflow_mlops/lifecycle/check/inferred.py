@@ -7,10 +7,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import Permanent
+from airflow_mlops.lifecycle.check.aligned import span_of
 from airflow_mlops.spec import ModelSpec
 from airflow_mlops.stages.kinds import kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from airflow_mlops.spec.sections import Task
@@ -27,13 +30,22 @@ LEAST_WINDOWS = 4
 MIN_ROWS = 10
 
 
-def infer_spec(reference: pa.Table, *, span: timedelta | None, time: str | None, target: str | None) -> ModelSpec:
+def infer_spec(
+    reference: pa.Table,
+    *,
+    columns: Sequence[str],
+    span: timedelta | None,
+    time: str | None,
+    target: str | None,
+) -> ModelSpec:
     """Make the spec by which a batch is compared with a reference that no spec describes.
 
     Parameters
     ----------
     reference : Table
         Rows that are known to be good.
+    columns : sequence of str
+        Of the batch: one that is new may be the answer under another name.
     span : timedelta or None
         Time that the batch covers; None where it has no times.
     time, target : str, optional
@@ -45,13 +57,13 @@ def infer_spec(reference: pa.Table, *, span: timedelta | None, time: str | None,
         The reference has no such column.
     """
     names = _names(reference, time, target)
-    features = [name for name in reference.column_names if name not in names]
+    features = [name for name in dict.fromkeys([*reference.column_names, *columns]) if name not in names]
     document: dict[str, Any] = {
         "name": "checked",
         "owner": "nobody",
         "task": _task(reference, names[1]),
         "data": {"source": {"kind": "file", "uri": ".", "format": "parquet"}, "time": names[0], "target": names[1]},
-        "ingest": {"window": window_of(_span(reference, names[0]), span)},
+        "ingest": {"window": window_of(span_of(reference, names[0]), span)},
         # A spec has a feature at least; rows of a time and a target alone have none.
         "features": {"columns": features or ["(no feature)"]},
         "train": {"estimator": "linear"},
@@ -101,12 +113,6 @@ def _class_counts(values: pa.ChunkedArray) -> list[int] | None:
         and (len(found) <= 2 or counts.min() >= LEAST_CLASS * counts.sum())
     )
     return counts.tolist() if is_class else None
-
-
-def _span(table: pa.Table, time: str) -> timedelta | None:
-    from airflow_mlops.lifecycle.check.aligned import span_of
-
-    return span_of(table, time)
 
 
 def window_of(reference: timedelta | None, batch: timedelta | None) -> timedelta:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_mlops.errors import Permanent, SourceUnreadable
 from airflow_mlops.lifecycle.check.aligned import like, plain, span_of, with_times
+from airflow_mlops.lifecycle.check.dates import check_dates
+from airflow_mlops.lifecycle.check.history import History, check_newest, check_rows, excused, span_ends
 from airflow_mlops.lifecycle.check.inferred import TIME, infer_spec
 from airflow_mlops.lifecycle.check.reasons import Reason
+from airflow_mlops.lifecycle.check.repeats import Trace, check_reference, check_repeats, known_columns
+from airflow_mlops.lifecycle.check.since import since_when
 from airflow_mlops.stages.validate import facts_of, validate, worst_first
+from airflow_mlops.stages.validate.data_check import data_check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
     from airflow_mlops.spec import ModelSpec
 
 Verdict = Literal["pass", "warn", "block"]
+# An earlier batch: its name, and its rows or why they cannot be read.
+Earlier = tuple[str, "pa.Table | SourceUnreadable"]
+_ORDER = ("block", "warn", "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,51 +41,149 @@ class Checked:
         Worst first.
     rows : int
         Of the batch; 0 where it cannot be read.
+    left_out : int
+        Rows that were not judged, for their time is missing or wrong.
+    start, end : str or None
+        First and last time judged, ISO 8601.
+    history : int
+        Earlier batches that were looked at.
     """
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
     rows: int
+    left_out: int = 0
+    start: str | None = None
+    end: str | None = None
+    history: int = 0
 
     @classmethod
-    def of(cls, reasons: Sequence[Reason], rows: int) -> Checked:
+    def of(cls, reasons: Sequence[Reason], rows: int, **facts: Any) -> Checked:
         """Sum up reasons."""
         found = {reason.severity for reason in reasons}
-        return cls("block" if "block" in found else "warn" if "warn" in found else "pass", tuple(reasons), rows)
+        verdict: Verdict = "block" if "block" in found else "warn" if "warn" in found else "pass"
+        return cls(verdict, tuple(sorted(reasons, key=lambda reason: _ORDER.index(reason.severity))), rows, **facts)
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
-        return {"verdict": self.verdict, "reasons": [reason.to_dict() for reason in self.reasons], "rows": self.rows}
+        return {
+            "verdict": self.verdict,
+            "reasons": [reason.to_dict() for reason in self.reasons],
+            "rows": self.rows,
+            "left_out": self.left_out,
+            "start": self.start,
+            "end": self.end,
+            "history": self.history,
+        }
 
 
-def check(
-    table: pa.Table,
-    reference: pa.Table,
-    *,
-    spec: ModelSpec | None = None,
-    time: str | None = None,
-    target: str | None = None,
-) -> Checked:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By what a batch is judged, beside the reference.
+
+    Attributes
+    ----------
+    now : datetime
+        No row is from after that.
+    spec : ModelSpec, optional
+        Names of columns and thresholds; default: inferred from the reference.
+    suite : mapping, optional
+        Expectations of the spec.
+    time, target : str, optional
+        Without a spec: names of these columns; default ``ts`` and ``y`` where the reference has them.
+    """
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    spec: ModelSpec | None = None
+    suite: Mapping[str, Any] | None = None
+    time: str | None = None
+    target: str | None = None
+
+
+def check(table: pa.Table, reference: pa.Table, terms: Terms, history: Iterable[Earlier] = ()) -> Checked:
     """Judge a batch.
 
     Parameters
     ----------
     table, reference : Table
         The batch, and rows that are known to be good. Not modified.
-    spec : ModelSpec, optional
-        Names of columns and thresholds; default: inferred from the reference.
-    time, target : str, optional
-        Without a spec: names of these columns; default ``ts`` and ``y`` where the reference has them.
+    terms : Terms
+        By what it is judged.
+    history : iterable of (name, Table or SourceUnreadable)
+        Earlier good batches, oldest first.
 
     Raises
     ------
     Permanent
-        The reference has no such column.
+        The reference has no rows, or not the column that was named.
     """
-    moment = spec.data.time if spec else time or TIME
-    good = with_times(plain(reference), moment)
-    rows = like(with_times(plain(table), moment), good)
-    spec = spec or infer_spec(good, span=span_of(rows, moment), time=time, target=target)
-    validation = validate(rows, spec, current=facts_of(rows, spec), reference=facts_of(good, spec))
-    reasons = [Reason.of(finding) for finding in worst_first(validation.data_check)]
-    return Checked.of(reasons, table.num_rows)
+    if not reference.num_rows:
+        raise Permanent("the reference has no rows; name a file with rows that are known to be good.")
+    time = terms.spec.data.time if terms.spec else terms.time or TIME
+    good = with_times(plain(reference), time)
+    rows, reasons = check_dates(like(with_times(plain(table), time), good), good, time=time, now=terms.now)
+    spec = terms.spec or infer_spec(
+        good, columns=rows.column_names, span=span_of(rows, time), time=terms.time, target=terms.target
+    )
+    past = _past(history, rows, good, spec)
+    reasons += _compared(rows, good, spec, terms, past, [reason.column for reason in reasons])
+    ends = span_ends(rows, time)
+    return Checked.of(
+        [*reasons, *past.unread],
+        table.num_rows,
+        left_out=table.num_rows - rows.num_rows,
+        start=ends[0].isoformat() if ends else None,
+        end=ends[1].isoformat() if ends else None,
+        history=len(past.rows),
+    )
+
+
+def _past(history: Iterable[Earlier], rows: pa.Table, good: pa.Table, spec: ModelSpec) -> History:
+    """Read the history a batch at a time; of older ones only a trace is kept."""
+    past, columns = History(), known_columns(rows, spec)
+    for name, batch in history:
+        if isinstance(batch, SourceUnreadable):
+            past.add_unread(name, batch)
+            continue
+        table = like(with_times(plain(batch), spec.data.time), good)
+        past.add(table, Trace.of(name, table, spec, columns), time=spec.data.time)
+    return past
+
+
+def _compared(
+    rows: pa.Table, good: pa.Table, spec: ModelSpec, terms: Terms, past: History, known: Sequence[str | None]
+) -> list[Reason]:
+    current, against = facts_of(rows, spec), facts_of(good, spec)
+    validation = validate(rows, spec, current=current, reference=against, suite=terms.suite)
+    # What is wrong with the times was said by `check_dates`: then the column may have been left out.
+    findings = [item for item in worst_first(validation.findings) if not (item.column in known and item.column)]
+    since = since_when(findings, rows, spec, against)
+    reasons = [Reason.of(finding, first) for finding, first in zip(findings, since, strict=True)]
+    reasons = _excused(reasons, rows, current, spec, past)
+    if any(reason.check == "enough rows" for reason in reasons):
+        return reasons
+    first = current["start"]
+    if not any(reason.check == "rows are new" and reason.severity == "block" for reason in reasons):
+        reasons += _repeated(rows, good, spec, past)
+    return [*reasons, *check_rows(rows.num_rows, past, spec, first), *check_newest(rows, past, spec)]
+
+
+def _repeated(rows: pa.Table, good: pa.Table, spec: ModelSpec, past: History) -> list[Reason]:
+    columns = known_columns(rows, spec)
+    now, reference = Trace.of("the batch", rows, spec, columns), Trace.of("the reference", good, spec, columns)
+    found = check_repeats(now, past.traces, reference, spec) or check_reference(now, reference, rows, good, spec)
+    ends = span_ends(rows, spec.data.time)
+    return [reason.dated(ends[0].isoformat()) if ends else reason for reason in found]
+
+
+def _excused(
+    reasons: list[Reason], rows: pa.Table, current: dict[str, Any], spec: ModelSpec, past: History
+) -> list[Reason]:
+    """Ask again with the newest batches of the history as the reference, where something stops the run."""
+    import pyarrow as pa
+
+    if len(past.recent) < 2 or not any(reason.severity == "block" for reason in reasons):
+        return reasons
+    recent = pa.concat_tables(past.recent, promote_options="permissive")
+    findings = data_check(rows, current, spec, reference=facts_of(recent, spec))
+    return excused(reasons, {(item.check, item.column) for item in findings if item.severity == "critical"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ _INSPECT = "Look at these rows and at what writes them; where they are right, na
 _ACTIONS = {
     "column is there": "Give the column its old name again or restore it in the source; a model cannot do without it.",
     "column is known": "Nothing, where it is meant; else find out who added it before a model is trained on it.",
-    "type is kept": "Write the column in the type it had (a decimal point, no quotes around numbers), and send it again.",
+    "type is kept": "Write the column in the type it had (decimal point, no text among numbers), and send it again.",
     "enough rows": "Find out what cut the batch off, and send it whole.",
     "rows are new": "Send the batch of this period: this one was seen before. Look at the job that makes the file.",
     "rows come": "Look at the source: it has stopped.",
@@ -37,6 +37,11 @@ _ACTIONS = {
     "coding": "Write the target in the coding of the reference.",
     "labels are there": "Wait for the labels before a model is trained or judged on these rows.",
     "no leakage": "Leave the column out of the features unless it is known before the answer.",
+    "rows are dated": "Write an ISO 8601 time into every row, such as 2013-01-31T08:30:00Z.",
+    "times are past": "Look at the clock or the time zone of what writes the rows; --now says until when rows may run.",
+    "times are near": "Correct the dates at the source: a year typed wrong, or a default where none was known?",
+    "rows as in history": "Compare the number of rows with the source's own count, and with the batches before.",
+    "file is read": "Look at the file: a batch of the history that cannot be read tells nothing.",
     "file is whole": "Export or copy the file again, whole.",
 }
 
@@ -87,6 +92,15 @@ class Reason:
             action(finding.check),
         )
 
+    @classmethod
+    def found(cls, check: str, column: str | None, severity: Severity, message: str, **facts: Any) -> Reason:
+        """Say what was found, with what to do about it."""
+        return cls(check, column, severity, message, **facts, do=action(check))
+
+    def dated(self, since: str) -> Reason:
+        """Return the same with the first time at which it is seen."""
+        return replace(self, since=since)
+
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
         return asdict(self)
@@ -94,7 +108,7 @@ class Reason:
 
 def unreadable(error: SourceUnreadable) -> Reason:
     """Say that a file cannot be read as a table."""
-    return Reason("file is whole", None, "block", str(error), do=action("file is whole"))
+    return Reason.found("file is whole", None, "block", str(error))
 
 
 def action(check: str) -> str:

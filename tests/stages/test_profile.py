@@ -71,6 +71,14 @@ def test_a_whole_is_the_merge_of_its_parts(seed, cuts, kind):
     assert merged.columns["x"].mean == pytest.approx(whole.columns["x"].mean, rel=1e-9, abs=1e-12)
 
 
+def test_a_value_that_many_rows_share_takes_none_of_its_neighbours_in():
+    rng = np.random.default_rng(11)
+    values = np.where(rng.random(63_000) < 0.7, 0.0, rng.lognormal(size=63_000))
+    first, *others = [profile_table(pa.table({"x": part})) for part in np.split(values, [30_000, 60_000])]
+    points = first.merge(*others).columns["x"].points
+    assert points.weights[points.means == 0].sum() == (values == 0).sum()
+
+
 def test_the_order_of_rows_and_the_size_of_batches_do_not_matter():
     rng = np.random.default_rng(3)
     values = rng.lognormal(size=50_000)

@@ -84,7 +84,9 @@ class Digest:
         if len(self.means) <= POINTS:
             return self
         until = np.cumsum(self.weights)
-        starts = np.unique(np.searchsorted(until, _cuts() * until[-1], side="right"))
+        first, cuts = np.unique(np.searchsorted(until, _cuts() * until[-1], side="right"), return_counts=True)
+        # A point with several cuts is a value that many rows share: it stands alone, and nothing is added to it.
+        starts = np.union1d(first, first[cuts > 1] + 1)
         starts = starts[starts < len(self.means)]
         weights = np.add.reduceat(self.weights, starts)
         sums = np.add.reduceat(self.means * self.weights, starts)

@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from airflow_mlops.errors import ArtifactMissing
 from airflow_mlops.snapshots.rows import BATCH_ROWS, between
 from airflow_mlops.snapshots.window import Window, cast_batch, plain_schema
+from airflow_mlops.spec.rules import looks_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
-
 
     Credentials = Callable[[str, str], Mapping[str, str]]
 
@@ -170,9 +171,23 @@ def version_gone(where: str, what: str) -> ArtifactMissing:
     )
 
 
-def said(error: BaseException, secrets: Mapping[str, str]) -> str:
-    """Return the sentence of a library without colours, line breaks and any value of a credential."""
+def said(error: BaseException, options: Mapping[str, str]) -> str:
+    """Return the sentence of a library without colours, line breaks and any secret of the options."""
     text = " ".join(re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).split()).rstrip(".")
-    for value in sorted(secrets.values(), key=len, reverse=True):
-        text = text.replace(value, "***") if len(value) > 3 else text
+    for secret in sorted(_secrets(options), key=len, reverse=True):
+        text = text.replace(secret, "***")
     return text[:400]
+
+
+def _secrets(options: Mapping[str, str]) -> set[str]:
+    # The key of a service account is a document in JSON; a database's address holds its password.
+    whole = {value for key, value in options.items() if looks_secret(key) or value.startswith("{")}
+    within = {_password(value) for value in options.values()}
+    return {secret for secret in whole | within if len(secret) > 3}
+
+
+def _password(value: str) -> str:
+    try:
+        return urlsplit(value).password or ""
+    except ValueError:
+        return ""

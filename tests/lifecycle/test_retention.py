@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from airflow_mlops.cli import main
 from airflow_mlops.errors import LedgerMisuse
 from airflow_mlops.events import fold
 from airflow_mlops.ledger import Ledger
-from airflow_mlops.lifecycle.retention import plan
+from airflow_mlops.lifecycle.retention import Inventory, plan
 from airflow_mlops.lifecycle.sweep import Sweep
 from airflow_mlops.serving.prediction_log.places import compacted_uri
 
@@ -74,9 +75,16 @@ def train_one(ledger, store, number, **more):
         ledger.append(NAME, kind, f"{kind}{number}", payload, at=at)
 
 
+def written_long_ago(store):
+    """Have every file look as if no run were at work with it."""
+    for path in store.fs.find(store.root):
+        os.utime(path, (0, 0))
+
+
 def planned(ledger, spec, *, now=NOW, predictions=None):
     events = ledger.events(NAME)
-    return plan(fold(events, model=NAME), events, spec, now=now, predictions=predictions or {})
+    nothing = Inventory(f"file:///{NAME}", NOW, {})
+    return plan(fold(events, model=NAME), events, spec, now=now, predictions=predictions or {}, inventory=nothing)
 
 
 def going(found, kind):
@@ -175,7 +183,7 @@ def client(tmp_path, fresh_mlflow_db):
 
 
 def test_a_run_killed_half_way_goes_on_and_leaves_one_record(life, spec, store, client, monkeypatch):
-    sweep = Sweep(spec, store, life, client, NOW)
+    sweep = Sweep(spec, store, life, client, NOW, clock=datetime.now(UTC) + timedelta(days=2))
     delete, left = type(store).delete, [5]
 
     def cut(self, uri):
@@ -207,6 +215,7 @@ def test_the_command_deletes_only_when_told_to(life, spec, store, client, tmp_pa
     store.write_bytes(old, b"rows")
     path = tmp_path / "flights.yaml"
     path.write_text(json.dumps(spec.model_dump(mode="json", by_alias=True)))
+    written_long_ago(store)
     arguments = ["retain", NAME, "--spec", str(path), "--artifacts-uri", store.root, "--now", NOW.isoformat()]
 
     assert main(arguments) == 0

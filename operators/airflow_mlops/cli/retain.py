@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.cli.asked import add_moment, add_name, add_spec, moment_of, spec_of
 from airflow_mlops.cli.places import add_places, ledger_of, mlflow_of, store_of
+from airflow_mlops.lifecycle.retention import LAKE
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -62,6 +63,10 @@ def _predictions(store: ArtifactStore, model: str) -> dict[str, datetime]:
 def _show(found: RetentionPlan, *, applied: bool) -> None:
     for item in found.goes:
         print(f"{'deleted' if applied else 'goes'}: {item.kind} {item.name}: {item.reason}")
+    # Nothing here can hold a lake's own clean-up back: whoever runs it has to know.
+    for item in found.kept:
+        if item.kind == LAKE:
+            print(f"must be kept in the lake: {item.name}: {item.reason}")
     kinds = Counter(item.kind for item in found.kept)
     print(f"kept: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) or 'nothing'}")
     if found.goes and not applied:

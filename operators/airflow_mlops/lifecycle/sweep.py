@@ -7,17 +7,17 @@ was killed half-way leaves none, so the next one plans the same again and finds 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_mlops.artifacts import MANIFEST, digest_json
 from airflow_mlops.errors import LedgerMisuse
 from airflow_mlops.lifecycle.reconcile import registered_name
-from airflow_mlops.lifecycle.retention import KIND, Item, RetentionPlan, plan
+from airflow_mlops.lifecycle.retention import KIND, PART, Inventory, Item, RetentionPlan, plan, read_inventory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from mlflow import MlflowClient
 
@@ -35,7 +35,8 @@ _KEY_LENGTH = 16
 class Sweep:
     """One model's retention at a moment of event time.
 
-    ``predictions`` are the files of its prediction log, and the time of each one's last row.
+    ``predictions`` are the files of its prediction log, and the time of each one's last row. ``clock`` is the time that
+    files are marked with, by which a run may be at work still; None: that of this machine.
     """
 
     spec: ModelSpec
@@ -44,6 +45,7 @@ class Sweep:
     client: MlflowClient
     at: datetime
     predictions: Mapping[str, datetime] = field(default_factory=dict)
+    clock: datetime | None = None
 
     def plan(self) -> RetentionPlan:
         """Say what goes and what is kept, and delete nothing.
@@ -57,7 +59,17 @@ class Sweep:
         if self.spec.retention is None:
             raise LedgerMisuse(f"the spec of {name} has no section retention, so nothing is deleted; add one.")
         events = self.ledger.events(name)
-        return plan(self.ledger.state(name), events, self.spec, now=self.at, predictions=self.predictions)
+        return plan(
+            self.ledger.state(name),
+            events,
+            self.spec,
+            now=self.at,
+            predictions=self.predictions,
+            inventory=self._inventory(),
+        )
+
+    def _inventory(self) -> Inventory:
+        return read_inventory(self.store, self.spec.name, clock=self.clock or datetime.now(UTC))
 
     def apply(self, *, by: str) -> RetentionPlan:
         """Delete what goes, and append one event that lists it.
@@ -74,10 +86,25 @@ class Sweep:
         for item in found.goes:
             if item.uri is None:
                 self._delete_version(name, item.name)
-            else:
+            elif item.kind != PART:
                 self._delete_stored(item.uri)
-        self._record(found.goes, by=by)
-        return found
+        deleted = self._without_parts_in_use(found)
+        self._record(deleted.goes, by=by)
+        return deleted
+
+    def _without_parts_in_use(self, found: RetentionPlan) -> RetentionPlan:
+        """Delete parts, unless a run that went on meanwhile made a snapshot that refers to one."""
+        parts = [item for item in found.goes if item.kind == PART]
+        if not parts:
+            return found
+        named = {uri for uris in self._inventory().named.values() for uri in uris}
+        for item in parts:
+            if item.uri is not None and item.uri not in named:
+                # First what lies beside it: a part that is left alone is found again.
+                for beside in self.store.fs.glob(f"{self.store.path(item.uri)}.*"):
+                    self.store.fs.rm(beside)
+                self._delete_stored(item.uri)
+        return replace(found, goes=tuple(item for item in found.goes if item.kind != PART or item.uri not in named))
 
     def _record(self, items: tuple[Item, ...], *, by: str) -> None:
         deleted = [{"kind": item.kind, "name": item.name, "reason": item.reason} for item in items]

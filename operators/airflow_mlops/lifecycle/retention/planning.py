@@ -1,14 +1,16 @@
-"""What may be deleted, read off the ledger: pure, so that a dry run and the real one say the same.
+"""What may be deleted, read off the ledger and a listing: pure, so that a dry run and the real one say the same.
 
-Only what the ledger names is ever deleted: a file that nobody recorded is left alone.
+Of what is complete only what the ledger names is ever deleted: a folder that nobody recorded is left alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.events import APPROVAL, REGISTER, version_of
+from airflow_mlops.lifecycle.retention.files import judged_files
+from airflow_mlops.lifecycle.retention.items import FEATURES, KIND, SNAPSHOT, VERSION, Item, RetentionPlan
 from airflow_mlops.loop.committee import WINDOWS
 from airflow_mlops.loop.history import EVALUATE, SIGNALS, TRAIN
 from airflow_mlops.refs import PASSED
@@ -18,39 +20,22 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow_mlops.events import Event, ModelState, Version
+    from airflow_mlops.lifecycle.retention.inventory import Inventory
     from airflow_mlops.spec import ModelSpec
 
-KIND = "retention"
-_VERSION = "mlflow version"
 _MADE = (TRAIN, "weigh")
 # Final answers of people about a version; before one its bytes are needed still.
 _ANSWERED = ("approved", "rejected", "automatic")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing: a folder or file by its ``uri``, or a version in MLflow; and why it goes or is kept."""
-
-    kind: str
-    name: str
-    reason: str
-    uri: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionPlan:
-    """What goes, and what is kept though it might have gone by age or number."""
-
-    goes: tuple[Item, ...] = ()
-    kept: tuple[Item, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Turn into JSON."""
-        return {"goes": [asdict(each) for each in self.goes], "kept": [asdict(each) for each in self.kept]}
-
-
 def plan(
-    state: ModelState, events: Iterable[Event], spec: ModelSpec, *, now: datetime, predictions: Mapping[str, datetime]
+    state: ModelState,
+    events: Iterable[Event],
+    spec: ModelSpec,
+    *,
+    now: datetime,
+    predictions: Mapping[str, datetime],
+    inventory: Inventory,
 ) -> RetentionPlan:
     """Say what may be deleted, and why the rest may not.
 
@@ -66,26 +51,25 @@ def plan(
         Event time.
     predictions : mapping of str to datetime
         Files of the prediction log by URI, and the time of each one's last row.
+    inventory : Inventory
+        What is stored of the model: parts, what killed runs left, and what runs may be working with.
     """
     if spec.retention is None:
         return RetentionPlan()
-    keeping = _Keeping(state, tuple(events), spec, now)
-    goes, kept = [], []
-    for item, reason in keeping.judged(predictions):
-        if reason is None:
-            goes.append(item)
-        else:
-            kept.append(Item(item.kind, item.name, reason, item.uri))
+    keeping = _Keeping(state, tuple(events), spec, now, inventory)
     gone = keeping.gone()
+    judged = [
+        (item, reason)
+        for item, reason in keeping.judged(predictions)
+        if (item.kind, item.name) not in gone or (item.kind == SNAPSHOT and inventory.is_there(str(item.uri)))
+    ]
+    kept = {str(item.uri): reason for item, reason in judged if item.kind == SNAPSHOT and reason}
+    goes = {str(item.uri) for item, reason in judged if reason is None}
+    judged += judged_files(inventory, tuple(keeping.referred(kept)), needed=set(keeping.folders_needed), goes=goes)
     return RetentionPlan(
-        tuple(item for item in goes if (item.kind, item.name) not in gone),
-        tuple(item for item in kept if (item.kind, item.name) not in gone),
+        tuple(item for item, reason in judged if reason is None),
+        tuple(replace(item, reason=reason) for item, reason in judged if reason is not None),
     )
-
-
-def versions_deleted(events: Iterable[Event]) -> set[str]:
-    """Return the versions that events of retention say were deleted in MLflow, whose numbers never come again."""
-    return {each["name"] for event in events for each in event.payload["deleted"] if each["kind"] == _VERSION}
 
 
 @dataclass
@@ -96,13 +80,20 @@ class _Keeping:
     events: tuple[Event, ...]
     spec: ModelSpec
     now: datetime
+    inventory: Inventory
     models: dict[str, Mapping[str, Any]] = field(init=False)
+    known: dict[str, Mapping[str, Any]] = field(init=False)
     needed: dict[str, str] = field(init=False)
+    folders_needed: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         made = [event for event in self.events if event.kind in _MADE and event.payload.get("id")]
         self.models = {event.payload["id"]: event.payload for event in made}
+        # A version that came from another deployment was not made here.
+        versions = {_id(each): each.payload.get("model") or each.payload for each in self.state.versions.values()}
+        self.known = {**versions, **self.models}
         self.needed = dict(self._models_needed())
+        self.folders_needed = self._folders_needed()
 
     def judged(self, predictions: Mapping[str, datetime]) -> Iterator[tuple[Item, str | None]]:
         """Give each thing with the reason to keep it, or None."""
@@ -122,16 +113,33 @@ class _Keeping:
                 found.discard(("model", str(event.payload.get("id"))))
         return found
 
+    def referred(self, kept: Mapping[str, str]) -> Iterator[tuple[Mapping[str, Any], str]]:
+        """Give the references to snapshots that are kept, each with the reason.
+
+        Parameters
+        ----------
+        kept : mapping of str to str
+            Reasons of snapshots that are kept, by URI.
+        """
+        for event in self.events:
+            if event.kind == "ingest" and event.payload.get("uri") in kept:
+                yield event.payload, kept[event.payload["uri"]]
+        # A reference may name a snapshot that no run here has ingested.
+        for name in self.needed:
+            for each in _snapshots((self.known.get(name) or {}).get("features") or {}):
+                yield each, self.folders_needed[each["uri"]]
+
     # Models
 
     def _models(self) -> Iterator[tuple[Item, str | None]]:
         limit = self.spec.retention.versions if self.spec.retention else 0
         why = f"never served, and not among the newest {limit}"
         for name, payload in self.models.items():
-            yield Item("model", name, why, payload["uri"]), self.needed.get(name)
+            item = Item("model", name, why, payload["uri"])
+            yield item, self.needed.get(name) or self._at_work(payload["uri"])
         for version in self.state.versions.values():
             if not version.served:
-                yield Item(_VERSION, version.version, why), self.needed.get(str(version.payload.get("id")))
+                yield Item(VERSION, version.version, why), self.needed.get(str(version.payload.get("id")))
 
     def _models_needed(self) -> Iterator[tuple[str, str]]:
         """Give each model id that is needed, with the reason that counts most last."""
@@ -148,7 +156,7 @@ class _Keeping:
         reasons |= {_id(each): _served_reason(each) for each in versions if each.served or each.role == "shadow"}
         members: dict[str, str] = {}
         for name, reason in reasons.items():
-            for member in (self.models.get(name) or {}).get("members") or {}:
+            for member in (self.known.get(name) or {}).get("members") or {}:
                 members.setdefault(member, f"a member of model {name}, {reason}")
         yield from {**members, **reasons}.items()
 
@@ -178,7 +186,6 @@ class _Keeping:
         if settings is None:
             return
         limits = {"scores": settings.predictions, "features": settings.snapshots, "snapshot": settings.snapshots}
-        needed = self._folders_needed()
         seen: dict[tuple[str, str], datetime] = {}
         for event in self.events:
             for kind, uri in _named(event):
@@ -186,15 +193,16 @@ class _Keeping:
         for (kind, uri), at in seen.items():
             limit = limits.get(kind, settings.reports)
             item = Item(kind, uri.rpartition("/")[2], _older(limit), uri)
-            yield item, needed.get(uri) or self._young(at, limit)
+            reason = self.folders_needed.get(uri) or self._young(at, limit)
+            yield item, reason or (self._at_work(uri) if kind in (SNAPSHOT, FEATURES) else None)
 
     def _folders_needed(self) -> dict[str, str]:
         """Return what kept models were made of and judged by, and what the next look reads."""
         found: dict[str, str] = {}
         kept_snapshots: dict[str, str] = {}
         for name in self.needed:
-            features = (self.models.get(name) or {}).get("features") or {}
-            for each in (*features.get("snapshots", ()), *features.get("label_snapshots", ())):
+            features = (self.known.get(name) or {}).get("features") or {}
+            for each in _snapshots(features):
                 found[each["uri"]] = kept_snapshots[each["id"]] = f"model {name} was trained on it"
             if features.get("uri"):
                 found[features["uri"]] = f"model {name} was made of it"
@@ -210,6 +218,9 @@ class _Keeping:
                 elif (event.payload.get("snapshot") or {}) and _snapshot(event) in kept_snapshots:
                     found[uri] = f"it is about snapshot {_snapshot(event)}"
         return found
+
+    def _at_work(self, uri: str) -> str | None:
+        return "written less than a day ago" if self.inventory.is_at_work(uri) else None
 
     def _young(self, at: datetime, limit: timedelta | None) -> str | None:
         return "not old enough" if limit is None or self.now - at <= limit else None
@@ -245,6 +256,11 @@ def _served_reason(version: Version) -> str:
 def _snapshot(event: Event) -> str | None:
     named = event.payload.get("snapshot")
     return str(named.get("id")) if isinstance(named, dict) else None if named is None else str(named)
+
+
+def _snapshots(features: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from features.get("snapshots") or ()
+    yield from features.get("label_snapshots") or ()
 
 
 def _is_stored(value: object) -> bool:

@@ -34,6 +34,10 @@ class Finding:
         Rows that failed, where the check is about rows.
     rows : tuple of int
         Positions of failing rows, as many as were asked for.
+    condition : str or None
+        Of DuckDB's SQL: what selects all failing rows, where positions were not asked for.
+    engine : str or None
+        Where an expectation ran: pandas, duckdb or source.
     """
 
     check: str
@@ -44,6 +48,8 @@ class Finding:
     observed: Any = None
     failing: int = 0
     rows: tuple[int, ...] = ()
+    condition: str | None = None
+    engine: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON, without the positions."""
@@ -55,6 +61,7 @@ class Finding:
             "message": self.message,
             "observed": self.observed,
             "failing": self.failing,
+            **({"engine": self.engine} if self.engine else {}),
         }
 
 

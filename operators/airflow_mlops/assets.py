@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Asset, AssetAlias, AssetWatcher
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk.definitions.asset import BaseAsset
 
 SCHEME = "x-mlops"
@@ -51,17 +53,18 @@ def rollback_alias(name: str) -> AssetAlias:
     return AssetAlias(name=f"{name}/bake", group="model")
 
 
-def landed_asset(name: str, marker: str) -> Asset:
-    """Return the asset that says: new rows have landed, because a marker file has appeared.
+def landed_asset(name: str, watchers: Sequence[AssetWatcher]) -> Asset:
+    """Return the asset that says: new rows have landed, because one of its watchers saw a file."""
+    asset = _asset(name, "landed", group="dataset")
+    asset.watchers = list(watchers)
+    return asset
 
-    The triggerer watches for the file and deletes it, so that the next one is news again.
-    """
+
+def marker_watcher(name: str, marker: str) -> AssetWatcher:
+    """Return what watches for a marker file, and deletes it, so that the next one is news again."""
     from airflow.providers.standard.triggers.file import FileDeleteTrigger
 
-    watcher = AssetWatcher(name=f"{name}_marker", trigger=FileDeleteTrigger(filepath=marker, poke_interval=1.0))
-    asset = _asset(name, "landed", group="dataset")
-    asset.watchers = [watcher]
-    return asset
+    return AssetWatcher(name=f"{name}_marker", trigger=FileDeleteTrigger(filepath=marker, poke_interval=1.0))
 
 
 def named_asset(text: str) -> BaseAsset:

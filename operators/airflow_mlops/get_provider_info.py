@@ -33,7 +33,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [{"integration-name": _INTEGRATION, "tags": ["software"]}],
         "operators": _modules([f"airflow_mlops.operators.{name}" for name in (*_STAGES, *_LOOP)]),
         "hooks": _modules([f"airflow_mlops.hooks.{name}" for name in _HOOKS]),
-        "triggers": _modules(["airflow_mlops.triggers.bake", "airflow_mlops.triggers.model_server"]),
+        "triggers": _modules([f"airflow_mlops.triggers.{name}" for name in ("bake", "landing", "model_server")]),
         "connection-types": [_mlflow_connection(), _ledger_connection(), _server_connection()],
         "extra-links": [f"airflow_mlops.operators.links.{name}" for name in _LINKS],
         "executors": ["airflow_mlops.executors.warm_local.WarmLocalExecutor"],

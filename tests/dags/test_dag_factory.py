@@ -92,6 +92,25 @@ def test_a_marker_file_is_watched_for_and_starts_the_monitor(write):
     )
 
 
+def test_files_that_land_are_watched_for_and_start_the_monitor(write):
+    spec_file = write(monitor={"files": {"uri": "s3://landing/flights/", "conn_id": "aws", "every": "30s"}})
+    asset = monitor_dag(spec_file).timetable.asset_condition
+
+    [watcher] = asset.watchers
+    assert (asset.uri, watcher.trigger.serialize()) == (
+        "x-mlops://flights/landed",
+        (
+            "airflow_mlops.triggers.landing.LandingTrigger",
+            {"uri": "s3://landing/flights/", "conn_id": "aws", "every_s": 30.0},
+        ),
+    )
+
+
+def test_marker_and_files_ring_the_same_asset(write):
+    asset = monitor_dag(write(monitor={"marker": "/in/_DONE", "files": {"uri": "/in/"}})).timetable.asset_condition
+    assert [watcher.name for watcher in asset.watchers] == ["flights_marker", "flights_files"]
+
+
 def test_clock_asset_and_marker_each_start_the_monitor_alone(write):
     timetable = monitor_dag(
         write(monitor={"schedule": "@daily", "asset": "landing/flights", "marker": "/landing/_DONE"})

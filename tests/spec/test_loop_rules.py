@@ -75,6 +75,16 @@ def write(tmp_path):
             id="a marker that is a folder",
         ),
         pytest.param(
+            {"monitor": {"files": {"uri": "landing/"}}},
+            r"monitor\.files\.uri: 'landing/' is no absolute path",
+            id="a landing place somewhere",
+        ),
+        pytest.param(
+            {"monitor": {"files": {"uri": "/landing/", "every": "0s"}}},
+            r"monitor\.files\.every: is less than a second",
+            id="a landing place looked at without rest",
+        ),
+        pytest.param(
             {"deploy": {"server": "http://localhost:8000"}},
             r"deploy\.server: 'http://localhost:8000' is no id of an Airflow connection",
             id="a server by its address",
@@ -197,7 +207,7 @@ def test_lint_warns_where_nobody_ever_asks_the_policy(write):
     findings = lint(write(monitor={"asset": None}))
 
     assert [f"{finding.severity} {finding.message}" for finding in findings if finding.key == "monitor"] == [
-        "warning names neither schedule nor asset nor marker: the policy is asked only when a person starts the monitor"
+        "warning names no schedule, asset, marker or files: the policy is asked only when a person starts the monitor"
     ]
 
 

@@ -279,4 +279,4 @@ def test_lint_warns_where_versions_are_chosen_among_and_none_is_made(write):
 def test_lint_warns_where_nobody_ever_asks_a_policy(write, kind):
     path = write({"kind": kind}, monitor={"window": "7d"})
 
-    assert found(path, "monitor")[0][1].startswith("names neither schedule nor asset nor marker")
+    assert found(path, "monitor")[0][1].startswith("names no schedule, asset, marker or files")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
+from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
-from airflow_mlops.assets import landed_asset, named_asset
+from airflow_mlops.assets import landed_asset, marker_watcher, named_asset
 from airflow_mlops.dag_factory.pages import monitor_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, reason_param, task_settings
 from airflow_mlops.dag_factory.task_pages import task_page
@@ -16,6 +16,7 @@ from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.operators.reconcile import ReconcileOperator
 from airflow_mlops.operators.validate import JUDGEMENT, ValidateOperator
 from airflow_mlops.spec.durations import format_duration
+from airflow_mlops.triggers.landing import LandingTrigger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.asset import BaseAsset
 
     from airflow_mlops.spec import ModelSpec
+    from airflow_mlops.spec.loop_sections import LandingSpec
 
 
 # What validate pushed, also where it failed: its own output is then not there.
@@ -78,12 +80,19 @@ def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
 
 
 def _schedule(spec: ModelSpec) -> CronTriggerTimetable | AssetOrTimeSchedule | BaseAsset | None:
-    """Start by whichever of clock, asset and marker file the spec names comes first."""
+    """Start by whichever of clock, asset, marker file and landing files the spec names comes first."""
     monitor = spec.monitor
     clock = CronTriggerTimetable(monitor.schedule, timezone="UTC") if monitor.schedule else None
     assets = [named_asset(monitor.asset)] if monitor.asset else []
-    assets += [landed_asset(spec.name, monitor.marker)] if monitor.marker else []
+    watchers = [marker_watcher(spec.name, monitor.marker)] if monitor.marker else []
+    watchers += [_files_watcher(spec.name, monitor.files)] if monitor.files else []
+    assets += [landed_asset(spec.name, watchers)] if watchers else []
     if not assets:
         return clock
     any_of = assets[0] if len(assets) == 1 else assets[0] | assets[1]
     return AssetOrTimeSchedule(timetable=clock, assets=any_of) if clock else any_of
+
+
+def _files_watcher(name: str, files: LandingSpec) -> AssetWatcher:
+    trigger = LandingTrigger(files.uri, files.conn_id, every_s=files.every.total_seconds())
+    return AssetWatcher(name=f"{name}_files", trigger=trigger)

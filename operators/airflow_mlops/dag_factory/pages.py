@@ -169,6 +169,7 @@ def _monitor_starts(spec: ModelSpec) -> str:
     starts = [f"by the clock, {_cron(monitor.schedule, absent='')}"] if monitor.schedule else []
     starts += [f"when the asset `{monitor.asset}` has news"] if monitor.asset else []
     starts += [f"when the file `{monitor.marker}` appears"] if monitor.marker else []
+    starts += [f"when files land at `{monitor.files.uri}`"] if monitor.files else []
     return "; ".join(starts) or "when you start it"
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.vocabulary import SCORE_COLUMNS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from airflow_mlops.spec.loop_sections import LandingSpec
     from airflow_mlops.spec.sections import ModelSpec
 
     Location = tuple[str | int, ...]
@@ -119,11 +121,26 @@ def looks(spec: ModelSpec) -> Iterator[Broken]:
             ("monitor", "marker"),
             f"{monitor.marker!r} is a folder, and the triggerer waits for a file; name one in it",
         )
+    if monitor.files is not None:
+        yield from _landing(monitor.files)
     own = monitor.asset.removeprefix("x-mlops://") if monitor.asset else None
     if own == f"{spec.name}/retrain":
         yield ("monitor", "asset"), "the monitor itself rings this asset, and would start itself for ever; name another"
     elif own in (f"{spec.name}/snapshot", f"{spec.name}/champion") and monitor.asset == own:
         yield ("monitor", "asset"), f"this asset goes by its URI; write 'x-mlops://{own}'"
+
+
+def _landing(files: LandingSpec) -> Iterator[Broken]:
+    at = ("monitor", "files")
+    if "://" not in files.uri and not PurePath(files.uri).is_absolute():
+        yield (*at, "uri"), f"{files.uri!r} is no absolute path, and the triggerer has no folder of its own"
+    if urlsplit(files.uri).password:
+        yield (
+            (*at, "uri"),
+            "the address holds a password; keep it in an Airflow connection and name that in conn_id",
+        )
+    if files.every < timedelta(seconds=1):
+        yield (*at, "every"), "is less than a second between two looks at a store; give 10s or more"
 
 
 def quality_of_what(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
@@ -178,11 +195,13 @@ def overlapping_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Foun
 def nobody_looks(spec: ModelSpec, roots: tuple[Path, ...]) -> Iterator[Found]:
     """Warn where a policy is to decide, and nothing but a person ever starts the monitor that asks it."""
     monitor = spec.monitor
-    if spec.retrain.policy.kind != "schedule" and not (monitor.schedule or monitor.asset or monitor.marker):
+    if spec.retrain.policy.kind != "schedule" and not any(
+        (monitor.schedule, monitor.asset, monitor.marker, monitor.files)
+    ):
         yield (
             "warning",
             ("monitor",),
-            "names neither schedule nor asset nor marker: the policy is asked only when a person starts the monitor",
+            "names no schedule, asset, marker or files: the policy is asked only when a person starts the monitor",
         )
 
 

@@ -13,13 +13,29 @@ from airflow_mlops.spec.policy_sections import CommitteePolicy, RulesPolicy, Sin
 from airflow_mlops.spec.section import Section
 
 
+class LandingSpec(Section):
+    """Where files land; new ones that are complete start the monitor."""
+
+    uri: str = Field(
+        min_length=1, description="Folder or glob: /data/flights/, /data/flights/*.parquet, s3://bucket/flights/."
+    )
+    conn_id: str | None = Field(None, description="Airflow connection of the storage; none for local files.")
+    every: Duration = Field(
+        timedelta(minutes=1),
+        description="Time between two looks; a file counts when its size and time were the same in both.",
+    )
+
+
 class MonitorSpec(Section):
     """When new data is looked at, and how much of it."""
 
-    schedule: Cron | None = Field(None, description="Cron of the monitor DAG; without any of the three: by hand.")
+    schedule: Cron | None = Field(None, description="Cron of the monitor DAG; without any of the four: by hand.")
     asset: str | None = Field(None, min_length=1, description="Airflow asset that says so: its name, or its URI.")
     marker: str | None = Field(
         None, min_length=1, description="File whose arrival says so; the triggerer watches for it and deletes it."
+    )
+    files: LandingSpec | None = Field(
+        None, description="Place where files land, whose arrival says so; the triggerer looks and deletes nothing."
     )
     window: Duration | None = Field(None, description="Rows looked at, back from now; default: ingest.window.")
     predictions: Literal["log", "score"] | None = Field(

@@ -18,10 +18,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from airflow_mlops.demo.flights import read_flights
 from airflow_mlops.spec.data_sections import DriftSpec
 from airflow_mlops.stages.drift import drift
+from airflow_mlops.stages.profile import profile_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +53,8 @@ class Rates:
 
     def add(self, reference: pd.DataFrame, current: pd.DataFrame) -> None:
         """Compare two windows and count the alarms."""
-        report = drift(reference, current, COLUMNS, DriftSpec())
+        profiles = (profile_table(pa.Table.from_pandas(side[COLUMNS])) for side in (reference, current))
+        report = drift(*profiles, COLUMNS, DriftSpec())
         self.repeats += 1
         self.sets += report.verdict == "drifted"
         self.columns.update(column.column for column in report.drifted)

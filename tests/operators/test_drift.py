@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
+from scipy.spatial.distance import jensenshannon
 
 from airflow_mlops.artifacts import digest_bytes, encode_table
-from airflow_mlops.errors import ArtifactCorrupt, MissingColumns, MissingExtra
+from airflow_mlops.errors import ArtifactCorrupt, MissingColumns
 from airflow_mlops.hooks.ledger import LedgerHook
 from airflow_mlops.operators.drift import DriftOperator
 from airflow_mlops.refs import ModelRef, ReportRef, SnapshotRef
@@ -45,9 +48,9 @@ def ledger(store, airflow_db):
 def run(store, flights_spec, airflow_db):
     """Run the task; return its reference as the next task reads it."""
 
-    def _run(run_id="manual__1", spec=flights_spec, **arguments):
+    def _run(run_id="manual__1", spec=flights_spec, params=None, **arguments):
         operator = DriftOperator(task_id="drift", spec=spec, now=NOW, artifacts_uri=store.root, **arguments)
-        return ReportRef.from_dict(operator.execute({"run_id": run_id}))
+        return ReportRef.from_dict(operator.execute({"run_id": run_id, "params": params or {}}))
 
     return _run
 
@@ -223,8 +226,58 @@ def test_a_snapshot_without_a_feature_column_is_named(run, store, winter, july):
         run(current=narrow, reference=[winter])
 
 
-def test_without_evidently_nothing_is_read_and_the_extra_is_named(run, winter, summer, monkeypatch):
-    monkeypatch.setattr("airflow_mlops.extras.find_spec", lambda name: None)
+def test_without_evidently_there_are_scores_and_no_page(run, store, winter, summer, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "evidently", None)
 
-    with pytest.raises(MissingExtra, match=r"install airflow-provider-mlops\[drift\]"):
-        run(current=summer, reference=[winter])
+    ref = run(current=summer, reference=[winter])
+
+    assert (ref.verdict, ref.html_uri) == ("drifted", None)
+    assert store.read_json(f"{ref.uri}/report.json")["verdict"] == "drifted"
+    assert "the page of the drift report was not drawn: MissingExtra" in capfd.readouterr().out
+
+
+def test_rows_that_did_not_move_are_drawn_only_where_someone_asks(run, store, winter):
+    quiet = run(current=winter, reference=[winter])
+    asked = run("manual__2", params={"report": True}, current=winter, reference=[winter])
+
+    assert (quiet.verdict, quiet.html_uri) == ("stable", None)
+    assert (asked.id, asked.verdict, asked.summary) == (quiet.id, quiet.verdict, quiet.summary)
+    assert store.exists(asked.html_uri)
+
+
+def test_a_report_on_all_rows_says_on_how_many_its_effects_are(run, store, flights_spec, winter, summer):
+    drift = flights_spec.drift.model_copy(update={"sample_rows": 1000, "report": "never"})
+
+    ref = run(spec=flights_spec.model_copy(update={"drift": drift}), current=summer, reference=[winter])
+
+    report = store.read_json(f"{ref.uri}/report.json")
+    [temp] = [column for column in report["columns"] if column["column"] == "temp"]
+    assert (report["reference_rows"], report["current_rows"], report["sample_rows"]) == (8832, 4453, [1000, 1000])
+    assert (temp["reference_rows"], temp["effect"]["reference_rows"]) == (8780, 996)
+    assert temp["effect"]["low"] < temp["effect"]["value"] < temp["effect"]["high"]
+    assert ref.html_uri is None
+
+
+def test_labels_and_all_columns_together_are_compared_beside_the_verdict(run, store, winter, summer):
+    report = store.read_json(f"{run(current=summer, reference=[winter]).uri}/report.json")
+
+    assert (report["label"]["column"], report["label"]["method"]) == ("late", "jensenshannon")
+    assert report["domain"]["low"] > 0.9
+    assert next(iter(report["domain"]["columns"])) in {"temp", "dewp"}
+    assert report["compared_columns"] == 16
+
+
+def test_a_column_of_many_categories_is_counted_in_the_rows(run, store, flights_spec, january):
+    rng, rows = np.random.default_rng(1), pa.concat_tables([january, january])
+    tails = [rng.integers(first, first + 4500, rows.num_rows) for first in (0, 99)]
+    then, later = (
+        snapshot(store, rows.append_column("tail", pa.array([f"N{each}" for each in side])), name)
+        for side, name in zip(tails, ("then", "later"), strict=True)
+    )
+    drift = flights_spec.drift.model_copy(update={"columns": ["tail"], "report": "never"})
+
+    ref = run(spec=flights_spec.model_copy(update={"drift": drift}), current=later, reference=[then])
+
+    [tail] = store.read_json(f"{ref.uri}/report.json")["columns"]
+    exact = jensenshannon(*(np.bincount(side, minlength=4600) for side in tails))
+    assert (tail["method"], tail["is_exact"], tail["score"]) == ("jensenshannon", True, pytest.approx(exact))

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_mlops.errors import ArtifactMissing, MissingColumns, NothingToCompare
+from airflow_mlops.errors import ArtifactMissing, NothingToCompare
+from airflow_mlops.lifecycle.compared_rows import ComparedRows
 from airflow_mlops.lifecycle.stored_model import load_stored
 from airflow_mlops.refs import ModelRef, SnapshotRef
-from airflow_mlops.snapshots import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.spec import ModelSpec
-    from airflow_mlops.stages.drift import DriftReport
+    from airflow_mlops.stages.drift import ColumnDrift, DriftReport
+    from airflow_mlops.stages.profile import ColumnProfile
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +75,17 @@ class Comparison:
             current, [SnapshotRef.from_dict(one) for one in snapshots], ModelRef.from_dict(model) if model else None
         )
 
-    def measure(self, store: ArtifactStore, spec: ModelSpec) -> Compared:
-        """Read both sides and score them.
+    def measure(self, store: ArtifactStore, spec: ModelSpec, *, is_multivariate: bool = False) -> Compared:
+        """Score all rows by their profiles, and measure effects and predictions on a sample of either side.
+
+        Parameters
+        ----------
+        store : ArtifactStore
+            Where snapshots, profiles and the model are.
+        spec : ModelSpec
+            What the model is; `spec.drift.sample_rows` bounds the samples.
+        is_multivariate : bool, default=False
+            Ask a classifier too whether it can tell the two apart.
 
         Raises
         ------
@@ -85,33 +96,25 @@ class Comparison:
         """
         from airflow_mlops.stages.drift import drift
 
-        (then, then_days), (now, now_days) = (
-            self._read(store, spec, side) for side in (self.reference, [self.current])
+        sides = ComparedRows(store, self.reference), ComparedRows(store, [self.current])
+        wanted = _wanted(spec)
+        profiles = [side.profile(wanted, sensitive=spec.data.sensitive) for side in sides]
+        label = spec.data.target if all(spec.data.target in profile.columns for profile in profiles) else None
+        read = [*wanted, label] if label and label not in wanted else wanted
+        then, now = (side.sample(read, rows=spec.drift.sample_rows) for side in sides)
+        days = _days(then, spec.data.time), _days(now, spec.data.time)
+        asked = self._ask(store, spec, then, now, days=days)
+        report = drift(
+            *profiles,
+            spec.features.columns,
+            spec.drift,
+            sensitive=spec.data.sensitive,
+            label=label,
+            predictions=_profiled(asked.main) if asked else None,
+            recount=lambda column: _aligned(*(side.counts(column) for side in sides)),
         )
-        asked = self._ask(store, spec, then, now, days=(then_days, now_days))
-        answers = asked.main if asked else None
-        report = drift(then, now, spec.features.columns, spec.drift, sensitive=spec.data.sensitive, predictions=answers)
-        return Compared(report, then, now, answers, (then_days, now_days), asked)
-
-    def _read(
-        self, store: ArtifactStore, spec: ModelSpec, snapshots: Sequence[SnapshotRef]
-    ) -> tuple[pd.DataFrame, np.ndarray]:
-        """Return the columns that are compared, and the day of each row."""
-        import pandas as pd
-
-        from airflow_mlops.stages.drift.effects import days_of
-
-        time = spec.data.time
-        compared = list(dict.fromkeys([*spec.drift.columns, *spec.features.columns]))
-        wanted = list(dict.fromkeys([*compared, time]))
-        frames = []
-        for one in snapshots:
-            table = read_rows(store, one)
-            if missing := [column for column in wanted if column not in table.column_names]:
-                raise MissingColumns(missing, present=table.column_names, where=f"snapshot {one.id}")
-            frames.append(table.select(wanted).to_pandas())
-        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-        return frame, days_of(frame[time] if time in compared else frame.pop(time))
+        compared = Compared(report, then, now, asked.main if asked else None, days, asked)
+        return replace(compared, report=_measured(compared, spec, is_multivariate=is_multivariate))
 
     def _ask(
         self,
@@ -122,7 +125,7 @@ class Comparison:
         *,
         days: tuple[np.ndarray, np.ndarray],
     ) -> Asked | None:
-        """Predict for both windows; the reference is the model's held-out rows, where they are stored.
+        """Predict for both samples; the reference is the model's held-out rows, where they are stored.
 
         A flexible model is surer of rows it was fitted on than of any others, which would look like drift.
         """
@@ -138,7 +141,7 @@ class Comparison:
         folder, columns = self.model.features.get("uri"), spec.features.columns
         happened = None
         if folder and (manifest := store.manifest(folder)):
-            then = store.read_frame(f"{folder}/holdout.parquet", digest=manifest["holdout"])
+            then = _even(store.read_frame(f"{folder}/holdout.parquet", digest=manifest["holdout"]), spec)
             happened, days = then[spec.data.target], (days_of(then[spec.data.time]), days[1])
         said = (_said(estimator, then[columns]), _said(estimator, now[columns]))
         classes = tuple(getattr(estimator, "classes_", ()))
@@ -174,7 +177,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Compared:
-    """The report, and the rows and answers it is about.
+    """The report on all rows, and the sample and answers that effects are measured on.
 
     ``days`` has the day of each row of then and of now.
     """
@@ -185,6 +188,78 @@ class Compared:
     answers: tuple[np.ndarray, np.ndarray] | None
     days: tuple[np.ndarray, np.ndarray]
     asked: Asked | None
+
+
+def _wanted(spec: ModelSpec) -> list[str]:
+    """List the columns that are compared, those the model takes, and the time."""
+    return list(dict.fromkeys([*spec.drift.columns, *spec.features.columns, spec.data.time]))
+
+
+def _days(frame: pd.DataFrame, time: str) -> np.ndarray:
+    from airflow_mlops.stages.drift.effects import days_of
+
+    return days_of(frame[time])
+
+
+def _even(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Keep at most so many rows as a sample has, every so many."""
+    import numpy as np
+
+    most = spec.drift.sample_rows
+    return frame if len(frame) <= most else frame.iloc[np.arange(most) * len(frame) // most].reset_index(drop=True)
+
+
+def _profiled(answers: tuple[np.ndarray, np.ndarray]) -> tuple[ColumnProfile, ColumnProfile]:
+    import pyarrow as pa
+
+    from airflow_mlops.stages.drift import PREDICTION
+    from airflow_mlops.stages.profile.measure import measure
+
+    then, now = (measure(PREDICTION, pa.array(side)) for side in answers)
+    return then, now
+
+
+def _aligned(then: tuple[pa.Array, pa.Array], now: tuple[pa.Array, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+    """Put the counts of two sides into the same order of texts."""
+    import numpy as np
+    import pyarrow as pa
+
+    codes = pa.concat_arrays([then[0], now[0]]).dictionary_encode().indices.to_numpy()
+    size = int(codes.max()) + 1
+    places = codes[: len(then[0])], codes[len(then[0]) :]
+    first, second = (
+        np.bincount(place, weights=side[1].to_numpy(), minlength=size)
+        for place, side in zip(places, (then, now), strict=True)
+    )
+    return first, second
+
+
+def _measured(compared: Compared, spec: ModelSpec, *, is_multivariate: bool) -> DriftReport:
+    """Add to a report what comes from the sample: effects with intervals, and the check of all columns together."""
+    from airflow_mlops.stages.drift.domain import tell_apart
+    from airflow_mlops.stages.drift.effects import effect_of, prediction_effect
+
+    report, then, now = compared.report, compared.then, compared.now
+
+    def with_effect(column: ColumnDrift | None) -> ColumnDrift | None:
+        if column is None or column.score is None:
+            return column
+        name = column.column
+        return replace(column, effect=effect_of(name, then[name], now[name], days=compared.days))
+
+    prediction, asked = report.prediction, compared.asked
+    if prediction is not None and asked is not None:
+        prediction = replace(prediction, effect=prediction_effect(*asked.main, days=asked.days))
+    columns = tuple(column for each in report.columns if (column := with_effect(each)) is not None)
+    names = [column.column for column in report.compared]
+    return replace(
+        report,
+        columns=columns,
+        prediction=prediction,
+        label=with_effect(report.label),
+        domain=tell_apart(then, now, names, days=compared.days, seed=spec.train.seed) if is_multivariate else None,
+        sample_rows=(len(then), len(now)),
+    )
 
 
 def _said(estimator: Any, frame: pd.DataFrame) -> np.ndarray:

@@ -207,8 +207,11 @@ class Look:
 def _drift(compared: Compared) -> dict[str, Any]:
     report = compared.report
     columns = tuple(column.column for column in report.drifted[:_NAMED_COLUMNS])
-    verdict: Literal["drifted", "stable"] = "drifted" if report.verdict == "drifted" else "stable"
-    found: dict[str, Any] = {"drift": Drift(verdict, report.share, columns)}
+    found: dict[str, Any] = {}
+    # No column that could be compared is no evidence, neither of drift nor of none.
+    if report.compared:
+        verdict: Literal["drifted", "stable"] = "drifted" if report.verdict == "drifted" else "stable"
+        found["drift"] = Drift(verdict, report.share, columns)
     return found | ({"prediction_drift": _prediction_drift(report.prediction)} if report.prediction else {})
 
 

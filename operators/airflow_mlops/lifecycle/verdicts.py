@@ -80,17 +80,9 @@ class Judge:
         return [read[DATA_QUALITY], read[FRESHNESS]]
 
     def _moved(self, compared: Compared, snapshot: SnapshotRef) -> list[Signal]:
-        from airflow_mlops.stages.drift.effects import effect_of, prediction_effect
-
-        settings = self.spec.drift
-        columns = [column.column for column in compared.report.compared]
-        effects = {
-            name: effect
-            for name in columns
-            if (effect := effect_of(name, compared.then[name], compared.now[name], days=compared.days)) is not None
-        }
+        settings, report = self.spec.drift, compared.report
+        effects = {column.column: column.effect for column in report.compared if column.effect is not None}
         start, end = _moment(snapshot.start), _moment(snapshot.end)
-        asked = compared.asked
         data = verdicts.data_drift(
             effects,
             importance=self.importance,
@@ -102,7 +94,7 @@ class Judge:
             end=end,
         )
         answers = verdicts.prediction_drift(
-            prediction_effect(*asked.main, days=asked.days) if asked else None,
+            report.prediction.effect if report.prediction else None,
             threshold=settings.thresholds.get("prediction"),
             false_alarms=settings.false_alarms,
             past=self._past("prediction_drift"),

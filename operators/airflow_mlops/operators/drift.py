@@ -8,7 +8,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import NothingToCompare
-from airflow_mlops.extras import require
 from airflow_mlops.lifecycle.comparison import Comparison
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DriftReportLink
@@ -19,18 +18,21 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_mlops.lifecycle.comparison import Compared
     from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.drift import DriftReport
 
 # Stored with the inputs, so that a report made by other code is not taken for this one.
-_FORM = 1
+_FORM = 2
 
 
 class DriftOperator(StageOperator):
-    """Score how far each column has moved, with Evidently's default methods, and store the report as JSON and HTML.
+    """Score how far each column has moved, with Evidently's default methods, and store the report.
 
-    A drifted window does not fail the task: its verdict is for whoever decides what to do about it.
+    A drifted window does not fail the task: its verdict is for whoever decides what to do about it. Evidently draws a
+    page of a sample where something drifted, where ``drift.report`` is ``always``, or where the run's parameter
+    ``report`` asks for it; that it cannot costs only the page.
 
     Parameters
     ----------
@@ -70,7 +72,6 @@ class DriftOperator(StageOperator):
         AirflowSkipException
             There is no champion yet whose training snapshots could be the reference.
         """
-        require("evidently", extra="drift", needed_by="the drift report", library="Evidently")
         try:
             comparison = self._comparison()
         except NothingToCompare as error:
@@ -80,15 +81,15 @@ class DriftOperator(StageOperator):
         folder = self.store.uri(self.model_spec.name, "reports", self.stage, key)
         manifest = self.store.manifest(folder)
         first = self.ledger.find(self.model_spec.name, self.stage, key)
-        if manifest is None:
-            summary = self._make(folder, comparison)
-            manifest = {"id": key, **summary, "inputs": inputs}
+        is_asked = bool(dict(context.get("params") or {}).get("report"))
+        if manifest is None or (is_asked and not manifest["has_page"]):
+            made = self._make(folder, comparison, is_asked=is_asked)
+            manifest = {"id": key, **made, "inputs": inputs}
             self.store.complete(folder, manifest)
         elif first is not None:
             self.log.info("skipped: same as run %s (report %s)", first.run, key)
-        ref = ReportRef(
-            key, folder, self.stage, manifest["verdict"], f"{folder}/report.html", summary=manifest["summary"]
-        )
+        page = f"{folder}/report.html" if manifest["has_page"] else None
+        ref = ReportRef(key, folder, self.stage, manifest["verdict"], page, summary=manifest["summary"])
         self.report_uri = ref.html_uri
         self.record(
             context, key, {**ref.to_dict(), "current": comparison.current.to_dict(), "model_id": inputs["model"]}
@@ -122,26 +123,37 @@ class DriftOperator(StageOperator):
             "seed": spec.train.seed,
         }
 
-    def _make(self, folder: str, comparison: Comparison) -> dict[str, Any]:
-        """Score, draw and store; return verdict and summary."""
+    def _make(self, folder: str, comparison: Comparison, *, is_asked: bool) -> dict[str, Any]:
+        """Score, store, and draw where there is something to see; return verdict and summary."""
+        spec = self.model_spec
+        found = comparison.measure(self.store, spec, is_multivariate=spec.drift.multivariate)
+        report, asked_by_spec = found.report, spec.drift.report
+        self.store.write_json(f"{folder}/report.json", report.to_dict())
+        self._log(report, folder)
+        is_wanted = asked_by_spec == "always" or (asked_by_spec == "drifted" and report.has_drifted_part)
+        has_page = (is_asked or is_wanted) and bool(report.compared) and self._draw(folder, found)
+        return {"verdict": report.verdict, "summary": report.summary(), "has_page": has_page}
+
+    def _draw(self, folder: str, found: Compared) -> bool:
+        """Draw and store the page; tell whether there is one."""
         from airflow_mlops.stages.drift import render_page
 
         spec = self.model_spec
-        found = comparison.measure(self.store, spec)
-        report = found.report
-        page = render_page(
-            report,
-            found.then,
-            found.now,
-            model=spec.name,
-            rows=spec.drift.report_rows,
-            seed=spec.train.seed,
-            predictions=found.answers,
-        )
-        self.store.write_json(f"{folder}/report.json", report.to_dict())
+        try:
+            page = render_page(
+                found.report,
+                found.then,
+                found.now,
+                model=spec.name,
+                rows=spec.drift.report_rows,
+                seed=spec.train.seed,
+                predictions=found.answers,
+            )
+        except Exception as error:  # noqa: BLE001 - a plotting library may raise anything; scores and verdict stand
+            self.log.warning("the page of the drift report was not drawn: %s: %s", type(error).__name__, error)
+            return False
         self.store.write_bytes(f"{folder}/report.html", page.encode())
-        self._log(report, folder)
-        return {"verdict": report.verdict, "summary": report.summary()}
+        return True
 
     def _log(self, report: DriftReport, folder: str) -> None:
         worst = ", ".join(f"{column.column} {column.score:.3g} ({column.method})" for column in report.worst[:3])

@@ -2,6 +2,6 @@
 
 from airflow_mlops.stages.drift.compare import drift
 from airflow_mlops.stages.drift.page import render_page
-from airflow_mlops.stages.drift.report import ColumnDrift, DriftReport
+from airflow_mlops.stages.drift.report import PREDICTION, ColumnDrift, DriftReport
 
-__all__ = ["ColumnDrift", "DriftReport", "drift", "render_page"]
+__all__ = ["PREDICTION", "ColumnDrift", "DriftReport", "drift", "render_page"]

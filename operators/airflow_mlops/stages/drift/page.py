@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import MissingExtra
-from airflow_mlops.stages.drift.compare import PREDICTION
+from airflow_mlops.stages.drift.report import PREDICTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,11 @@ _ID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f
 _METHODS = {
     "wasserstein": "Wasserstein distance, in standard deviations",
     "jensenshannon": "Jensen-Shannon distance",
+    "psi": "Population stability index",
+    "kl_div": "Kullback-Leibler divergence",
+    "hellinger": "Hellinger distance",
+    "TVD": "p-value of total variation",
+    "g_test": "p-value of G-test",
     "ks": "p-value of Kolmogorov-Smirnov test",
     "chisquare": "p-value of chi-square test",
     "z": "p-value of z-test",
@@ -189,7 +194,7 @@ _TABLE = ["Column", "Type", "Method", "Score", "Threshold", "Verdict"]
 
 
 def _rows(report: DriftReport) -> list[list[str]]:
-    columns = [*([report.prediction] if report.prediction else []), *report.worst]
+    columns = [*(column for column in (report.prediction, report.label) if column), *report.worst]
     columns += [column for column in report.columns if column.score is None]
     return [
         [
@@ -198,7 +203,7 @@ def _rows(report: DriftReport) -> list[list[str]]:
             _METHODS[column.method],
             "" if column.score is None else f"{column.score:.4g}",
             "" if column.threshold is None else f"{column.threshold:g}",
-            "not compared" if column.score is None else "drifted" if column.drifted else "stable",
+            column.verdict,
         ]
         for column in columns
     ]

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow_mlops.stages.drift.methods import P_VALUES
+
+if TYPE_CHECKING:
+    from airflow_mlops.loop.effects import Effect
+    from airflow_mlops.stages.drift.domain import Domain
+
+PREDICTION = "prediction"
+# In place of a method: a side has no value at all, or the column holds what is not compared.
+NO_VALUES, NO_METHOD = "null", "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,9 +21,11 @@ class ColumnDrift:
     """How far one column has moved.
 
     ``method`` is Evidently's name of the method, or ``null`` where a side has no value at all, or ``none`` where the
-    column cannot be compared; then ``score`` is None and ``finding`` says why. A ``ks``, ``chisquare`` or ``z`` score
-    is a p-value, small when far; ``wasserstein`` (in standard deviations of the reference) and ``jensenshannon`` (0 to
-    0.83) are distances, large when far. Rows are those with a value.
+    column cannot be compared; then ``score`` is None and ``finding`` says why. A ``ks``, ``chisquare``, ``z``,
+    ``g_test`` or ``TVD`` score is a p-value, small when far; the others are distances, large when far: ``wasserstein``
+    in standard deviations of the reference, ``jensenshannon`` 0 to 0.83. Rows are those with a value. ``is_exact``
+    tells a score of counted values from one of digests. ``effect`` is the distance 0 to 1 with its interval, of a
+    sample.
     """
 
     column: str
@@ -26,6 +38,19 @@ class ColumnDrift:
     reference_rows: int = 0
     current_rows: int = 0
     finding: str | None = None
+    is_exact: bool = False
+    effect: Effect | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``drifted``, ``stable``, ``not enough data``, or ``not compared`` where the kind of column is none for it."""
+        if self.score is None:
+            return "not enough data" if self.method == NO_VALUES else "not compared"
+        return "drifted" if self.drifted else "stable"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into JSON."""
+        return {**asdict(self), "verdict": self.verdict}
 
     @property
     def is_p_value(self) -> bool:
@@ -42,15 +67,14 @@ class ColumnDrift:
         return self.score / self.threshold
 
 
-P_VALUES = frozenset({"ks", "chisquare", "z"})
-
-
 @dataclass(frozen=True, slots=True)
 class DriftReport:
     """How far a set of columns has moved.
 
     ``share`` is the share of compared columns that drifted; the verdict is ``drifted`` where it reaches
-    ``share_threshold``. Predictions are scored beside the columns and do not count in the share. ``left_out`` are
+    ``share_threshold``, and ``not enough data`` where no column has a score. Predictions and labels are scored beside
+    the columns and do not count in the share; neither does ``domain``, the check of all columns together.
+    ``sample_rows`` are the rows of then and of now that effects, predictions and that check come from. ``left_out`` are
     sensitive columns: asked for, not looked at.
     """
 
@@ -59,6 +83,9 @@ class DriftReport:
     reference_rows: int
     current_rows: int
     prediction: ColumnDrift | None = None
+    label: ColumnDrift | None = None
+    domain: Domain | None = None
+    sample_rows: tuple[int, int] | None = None
     left_out: tuple[str, ...] = field(default=())
 
     @property
@@ -84,12 +111,19 @@ class DriftReport:
     @property
     def share(self) -> float:
         """Drifted columns among the compared ones, 0 to 1."""
-        return len(self.drifted) / len(self.compared)
+        return len(self.drifted) / len(self.compared) if self.compared else 0.0
 
     @property
     def verdict(self) -> str:
-        """``drifted`` or ``stable``."""
+        """``drifted``, ``stable`` or ``not enough data``."""
+        if not self.compared:
+            return "not enough data"
         return "drifted" if self.share >= self.share_threshold else "stable"
+
+    @property
+    def has_drifted_part(self) -> bool:
+        """Whether a column, the predictions or the labels drifted: then there is something to see."""
+        return any(column is not None and column.drifted for column in (*self.columns, self.prediction, self.label))
 
     def summary(self) -> dict[str, Any]:
         """Give what fits into a log line: counts, share, and the five columns that moved farthest."""
@@ -101,13 +135,25 @@ class DriftReport:
             "worst": {column.column: _rounded(column.score) for column in self.worst[:5]},
             "prediction": None if self.prediction is None else _rounded(self.prediction.score),
             "prediction_drifted": None if self.prediction is None else self.prediction.drifted,
+            "label": None if self.label is None else _rounded(self.label.score),
+            "label_drifted": None if self.label is None else self.label.drifted,
+            "domain_auc": None if self.domain is None else _rounded(self.domain.auc),
             "findings": len(self.findings),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON, all scores in full."""
-        return {**asdict(self), "verdict": self.verdict, "findings": list(self.findings), **self.summary()} | {
-            "prediction": None if self.prediction is None else asdict(self.prediction),
+        return {
+            "verdict": self.verdict,
+            **self.summary(),
+            "reference_rows": self.reference_rows,
+            "current_rows": self.current_rows,
+            "sample_rows": self.sample_rows,
+            "columns": [column.to_dict() for column in self.columns],
+            "prediction": None if self.prediction is None else self.prediction.to_dict(),
+            "label": None if self.label is None else self.label.to_dict(),
+            "domain": None if self.domain is None else asdict(self.domain),
+            "left_out": self.left_out,
             "findings": list(self.findings),
         }
 

@@ -43,6 +43,7 @@ from airflow_mlops.errors.data import (
     SourceUnavailable,
     SourceUnreadable,
     TrainingSetUnusable,
+    TypesChanged,
 )
 from airflow_mlops.errors.model import (
     CalibrationUnusable,
@@ -124,4 +125,5 @@ __all__ = [
     "TrainingSetUnusable",
     "TransformerUnusable",
     "Transient",
+    "TypesChanged",
 ]

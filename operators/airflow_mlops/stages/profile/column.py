@@ -84,11 +84,11 @@ class ColumnProfile:
         """How many different values; None where it is not known."""
         if self.counts is not None:
             return float(len(self.counts))
+        if self.distinct_known is not None:
+            return float(self.distinct_known)
         if self.smallest is not None:
             return estimate(self.smallest)
-        if self.texts is not None:
-            return self.texts.distinct
-        return None if self.distinct_known is None else float(self.distinct_known)
+        return None if self.texts is None else self.texts.distinct
 
     @property
     def distinct_error(self) -> float:

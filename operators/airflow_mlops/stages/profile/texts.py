@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Size of the table of frequent texts: a count may be too high by 3.5 / 2**12 of all rows.
 LOG_FREQUENT = 12
+# So many texts fit into it without any error.
+MOST_FREQUENT = 3 * 2**LOG_FREQUENT // 4
 # So many of them are shown.
 HEADS = 100
 
@@ -21,12 +23,14 @@ HEADS = 100
 class Texts:
     """A HyperLogLog and a table of frequent texts, as DataSketches serialises them.
 
+    There are no ``registers`` where a database has counted the texts and given the frequent ones alone.
+
     References
     ----------
     Apache DataSketches documentation: HLL sketch, frequent items sketch.
     """
 
-    registers: bytes
+    registers: bytes | None
     frequent: bytes
 
     @classmethod
@@ -41,21 +45,38 @@ class Texts:
         return cls(registers.serialize_compact(), frequent.serialize())
 
     @classmethod
+    def of_frequent(cls, counted: Iterable[tuple[str, int]]) -> Self:
+        """Keep the most frequent texts, at most `MOST_FREQUENT`, of which somebody else knows that they are."""
+        from datasketches import frequent_strings_sketch
+
+        frequent = frequent_strings_sketch(LOG_FREQUENT)
+        for text, count in counted:
+            frequent.update(text, count)
+        return cls(None, frequent.serialize())
+
+    @classmethod
     def merged(cls, several: Sequence[Texts]) -> Self:
         """Put several together."""
         from datasketches import frequent_strings_sketch, hll_sketch, hll_union, tgt_hll_type
 
-        union, frequent = hll_union(LOG_REGISTERS), frequent_strings_sketch(LOG_FREQUENT)
+        frequent = frequent_strings_sketch(LOG_FREQUENT)
         for each in several:
-            union.update(hll_sketch.deserialize(each.registers))
             frequent.merge(frequent_strings_sketch.deserialize(each.frequent))
+        known = [each.registers for each in several if each.registers is not None]
+        if len(known) < len(several):
+            return cls(None, frequent.serialize())
+        union = hll_union(LOG_REGISTERS)
+        for registers in known:
+            union.update(hll_sketch.deserialize(registers))
         return cls(union.get_result(tgt_hll_type.HLL_8).serialize_compact(), frequent.serialize())
 
     @property
-    def distinct(self) -> float:
-        """Estimate how many different texts there are."""
+    def distinct(self) -> float | None:
+        """Estimate how many different texts there are; None without registers."""
         from datasketches import hll_sketch
 
+        if self.registers is None:
+            return None
         return float(hll_sketch.deserialize(self.registers).get_estimate())
 
     @property
@@ -67,11 +88,13 @@ class Texts:
         found = sketch.get_frequent_items(frequent_items_error_type.NO_FALSE_POSITIVES)
         return [(text, int(high), int(high - low)) for text, _, low, high in found[:HEADS]]
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str | None]:
         """Turn into JSON."""
-        return {"registers": b64encode(self.registers).decode(), "frequent": b64encode(self.frequent).decode()}
+        registers = None if self.registers is None else b64encode(self.registers).decode()
+        return {"registers": registers, "frequent": b64encode(self.frequent).decode()}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
         """Read back what `to_dict` gave."""
-        return cls(b64decode(stored["registers"]), b64decode(stored["frequent"]))
+        registers = None if stored["registers"] is None else b64decode(stored["registers"])
+        return cls(registers, b64decode(stored["frequent"]))

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from airflow_mlops.artifacts import ArtifactStore
 
-# Rows of a group: what a reader holds at a time, for any number of columns.
+# Rows of a group: what a reader holds at a time. Of very many columns, a group has fewer.
 GROUP_ROWS = 131_072
+_GROUP_VALUES = 16 << 20
+_FEWEST_ROWS = 1024
 FOLDER = "writing"
 
 
@@ -50,13 +52,17 @@ class Spool:
         str
             The file's digest.
         """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        # A dictionary of numbers is given up after a megabyte of trying; zstd finds what repeats by itself.
+        texts = [field.name for field in rows.schema if pa.types.is_string(field.type)]
+        settings = {"compression": "zstd", "compression_level": 3, "use_dictionary": texts}
         with self.path.open("r+b") as file:
             hashed = _Hashed(file)
-            with pq.ParquetWriter(hashed, rows.schema, compression="zstd", compression_level=3) as writer:
-                for batch in rows:
-                    writer.write_batch(batch, row_group_size=GROUP_ROWS)
+            with pq.ParquetWriter(hashed, rows.schema, **settings) as writer:
+                for group in _groups(rows):
+                    writer.write_table(group, row_group_size=group.num_rows)
         return hashed.digest
 
     def move(self, uri: str) -> None:
@@ -112,6 +118,27 @@ def _held(folder: Path) -> tuple[Path, IO[bytes]]:
         if path.exists():
             return path, file
         file.close()  # swept between the two lines
+
+
+def _groups(rows: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Cut the rows into groups of one size: the bytes of a file do not depend on the batches they came in."""
+    import pyarrow as pa
+
+    size = max(_FEWEST_ROWS, min(GROUP_ROWS, _GROUP_VALUES // len(rows.schema)))
+    waiting: list[pa.Table] = []
+    count = 0
+    for batch in rows:
+        waiting.append(pa.Table.from_batches([batch]))
+        count += batch.num_rows
+        if count < size:
+            continue
+        joined = pa.concat_tables(waiting)
+        whole = count - count % size
+        for start in range(0, whole, size):
+            yield joined.slice(start, size).combine_chunks()
+        waiting, count = [joined.slice(whole)], count - whole
+    if count:
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 class _Hashed:

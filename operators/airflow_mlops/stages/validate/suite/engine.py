@@ -12,7 +12,7 @@ from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.row_conditions import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from great_expectations.expectations.row_conditions import ComparisonCondition
     from great_expectations.validator.metric_configuration import MetricConfiguration
@@ -36,6 +36,9 @@ class SuiteEngine(SqlAlchemyExecutionEngine):
         super().__init__(engine=engine, create_temp_table=False)
         self.columns = columns
         self.conditions: dict[Any, sa.ColumnElement] = {}
+
+    def close(self) -> None:
+        """Leave the connection to whoever opened it: the base class closes it when it is collected."""
 
     def execute_query(self, query: Any) -> Any:
         """Read the rows before the connection goes back: DuckDB's are gone with it, and every metric fails.
@@ -79,10 +82,6 @@ class SuiteEngine(SqlAlchemyExecutionEngine):
         if condition.operator in (Operator.NOT_EQUAL, Operator.NOT_IN):
             return sa.or_(clause, sa.column(condition.column.name).is_(None))
         return clause
-
-    def names(self) -> Sequence[str]:
-        """Return the names of the columns, in order."""
-        return list(self.columns)
 
 
 class DuckDBEngine(SuiteEngine):

@@ -162,6 +162,14 @@ class _Median(ColumnAggregateMetricProvider):
         return sa.func.median(column)
 
 
+class _Sum(ColumnAggregateMetricProvider):
+    metric_name = "column.sum"
+
+    @column_aggregate_partial(engine=SuiteEngine)
+    def _sql(cls, column: sa.ColumnElement, **_: Any) -> sa.ColumnElement:
+        return sa.func.coalesce(sa.func.sum(column), 0)
+
+
 class _Count(ColumnAggregateMetricProvider):
     """Values that are there: a quantile's place is a function of it."""
 
@@ -235,8 +243,14 @@ def _column_types(cls: Any, execution_engine: SuiteEngine, **_: Any) -> list[dic
     return [{"name": name, "type": sa.types.NullType()} for name in execution_engine.columns]
 
 
+def _no_examples(cls: Any, **_: Any) -> list[Any]:
+    return []
+
+
 _direct("table.column_types", SuiteEngine, _column_types)
 _direct("column_values.unique.unexpected_count", SuiteEngine, _repeated)
 _direct("compound_columns.unique.unexpected_count", SuiteEngine, _repeated)
 _direct("column_values.increasing.unexpected_count", DuckDBEngine, _out_of_order(rising=True))
 _direct("column_values.decreasing.unexpected_count", DuckDBEngine, _out_of_order(rising=False))
+_direct("column_values.increasing.unexpected_values", DuckDBEngine, _no_examples)
+_direct("column_values.decreasing.unexpected_values", DuckDBEngine, _no_examples)

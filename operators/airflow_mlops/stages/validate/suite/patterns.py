@@ -85,5 +85,5 @@ def _escaped(char: str, inside: bool) -> str:
 
 def like_to_regex(pattern: str) -> str:
     """Write a pattern of SQL's LIKE as one of Python's: ``%`` is any text, ``_`` any character."""
-    inner = "".join({"%": r"(.|\n)*", "_": r"(.|\n)"}.get(char, re.escape(char)) for char in pattern)
+    inner = "".join({"%": r"(?:.|\n)*", "_": r"(?:.|\n)"}.get(char, re.escape(char)) for char in pattern)
     return rf"\A{inner}\Z"

@@ -104,14 +104,17 @@ def way_of(item: Mapping[str, Any], rows: SqlRows) -> Way:
         return "pandas"
     if rows.place == "source" and kind in _DUCKDB_ONLY:
         return "pandas"
-    kinds = {rows.kinds[name] for name in named_columns(kwargs)}
+    kinds = {rows.kinds[name] for name in named_columns(item)}
     if not kinds <= _KINDS[kind] or (len(kinds) > 1 and "pair" in kind):
         return "pandas"
     return "sql" if _fits(kinds, kwargs) and _translates(kwargs) else "pandas"
 
 
-def named_columns(kwargs: Mapping[str, Any]) -> list[str]:
-    """Return the columns an expectation names as such."""
+def named_columns(item: Mapping[str, Any]) -> list[str]:
+    """Return the columns whose values an expectation is about."""
+    if item["type"].startswith("expect_table") or item["type"] == "expect_column_to_exist":
+        return []
+    kwargs = item.get("kwargs") or {}
     found = [kwargs[name] for name in ("column", "column_A", "column_B") if kwargs.get(name) is not None]
     return [*found, *(kwargs.get("column_list") or [])]
 
@@ -122,7 +125,7 @@ def needed_columns(item: Mapping[str, Any], names: Sequence[str]) -> list[str]:
         return list(names)
     said = repr({name: value for name, value in item["kwargs"].items() if name != "value_set"})
     words = set(re.findall(r"\w+", said))
-    found = set(named_columns(item["kwargs"]))
+    found = set(named_columns(item))
     needed = [name for name in names if name in found or name in words]
     return needed or list(names)
 

@@ -44,9 +44,7 @@ def finding_of(
 
 def missing(item: Mapping[str, Any], names: Collection[str], *, is_sensitive: bool, engine: str) -> Finding | None:
     """Make the finding of an expectation on a column that is not there; None where all are."""
-    if item["type"] == "expect_column_to_exist":
-        return None
-    lost = [name for name in named_columns(item.get("kwargs") or {}) if name not in names]
+    lost = [name for name in named_columns(item) if name not in names]
     if not lost:
         return None
     message = f"column {lost[0]!r} is not there; expected: {_rule(item, is_sensitive=is_sensitive)}"
@@ -98,9 +96,19 @@ def _share(facts: Mapping[str, Any]) -> float | None:
 
 def _plain(value: Any) -> Any:
     """Turn numpy's numbers into Python's; whatever else is no JSON becomes short text."""
-    value = value.item() if hasattr(value, "item") else value
-    value = value.isoformat() if hasattr(value, "isoformat") else value
+    value = _bare(value)
     return value if value is None or isinstance(value, bool | int | float) else _short(value)
+
+
+def _bare(value: Any) -> Any:
+    """Leave numpy out, also within lists; a column with nulls is one of floats to pandas, so 82.0 there is 82."""
+    if isinstance(value, dict):
+        return {name: _bare(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        items = [_bare(item) for item in value]
+        return [int(item) if isinstance(item, float) and item.is_integer() else item for item in items]
+    value = value.item() if hasattr(value, "item") else value
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _short(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -115,9 +115,7 @@ def duckdb_rows(
     require("duckdb_engine", extra="validate", needed_by="a suite in DuckDB", library="duckdb-engine")
     with tempfile.TemporaryDirectory(prefix="mlops-suite-", dir=folder) as spill:
         config = {"threads": threads, "memory_limit": f"{memory_mb}MB", "temp_directory": spill}
-        engine = sa.create_engine(
-            "duckdb:///:memory:", poolclass=sa.pool.StaticPool, connect_args={"config": {**config, "TimeZone": "UTC"}}
-        )
+        engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.pool.StaticPool, connect_args={"config": config})
         try:
             yield _view(engine, rows)
         finally:
@@ -126,10 +124,16 @@ def duckdb_rows(
 
 def _view(engine: sa.Engine, rows: ds.Dataset | Sequence[str]) -> SqlRows:
     """Make the view: NaN is null in it, as it is in pandas."""
+    import duckdb
     import pyarrow as pa
     import sqlalchemy as sa
 
     connection = engine.raw_connection().driver_connection
+    # Without its extension for time zones, which may not be there to load, DuckDB has no zone but UTC.
+    with suppress(duckdb.Error):
+        connection.execute("SET TimeZone = 'UTC'")
+    # A file's statistics do not tell of NaN, and DuckDB takes them to say that there is none (its issue 25521).
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     if hasattr(rows, "schema"):
         connection.register("stored_rows", rows)
         source, schema = "stored_rows", rows.schema
@@ -137,16 +141,15 @@ def _view(engine: sa.Engine, rows: ds.Dataset | Sequence[str]) -> SqlRows:
         files = ", ".join("'" + path.replace("'", "''") + "'" for path in rows)
         source = f"read_parquet([{files}], union_by_name=true)"
         schema = connection.sql(f"SELECT * FROM {source} LIMIT 0").to_arrow_table().schema
-    columns = ", ".join(
-        f"nullif({quoted(one.name)}, 'nan') AS {quoted(one.name)}"
-        if pa.types.is_floating(one.type)
-        else quoted(one.name)
-        for one in schema
-    )
+    columns = ", ".join(_without_nan(quoted(one.name), pa.types.is_floating(one.type)) for one in schema)
     connection.execute(f"CREATE VIEW {_VIEW} AS SELECT {columns} FROM {source}")
     zoned = frozenset(one.name for one in schema if pa.types.is_timestamp(one.type) and one.type.tz)
     kinds = {one.name: _kind(one.type) for one in schema}
     return SqlRows(engine, sa.table(_VIEW), kinds, "duckdb", schema, zoned)
+
+
+def _without_nan(column: str, is_floating: bool) -> str:
+    return f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END AS {column}" if is_floating else column
 
 
 def _kind(type_: pa.DataType) -> str:

@@ -145,7 +145,7 @@ def _missing(
 
 
 def _is_sensitive(item: Mapping[str, Any], sensitive: Sequence[str]) -> bool:
-    return any(name in sensitive for name in named_columns(item.get("kwargs") or {}))
+    return any(name in sensitive for name in named_columns(item))
 
 
 def _times(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -209,10 +209,12 @@ def _asked_in_sql(
     """Ask all at once; where that fails, one by one, for one that fails takes the others with it."""
     if not places:
         return {}
+    import sqlalchemy as sa
     from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
 
     engine = _engine_of(rows)
-    data = SqlAlchemyBatchData(execution_engine=engine, selectable=rows.selectable, create_temp_table=False)
+    everything = sa.select(*(sa.column(column) for column in rows.kinds)).select_from(rows.selectable)
+    data = SqlAlchemyBatchData(execution_engine=engine, selectable=everything, create_temp_table=False)
     validator, basic = _validator(engine, data), {"result_format": "BASIC"}
     results = _ask(validator, name, items, written, places, basic)
     for place in places:

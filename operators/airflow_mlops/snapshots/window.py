@@ -84,7 +84,7 @@ def plain_schema(schema: pa.Schema, time: str | None = None) -> pa.Schema:
         kind = schema.field(time).type
         if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
             raise SourceUnreadable(
-                f"{time!r} is {kind} in the table, not a time that its files can be chosen by; give it timestamps or "
+                f"{time!r} is {_plain(kind)} in the table, not a time that its files can be chosen by; give it timestamps or "
                 "dates, or set ingest.copy: true."
             )
     fields = [

@@ -1,0 +1,170 @@
+"""Rows of a snapshot that stayed in a lake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from airflow_mlops.errors import ArtifactMissing, EmptyWindow, MissingColumns, SourceUnreadable
+from airflow_mlops.hooks.source import SourceHook
+from airflow_mlops.lifecycle.lakes import refer_to_rows
+from airflow_mlops.refs import SnapshotRef
+from airflow_mlops.snapshots import is_stored, open_rows, read_frame, read_rows
+from airflow_mlops.stages.ingest import Wanted
+from tests.conftest import utc
+from tests.lakes import Delta, Iceberg, day
+
+START, END = utc("2013-01-02"), utc("2013-01-04")
+
+
+@pytest.fixture(params=[Delta, Iceberg], ids=["delta", "iceberg"])
+def lake(request, tmp_path):
+    """A table of three days, a file and a version each."""
+    lake = request.param(tmp_path)
+    for number in (1, 2, 3):
+        lake.append(day(number))
+    return lake
+
+
+@pytest.fixture
+def refer(lake, store):
+    """Make a snapshot of the window of the table as it is now."""
+
+    def _refer(time="ts", start=START, end=END, columns=("x", "y")):
+        hook = SourceHook(lake.source())
+        wanted = Wanted(time=time, key=(), columns=columns, start=start, end=end)
+        version = hook.version(start, end)
+        manifest = refer_to_rows(store, store.uri("snapshots"), hook.lake, wanted, section="s", version=version)
+        facts = {name: manifest[name] for name in ("id", "digest", "rows", "start", "end", "source_version", "lake")}
+        return SnapshotRef(uri=store.uri("snapshots", manifest["id"]), columns=len(manifest["schema"]), **facts)
+
+    return _refer
+
+
+def test_a_snapshot_of_a_lake_names_its_version_and_holds_no_rows(refer, store, lake):
+    ref = refer()
+
+    assert (ref.rows, ref.start, ref.end) == (48, "2013-01-02T00:00:00+00:00", "2013-01-03T23:00:00+00:00")
+    assert ref.lake["version"] == SourceHook(lake.source()).lake["version"]
+    assert [path.rpartition("/")[2] for path in store.fs.find(store.path(ref.uri))] == ["manifest.json"]
+    assert store.manifest(ref.uri)["schema"][0] == {"name": "ts", "type": "timestamp[us, tz=UTC]"}
+
+
+def test_the_same_version_and_window_are_the_same_snapshot_and_others_are_not(refer, lake):
+    first = refer()
+
+    assert refer().id == first.id
+    assert refer(end=utc("2013-01-03")).id != first.id
+    lake.append(day(9))
+    assert refer().id != first.id
+
+
+@pytest.mark.parametrize("time", ["ts", "wall", "day"])
+def test_its_rows_are_those_of_the_window_with_times_in_utc(time, refer, store):
+    ref = refer(time)
+
+    rows = read_rows(store, ref)
+    assert rows.num_rows == ref.rows == open_rows(store, ref).rows
+    assert rows.schema.field(time).type == pa.timestamp("us", "UTC")
+    assert rows["x"].to_pylist() == [*range(24), *range(24)]
+    assert read_frame(store, ref, ["x"]).x.sum() == 2 * sum(range(24))
+
+
+def test_rows_are_read_some_columns_and_some_time_at_once(refer, store):
+    rows = open_rows(store, refer())
+
+    part = rows.table(["x"], time="ts", start=utc("2013-01-03T12:00:00"), end=utc("2014-01-01"))
+    assert part.column_names == ["x"]
+    assert part["x"].to_pylist() == list(range(12, 24))
+    assert sum(batch.num_rows for batch in rows.batches(["y", "x"])) == 48
+    assert rows.table(time="ts", start=utc("2014-01-01")).num_rows == 0
+
+
+def test_files_outside_the_window_are_neither_counted_nor_opened(lake, refer, store):
+    lake.files()[1].unlink()
+
+    ref = refer()
+
+    assert is_stored(store, ref)
+    assert read_rows(store, ref).num_rows == 48
+
+
+def test_later_changes_of_the_table_do_not_change_a_snapshot(lake, refer, store):
+    ref = refer()
+    before = read_rows(store, ref)
+
+    lake.append(day(2, z=[1.5] * 24))
+    lake.compact()
+
+    assert read_rows(store, ref).equals(before)
+    assert refer().rows == 72
+    assert "z" in read_rows(store, refer()).column_names
+
+
+def test_a_version_that_was_cleaned_away_is_missing_and_says_what_to_do(lake, refer, store):
+    ref = refer()
+    lake.compact()
+    kept = refer()
+
+    lake.forget()
+
+    assert is_stored(store, kept)
+    assert not is_stored(store, ref)
+    with pytest.raises(ArtifactMissing, match=r"cannot be read any more: .*ingest\.copy: true; to go on, ingest again"):
+        open_rows(store, ref)
+
+
+def test_a_table_made_anew_in_its_place_is_not_taken_for_it(refer, store):
+    ref = refer()
+    other = replace(ref, lake={**ref.lake, "identity": "another"})
+
+    with pytest.raises(ArtifactMissing, match="is another table than the one that was read"):
+        read_rows(store, other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"columns": ("nowhere",)}, MissingColumns, "has no column 'nowhere'"),
+        ({"time": "text"}, SourceUnreadable, r"'text' is string in the table, .* or set ingest\.copy: true"),
+        ({"start": utc("2014-01-01"), "end": utc("2014-01-02")}, EmptyWindow, "no row between 2014-01-01"),
+    ],
+    ids=["a column", "a text", "nothing"],
+)
+def test_what_cannot_be_a_snapshot_is_refused(arguments, error, sentence, refer):
+    with pytest.raises(error, match=sentence):
+        refer(**arguments)
+
+
+def test_credentials_are_asked_for_by_connection_and_kept_nowhere(refer, store):
+    ref = refer()
+    asked = []
+
+    def credentials(kind, conn_id):
+        asked.append((kind, conn_id))
+        return {"secret_token": "hunter2"}
+
+    behind = replace(ref, lake={**ref.lake, "conn_id": "storage"})
+    rows = open_rows(replace(store, credentials=credentials), behind)
+
+    assert asked == [(ref.lake["kind"], "storage")]
+    assert "hunter2" not in repr(rows) + repr(replace(store, credentials=credentials)) + json.dumps(ref.to_dict())
+
+
+def test_a_process_that_has_read_a_delta_table_ends_well(tmp_path):
+    lake = Delta(tmp_path)
+    lake.append(day(1))
+    read = (
+        "import sys; from airflow_mlops.snapshots.lakes import open_table;"
+        "table = open_table({'kind': 'delta', 'uri': sys.argv[1]});"
+        "print(sum(batch.num_rows for batch in table.scan(None, None)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", read, str(lake.folder)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.strip()) == (0, "24"), done.stderr

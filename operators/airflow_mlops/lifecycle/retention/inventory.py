@@ -143,7 +143,7 @@ def _named(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _written(facts: Mapping[str, Any], clock: datetime) -> datetime:
     """Read when a file was written; one of which nobody knows that counts as new."""
-    value = next((facts[word] for word in _WRITTEN if facts.get(word)), None)
+    value = next((facts[word] for word in _WRITTEN if facts.get(word) is not None), None)
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     if isinstance(value, str):

@@ -40,6 +40,7 @@ PRELOAD = (
         f"airflow_mlops.lifecycle.{name}"
         for name in ("bake", "card", "drill", "freeze", "lakes", "rollback", "spool", "storing", "sweep", "transfer")
     ),
+    "airflow_mlops.lifecycle.parts",
     "airflow_mlops.operators.history",
     *(f"airflow_mlops.stages.{name}" for name in ("ingest", "validate", "features", "training_set", "train")),
     *(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from airflow_mlops.artifacts import digest_json
-from airflow_mlops.errors import SpecError
+from airflow_mlops.errors import EmptyWindow, SpecError
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.refs import SnapshotRef
 from airflow_mlops.snapshots import is_stored
@@ -30,7 +32,8 @@ class IngestOperator(StageOperator):
     """Read a window of rows from the spec's source and store it as a snapshot: Parquet and a manifest.
 
     The same rows give the same snapshot, which is then not written again. Where the source has versions (files have),
-    the second run does not even read it.
+    the second run does not even read it. With ``ingest.part`` only the parts of the window that are new, or that late
+    rows may have changed, are read.
 
     Parameters
     ----------
@@ -40,6 +43,10 @@ class IngestOperator(StageOperator):
         Length of the window back from ``now``, such as ``59d``. Default: ``ingest.window``.
     part : {"rows", "labels"}
         What to read: the rows, or the labels where they have a source of their own.
+    whole_parts : bool
+        With ``ingest.part``: bring the last part that has ended and those that ``ingest.late`` reads again, whatever
+        ``window`` says, and read them also where they are stored: someone who runs a day again wants it read again.
+        Where none of them has rows the task is skipped.
     """
 
     stage = "ingest"
@@ -51,23 +58,24 @@ class IngestOperator(StageOperator):
         spec: ModelSpec | str,
         window: str | None = None,
         part: Literal["rows", "labels"] = "rows",
+        whole_parts: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(spec=spec, **kwargs)
         self.window = window
         self.part = part
+        self.whole_parts = whole_parts
 
     def run_stage(self, context: Context) -> SnapshotRef:
         """Find the snapshot of this window, or read and store it; record it."""
         from airflow_mlops.hooks.source import SourceHook
 
         part = Part.of(self.model_spec, self.part)
-        end = self.moment
-        start = end - self._length()
+        start, end = self._bounds()
         hook = SourceHook(part.source, base_dir=self.model_spec.base_dir)
         version = hook.version(start, end)
         index = self._place("index", f"{part.key(start, end, version)}.json")
-        ref = self._known(index) if version else None
+        ref = self._known(index) if version and not self.whole_parts else None
         if ref is None:
             ref = self._read(hook, part, start, end, version)
             self.store.write_json(index, {"id": ref.id, "start": start.isoformat(), "end": end.isoformat()})
@@ -79,6 +87,19 @@ class IngestOperator(StageOperator):
         self.log.info("snapshot %s: %d rows from %s to %s in %s", ref.id, ref.rows, ref.start, ref.end, ref.uri)
         return ref
 
+    def _bounds(self) -> tuple[datetime, datetime]:
+        if not self.whole_parts:
+            return self.moment - self._length(), self.moment
+        from airflow_mlops.lifecycle.parts import newest_parts
+
+        return newest_parts(self.moment, self._part_length(), self.model_spec.ingest.late)
+
+    def _part_length(self) -> timedelta:
+        length = self.model_spec.ingest.part
+        if length is None:
+            raise SpecError(f"{self.model_spec.name} has no parts to bring; give ingest.part in the spec, such as 1d.")
+        return length
+
     def _length(self) -> timedelta:
         if not self.window:
             return self.model_spec.ingest.window
@@ -88,16 +109,29 @@ class IngestOperator(StageOperator):
             raise SpecError(f"ingest was given the window {self.window!r}: {error}.") from error
 
     def _read(self, hook: SourceHook, part: Part, start: datetime, end: datetime, version: str | None) -> SnapshotRef:
+        wanted = part.wanted(start, end)
+        if hook.lake is not None and not self.model_spec.ingest.copy_:
+            return self._ref(self._refer(hook.lake, part, wanted, version))
+        if self.model_spec.ingest.part is None:
+            return self._ref(self._store_whole(hook, part, wanted, version))
+        ref = self._ref(self._store_parts(hook, part, wanted, version))
+        # Parts that no snapshot named, and that retention deleted before this one did, are read again.
+        return ref if is_stored(self.store, ref) else self._ref(self._store_parts(hook, part, wanted, version))
+
+    def _refer(self, lake: dict[str, Any], part: Part, wanted: Wanted, version: str | None) -> dict[str, Any]:
+        from airflow_mlops.lifecycle.lakes import refer_to_rows
+
+        return refer_to_rows(self.store, self._place(), lake, wanted, section=part.section_digest, version=version)
+
+    def _store_whole(self, hook: SourceHook, part: Part, wanted: Wanted, version: str | None) -> dict[str, Any]:
         from airflow_mlops.lifecycle.storing import store_rows
 
-        manifest = store_rows(
-            self.store,
-            self._place(),
-            hook.stream(start, end, part.time),
-            part.wanted(start, end),
-            section=part.section_digest,
-            version=version,
-            sort_mb=self.model_spec.ingest.sort_mb,
+        settings = {"section": part.section_digest, "version": version, "sort_mb": self.model_spec.ingest.sort_mb}
+        manifest = hook.feed(
+            wanted.start,
+            wanted.end,
+            wanted.time,
+            lambda rows: store_rows(self.store, self._place(), rows, wanted, **settings),
         )
         report = manifest["report"]
         self.log.info(
@@ -106,7 +140,31 @@ class IngestOperator(StageOperator):
             report["outside"],
             report["undated"],
         )
-        return self._ref(manifest)
+        return manifest
+
+    def _store_parts(self, hook: SourceHook, part: Part, wanted: Wanted, version: str | None) -> dict[str, Any]:
+        from airflow_mlops.lifecycle.parts import PartPlan, Shelf, ingest_parts
+
+        ingest = self.model_spec.ingest
+        plan = PartPlan(
+            self._part_length(), self.moment, ingest.late, version, sort_mb=ingest.sort_mb, again=self.whole_parts
+        )
+        shelf = Shelf(self.store, self._place(), part.source_digest)
+        try:
+            manifest, report = ingest_parts(
+                shelf,
+                wanted,
+                lambda start, end, use: hook.feed(start, end, part.time, use),
+                plan,
+                section=part.section_digest,
+            )
+        except EmptyWindow as error:
+            if self.whole_parts:
+                raise AirflowSkipException(f"{error} That there was nothing is remembered.") from error
+            raise
+        for line in report.lines():
+            self.log.info("%s", line)
+        return manifest
 
     def _known(self, index: str) -> SnapshotRef | None:
         """Return the snapshot an earlier run stored for the same window and version of the source."""
@@ -127,6 +185,8 @@ class IngestOperator(StageOperator):
             start=manifest["start"],
             end=manifest["end"],
             source_version=manifest["source_version"],
+            parts=manifest.get("parts", []),
+            lake=manifest.get("lake"),
         )
 
     def _place(self, *parts: str) -> str:
@@ -173,6 +233,12 @@ class Part:
         from airflow_mlops.stages.ingest import Wanted
 
         return Wanted(time=self.time, key=self.key_columns, columns=self.columns, start=start, end=end)
+
+    @property
+    def source_digest(self) -> str:
+        """Name what the rows of a stretch of time depend on, whatever window it lies in."""
+        source = {"source": self.source.model_dump(mode="json"), "time": self.time, "key": self.key_columns}
+        return digest_json(source)[:ID_LENGTH]
 
     def key(self, start: datetime, end: datetime, version: str | None) -> str:
         """Name one window of one version of the source."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from airflow_mlops.spec.cron import Cron
 from airflow_mlops.spec.durations import Duration
 from airflow_mlops.spec.section import Section
 from airflow_mlops.spec.vocabulary import DriftMethod
@@ -83,7 +84,7 @@ class IngestSpec(Section):
     late: Duration = Field(
         timedelta(0), description="With part: parts younger than this are read again, for rows that come late."
     )
-    schedule: str | None = Field(
+    schedule: Cron | None = Field(
         None, description="With part: cron of a DAG that only ingests, a run a part, which Airflow can backfill."
     )
     copy_: bool = Field(

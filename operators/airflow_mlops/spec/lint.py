@@ -7,7 +7,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.spec import approval_rules, gate_rules, loop_rules, policy_rules
+from airflow_mlops.spec import approval_rules, gate_rules, loop_rules, policy_rules, source_rules
 from airflow_mlops.spec.behaviour_file import lint_behaviour
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
@@ -190,6 +190,7 @@ def _fixed_moment(spec: ModelSpec, roots: Roots) -> Iterator[Found]:
 # Each with the sections that have to be without faults.
 _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (_sources, {"data"}),
+    (source_rules.odd_lakes, {"data", "ingest"}),
     (_transformer, {"features"}),
     (_estimator, {"task", "train", "retrain"}),
     (_metrics, {"evaluate"}),

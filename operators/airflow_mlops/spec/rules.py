@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_mlops.spec import approval_rules, gate_rules, loop_rules, policy_rules
+from airflow_mlops.spec import approval_rules, gate_rules, ingest_rules, loop_rules, policy_rules, source_rules
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
 from airflow_mlops.spec.vocabulary import LOSSES
@@ -53,11 +53,13 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_thresholds, {"features", "drift"}),
         (_accepted, {"data", "validate", "features", "evaluate"}),
         (_lengths, {"data", "ingest", "evaluate"}),
+        (ingest_rules.parts, {"ingest"}),
         (_gate_metric, {"task", "evaluate"}),
         (gate_rules.paired_test, {"task", "evaluate"}),
         (gate_rules.groups, {"task", "evaluate"}),
         (gate_rules.guards, {"task", "evaluate"}),
         (_secrets, {"data"}),
+        (source_rules.lakes, {"data", "ingest"}),
         (_secret_params, {"features", "train"}),
         (approval_rules.sensitive_features, {"data", "features", "approval"}),
         (approval_rules.four_eyes, {"approval"}),
@@ -209,15 +211,16 @@ def _secret_params(spec: ModelSpec) -> Iterator[Broken]:
 
 def _secrets_of(source: Any, at: Location) -> Iterator[Broken]:
     advice = "keep it in an Airflow connection and name that in conn_id"
-    if source.kind == "file":
-        parts = urlsplit(source.uri)
+    catalog = getattr(source, "catalog", {})
+    for place, address in (("uri",), getattr(source, "uri", "")), (("catalog", "uri"), catalog.get("uri", "")):
+        parts = urlsplit(address)
         # s3://conn_id@bucket names a connection; only a password, or a signed address, is a secret.
         if parts.password:
-            yield (*at, "uri"), f"the address holds a password; {advice}"
+            yield (*at, *place), f"the address holds a password; {advice}"
         for name, _ in parse_qsl(parts.query):
             if _SECRET.search(name):
-                yield (*at, "uri"), f"the address holds a secret in its parameter {name!r}; {advice}"
-    for section in ("options", "params"):
+                yield (*at, *place), f"the address holds a secret in its parameter {name!r}; {advice}"
+    for section in ("options", "params", "catalog"):
         yield from _secret_keys(getattr(source, section, {}), (*at, section), advice)
 
 

@@ -140,7 +140,7 @@ def check_swallowed(text: str, name: str, *, quote: str, delimiter: str, width: 
     if not width:
         return
     mark = re.escape(quote)
-    for value in re.finditer(rf"{mark}[^{mark}]*\n[^{mark}]*{mark}", text):
+    for value in re.finditer(rf"{mark}[^{mark}]*{mark}", text):
         inner = value.group().split("\n")[1:-1]
         if any(row.count(delimiter) == width for row in inner):
             found = line + text.count("\n", 0, value.start())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -56,17 +57,20 @@ def run(options: Namespace) -> int:
 
 
 def _checked(options: Namespace) -> Checked:
-    from airflow_mlops.hooks.source.sniffed import Expected, read_files
+    from airflow_mlops.hooks.source.sniffed import Expected, files_at, read_files
     from airflow_mlops.lifecycle.check import Checked, check, unreadable
 
     terms = _terms(options)
     given: dict[str, Any] = dict(getattr(terms.spec.data.source, "options", {})) if terms.spec else {}
     reference = read_files(options.reference, Expected(given, is_any_delimiter=True))
     expected = Expected(given, like=reference)
+    if not files_at(options.rows) and not Path(options.rows).is_dir():
+        raise Permanent(f"no file is at {options.rows}; check the path, or wait until the data has landed.")
     try:
         rows = read_files(options.rows, expected)
     except SourceUnreadable as error:
         return Checked.of([unreadable(error)], 0)
+    terms = replace(terms, is_guessed=rows.is_text or reference.is_text)
     return check(rows.table, reference.table, terms, _history(options.history, expected))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import SourceUnreadable
+from airflow_mlops.hooks.source.cut_off import check_end
 from airflow_mlops.hooks.source.tables import NULLS, join_files, read_csv, read_json_lines
 from airflow_mlops.stages.kinds import kind_of
 
@@ -80,10 +81,12 @@ class Expected:
         return {**options, "nulls": [word for word in nulls if word not in self._words]}
 
     @cached_property
-    def texts(self) -> tuple[str, ...]:
-        """Columns that hold text."""
-        table = self.like.table.schema if self.like else ()
-        return tuple(field.name for field in table if kind_of(field.type) == "text")
+    def types(self) -> dict[str, pa.DataType]:
+        """Types of columns that hold text."""
+        import pyarrow as pa
+
+        schema = self.like.table.schema if self.like else ()
+        return {field.name: pa.string() for field in schema if kind_of(field.type) == "text"}
 
     @cached_property
     def _words(self) -> set[str]:
@@ -94,20 +97,14 @@ class Expected:
         found: set[str] = set()
         if self.like and not self.like.is_text:
             words = pa.array([word for word in NULLS if word])
-            for name in self.texts:
+            for name in self.types:
                 column = self.like.table.column(name).cast(pa.string())
                 found.update(pc.unique(column.filter(pc.is_in(column, value_set=words))).to_pylist())
         return found
 
 
 def files_at(place: str) -> list[Path]:
-    """List a file, the files of a folder, or those of a glob, sorted by name; marks of writers do not count.
-
-    Raises
-    ------
-    SourceUnreadable
-        Nothing is there.
-    """
+    """List a file, the files of a folder, or those of a glob, sorted by name; marks of writers do not count."""
     root = Path(place)
     if root.is_dir():
         found = files_below(root)
@@ -117,8 +114,6 @@ def files_at(place: str) -> list[Path]:
         anchor = Path(root.anchor) if root.is_absolute() else Path()
         pattern = str(root.relative_to(anchor)) if root.is_absolute() else place
         found = [file for file in anchor.glob(pattern) if file.is_file()]
-    if not found:
-        raise SourceUnreadable(f"no file is at {place}; check the path, or wait until the data has landed.")
     return sorted(found)
 
 
@@ -136,6 +131,8 @@ def read_files(place: str, expected: Expected | None = None) -> FoundRows:
         Nothing is there, a file is damaged or not what its name says, or files disagree about a column.
     """
     files, known = files_at(place), expected or Expected()
+    if not files:
+        raise SourceUnreadable(f"no file is at {place}; check the path, or wait until the data has landed.")
     formats = [format_of(file) for file in files]
     tables = [(file.name, _read(file, kind, known)) for file, kind in zip(files, formats, strict=True)]
     texts = [file for file, kind in zip(files, formats, strict=True) if kind == "csv"]
@@ -178,41 +175,11 @@ def _read(file: Path, kind: Format, known: Expected) -> pa.Table:
         return _read_parquet(file)
     if kind == "json":
         return read_json_lines(file.read_bytes(), file.name, known.options)
-    table = read_csv(file.read_bytes(), file.name, known.options_for(file))
-    return _with_texts(table, file, known)
-
-
-def _with_texts(table: pa.Table, file: Path, known: Expected) -> pa.Table:
-    """Read again as text what the parser took for numbers or times, and is text in the rows it is compared with."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    names = [name for name in known.texts if name in table.column_names and not _is_text(table, name)]
-    if not names:
-        return table
     options = known.options_for(file)
-    again = csv.read_csv(
-        file,
-        parse_options=csv.ParseOptions(
-            delimiter=options.get("delimiter", ","),
-            quote_char=options.get("quote", '"'),
-            newlines_in_values=True,
-        ),
-        read_options=csv.ReadOptions(encoding=options.get("encoding", "utf-8")),
-        convert_options=csv.ConvertOptions(
-            include_columns=names,
-            column_types=dict.fromkeys(names, pa.string()),
-            null_values=options["nulls"],
-            strings_can_be_null=True,
-        ),
-    )
-    for name in names:
-        table = table.set_column(table.column_names.index(name), name, again.column(name))
+    table = read_csv(file.read_bytes(), file.name, options, types=known.types)
+    if file.suffix.lower() != ".gz":  # whose own checksum tells whether it is whole
+        check_end(file, delimiter=options.get("delimiter", ","), quote=options.get("quote", '"'))
     return table
-
-
-def _is_text(table: pa.Table, name: str) -> bool:
-    return kind_of(table.schema.field(name).type) == "text"
 
 
 def _is_tabbed(file: Path) -> bool:

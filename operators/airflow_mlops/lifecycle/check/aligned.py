@@ -2,13 +2,82 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from airflow_mlops.errors import Permanent
 from airflow_mlops.stages.kinds import kind_of
 
+# Where nobody says which column holds the event time, and what it is called where there is none.
+TIME, NO_TIME = "ts", "(no time)"
+
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import pyarrow as pa
+
+
+def align(
+    table: pa.Table, reference: pa.Table, time: str | None, *, is_guessed: bool
+) -> tuple[pa.Table, pa.Table, str]:
+    """Make a batch and its reference comparable.
+
+    Parameters
+    ----------
+    table, reference : Table
+        Rows. Not modified.
+    time : str or None
+        Column with the event time; default ``ts``, where the reference has it and it holds times.
+    is_guessed : bool
+        Whether types of either were guessed from text.
+
+    Returns
+    -------
+    reference, table : Table
+    time : str
+        Column with the event time; a name that no column has where there is none.
+
+    Raises
+    ------
+    Permanent
+        The column that was named is not in the reference, or holds no times there.
+    """
+    import pyarrow as pa
+
+    name = time or TIME
+    good = with_times(plain(reference), name, is_number_time=True)
+    if name not in good.column_names:
+        if time is not None:
+            present = ", ".join(good.column_names)
+            raise Permanent(f"the time column is {name!r}, and the reference has no such column; it has {present}.")
+        return good, like(plain(table), good, is_guessed=is_guessed), NO_TIME
+    kind = good.schema.field(name).type
+    if not pa.types.is_timestamp(kind):
+        if time is not None:
+            raise Permanent(f"the time column is {name!r}, and in the reference it holds {kind} and no times.")
+        # A count of rows that is called so leaves its range with every batch.
+        good, batch = good.drop_columns([name]), plain(table)
+        batch = batch.drop_columns([name]) if name in batch.column_names else batch
+        return good, like(batch, good, is_guessed=is_guessed), NO_TIME
+    is_number = kind_of(reference.schema.field(name).type) == "number"
+    batch = with_times(plain(table), name, is_number_time=is_number or is_guessed)
+    return good, like(batch, good, is_guessed=is_guessed), name
+
+
+def alike(table: pa.Table, reference: pa.Table) -> pa.Table:
+    """Keep of an earlier batch the columns that hold what they hold in the reference, in its types."""
+    import pyarrow as pa
+
+    for name in table.column_names:
+        if name not in reference.column_names:
+            table = table.drop_columns([name])
+            continue
+        now, then = table.schema.field(name).type, reference.schema.field(name).type
+        if now != then and kind_of(now) == kind_of(then) == "number":
+            column = table.column(name).cast(pa.float64(), safe=False)
+            table = table.set_column(table.column_names.index(name), name, column)
+        elif now != then:
+            table = table.drop_columns([name])
+    return table
 
 
 def plain(table: pa.Table) -> pa.Table:
@@ -37,8 +106,18 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def with_times(table: pa.Table, time: str) -> pa.Table:
-    """Give the time column in microseconds UTC, null where a value is no time; other types stay as they are."""
+def with_times(table: pa.Table, time: str, *, is_number_time: bool = False) -> pa.Table:
+    """Give the time column in microseconds UTC, null where a value is no time; other types stay as they are.
+
+    Parameters
+    ----------
+    table : Table
+        Rows. Not modified.
+    time : str
+        Column with timestamps, dates, or ISO 8601 text; UTC where there is no zone.
+    is_number_time : bool, default=False
+        Whether numbers may be seconds, milli-, micro- or nanoseconds since 1970.
+    """
     import pyarrow as pa
 
     if time not in table.column_names:
@@ -46,6 +125,10 @@ def with_times(table: pa.Table, time: str) -> pa.Table:
     column = table.column(time)
     if pa.types.is_string(column.type):
         column = _parsed(column)
+    elif is_number_time and kind_of(column.type) == "number":
+        column = _since_1970(column)
+    elif pa.types.is_null(column.type):
+        column = column.cast(pa.timestamp("us"))
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("s"))
     if not pa.types.is_timestamp(column.type):
@@ -56,7 +139,7 @@ def with_times(table: pa.Table, time: str) -> pa.Table:
     return table.set_column(table.column_names.index(time), time, utc)
 
 
-def _parsed(column: pa.ChunkedArray) -> pa.Array:
+def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     import pandas as pd
     import pyarrow as pa
 
@@ -66,29 +149,51 @@ def _parsed(column: pa.ChunkedArray) -> pa.Array:
     return pa.chunked_array([pa.Array.from_pandas(times).cast(pa.timestamp("us", "UTC"), safe=False)])
 
 
-def like(table: pa.Table, reference: pa.Table) -> pa.Table:
-    """Give columns of a text file the types of the reference, where every value can be had in it."""
+def _since_1970(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Read numbers as times where their middle lies between 1973 and 2128 in some unit; else they are no times."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = column.cast(pa.float64(), safe=False)
+    middle = pc.approximate_median(values).as_py()
+    for per_second in (1, 1e3, 1e6, 1e9):
+        if middle is not None and 1e8 * per_second <= middle <= 5e9 * per_second:
+            return pc.multiply(values, 1e6 / per_second).cast(pa.int64(), safe=False).cast(pa.timestamp("us", "UTC"))
+    return column
+
+
+def like(table: pa.Table, reference: pa.Table, *, is_guessed: bool) -> pa.Table:
+    """Give columns the types of the reference where that changes only how a value is written.
+
+    Parameters
+    ----------
+    table, reference : Table
+        Rows. Not modified.
+    is_guessed : bool
+        Whether types of either were guessed from text: then numbers, booleans and times may have been taken for one
+        another, and are cast where every value can be.
+    """
     for name in table.column_names:
         if name not in reference.column_names:
             continue
         now, then = table.schema.field(name).type, reference.schema.field(name).type
-        if now != then and kind_of(now) != kind_of(then):
+        if now == then:
+            continue
+        is_same_kind = kind_of(now) == kind_of(then)
+        if (is_same_kind and kind_of(then) == "time") or (is_guessed and not is_same_kind):
             column = _cast(table.column(name), then)
-            if column is not None:
-                table = table.set_column(table.column_names.index(name), name, column)
+            table = table.set_column(table.column_names.index(name), name, column)
     return table
 
 
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     import pyarrow as pa
 
-    wanted = kind_of(kind)
-    if wanted not in ("text", "boolean", "time", "other"):
-        return None
+    is_time = kind_of(kind) == kind_of(column.type) == "time"
     try:
-        return column.cast(kind)
+        return column.cast(pa.float64() if kind_of(kind) == "number" else kind, safe=not is_time)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
+        return column
 
 
 def span_of(table: pa.Table, time: str) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""Are the times of a batch times at all, of its own period, and not of the future?"""
+"""Times of a batch: are they there, of its own period, and not of the future."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SLACK = timedelta(days=1)
 # A row is of another period when so long a time without rows lies between it and the middle half of the batch: longer
 # than any plausible delay, than the middle half itself, and than ten times the longest such time within it.
 LEAST_GAP, GAPS = timedelta(days=30), 10
-# A batch that comes so many times the reference's length after it, and so long after, is not of its future.
-FAR, FAR_LEAST = 10, timedelta(days=366)
+# A batch that comes so many times the reference's length before or after it, and so many days, is of another age.
+FAR = ((10, timedelta(days=360)), (4, timedelta(days=5 * 365)))
 
 
 def check_dates(table: pa.Table, reference: pa.Table, *, time: str, now: datetime) -> tuple[pa.Table, list[Reason]]:
@@ -155,8 +155,9 @@ def _future(is_future: np.ndarray, moments: np.ndarray, time: str, now: datetime
 def _misdated(is_off: np.ndarray, moments: np.ndarray, time: str) -> Reason:
     few, rest = _are_few(is_off), moments[~is_off & (moments == moments)]
     text = (
-        f"{int(is_off.sum())} of {len(moments)} rows have a {time!r} far from the others ({_say(moments[is_off].min())} "
-        f"to {_say(moments[is_off].max())}, the others {_say(rest.min())} to {_say(rest.max())})"
+        f"{int(is_off.sum())} of {len(moments)} rows have a {time!r} far from the others "
+        f"({_say(moments[is_off].min())} to {_say(moments[is_off].max())}, the others {_say(rest.min())} to "
+        f"{_say(rest.max())})"
     )
     return _reason(
         "times are near", time, text + ("; they are left out" if few else ""), is_off, moments[is_off].min(), few=few
@@ -168,9 +169,8 @@ def _far(moments: np.ndarray, known: np.ndarray, time: str) -> list[Reason]:
     if not len(moments) or len(known) < 2:
         return []
     span = known[-1] - known[0]
-    reach = max(FAR * span, FAR_LEAST.total_seconds() * 1e6)
     gap = max(moments.min() - known[-1], known[0] - moments.max())
-    if gap <= reach:
+    if not any(gap > max(times * span, least.total_seconds() * 1e6) for times, least in FAR):
         return []
     where = "after" if moments.min() > known[-1] else "before"
     text = (

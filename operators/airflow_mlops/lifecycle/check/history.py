@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -24,7 +25,7 @@ MARKED = 1.5
 # Of the newest batches so many rows are kept, as a second reference.
 RECENT_ROWS, RECENT_BATCHES = 250_000, 12
 # A batch that comes so many usual distances after the last one, and so long after, is not the next.
-STEPS, FAR_LEAST = 20, timedelta(days=180)
+STEPS, FAR_LEAST = 15, timedelta(days=180)
 # What a second reference may excuse: values that were so in the newest batches, which are known to be good.
 _EXCUSED = frozenset(
     {"nulls", "unit", "units", "range", "no code for unknown", "spelling", "categories", "renamed", "rows a window"}
@@ -109,15 +110,15 @@ def check_newest(table: pa.Table, history: History, spec: ModelSpec) -> list[Rea
         text = f"no row is newer than the history: {time!r} runs to {_say(ends[1])}, there it runs to {_say(last)}"
         return [Reason.found("rows come", time, "block", text, **facts)]
     starts = sorted(start for start, _ in history.spans)
-    steps = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(starts)]
     if len(history.spans) < LEAST_BATCHES:
         return []
     reach = max(STEPS * median(steps), FAR_LEAST)
     if ends[0] - last <= reach:
         return []
     text = (
-        f"{time!r} runs from {_say(ends[0])} to {_say(ends[1])}, {(ends[0] - last).days:,} days after the newest batch of "
-        f"the history ({_say(last)}), where batches follow each other by {_length(median(steps))}: wrong dates?"
+        f"{time!r} runs from {_say(ends[0])} to {_say(ends[1])}, {(ends[0] - last).days:,} days after the newest batch "
+        f"of the history ({_say(last)}), where batches follow each other by {_length(median(steps))}: wrong dates?"
     )
     return [Reason.found("times are near", time, "block", text, **facts)]
 

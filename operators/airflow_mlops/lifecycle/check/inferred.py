@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec.sections import Task
 
-# Where nobody says which columns these are.
-TIME, TARGET = "ts", "y"
-# What a spec needs a name for where the rows have no such column; no column is called so.
-NO_TIME, NO_TARGET = "(no time)", "(no target)"
+# Where nobody says which column is the target, and what it is called where there is none.
+TARGET, NO_TARGET = "y", "(no target)"
+_ANSWERS = ("number", "boolean", "text")
 # Whole numbers of so few values, each of at least this share, are classes and no measurement.
 MOST_CLASSES, LEAST_CLASS = 10, 0.005
 # The reference is to hold so many windows, or it does not show how much counts differ by themselves.
@@ -35,7 +34,7 @@ def infer_spec(
     *,
     columns: Sequence[str],
     span: timedelta | None,
-    time: str | None,
+    time: str,
     target: str | None,
 ) -> ModelSpec:
     """Make the spec by which a batch is compared with a reference that no spec describes.
@@ -48,15 +47,17 @@ def infer_spec(
         Of the batch: one that is new may be the answer under another name.
     span : timedelta or None
         Time that the batch covers; None where it has no times.
-    time, target : str, optional
-        Names of these columns; default ``ts`` and ``y``, where the reference has them.
+    time : str
+        Column with the event time.
+    target : str, optional
+        Column to predict; default ``y``, where the reference has it.
 
     Raises
     ------
     Permanent
-        The reference has no such column.
+        The reference has no such column, or it holds nothing that can be predicted.
     """
-    names = _names(reference, time, target)
+    names = (time, _target(reference, target))
     features = [name for name in dict.fromkeys([*reference.column_names, *columns]) if name not in names]
     document: dict[str, Any] = {
         "name": "checked",
@@ -72,15 +73,17 @@ def infer_spec(
     return ModelSpec.model_validate(document)
 
 
-def _names(reference: pa.Table, time: str | None, target: str | None) -> tuple[str, str]:
-    present = reference.column_names
-    for option, name in (("--time", time), ("--target", target)):
-        if name is not None and name not in present:
-            raise Permanent(f"{option} is {name!r}, and the reference has no such column; it has {', '.join(present)}.")
-    return (
-        time or (TIME if TIME in present else NO_TIME),
-        target or (TARGET if TARGET in present else NO_TARGET),
-    )
+def _target(reference: pa.Table, target: str | None) -> str:
+    name = target or TARGET
+    if name in reference.column_names and kind_of(reference.schema.field(name).type) in _ANSWERS:
+        return name
+    if target is None:
+        return NO_TARGET
+    if name in reference.column_names:
+        kind = reference.schema.field(name).type
+        raise Permanent(f"--target is {name!r}, and in the reference it holds {kind}: no number, class or text.")
+    present = ", ".join(reference.column_names)
+    raise Permanent(f"--target is {name!r}, and the reference has no such column; it has {present}.")
 
 
 def _task(reference: pa.Table, target: str) -> Task:
@@ -91,8 +94,6 @@ def _task(reference: pa.Table, target: str) -> Task:
         return "regression"
     column = reference.column(target)
     kind = kind_of(column.type)
-    if kind not in ("number", "boolean", "text"):
-        return "regression"
     counts = [item["counts"] for item in pc.value_counts(column.drop_null()).to_pylist()] if kind != "number" else None
     if counts is None:
         counts = _class_counts(column.drop_null().cast(pa.float64(), safe=False))

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import Permanent, SourceUnreadable
-from airflow_mlops.lifecycle.check.aligned import like, plain, span_of, with_times
+from airflow_mlops.lifecycle.check.aligned import align, alike, like, plain, span_of, with_times
 from airflow_mlops.lifecycle.check.dates import check_dates
 from airflow_mlops.lifecycle.check.history import History, check_newest, check_rows, excused, span_ends
-from airflow_mlops.lifecycle.check.inferred import TIME, infer_spec
+from airflow_mlops.lifecycle.check.inferred import infer_spec
 from airflow_mlops.lifecycle.check.reasons import Reason
 from airflow_mlops.lifecycle.check.repeats import Trace, check_reference, check_repeats, known_columns
 from airflow_mlops.lifecycle.check.since import since_when
+from airflow_mlops.stages.kinds import kind_of
 from airflow_mlops.stages.validate import facts_of, validate, worst_first
 from airflow_mlops.stages.validate.data_check import data_check
 
@@ -91,6 +92,8 @@ class Terms:
         Expectations of the spec.
     time, target : str, optional
         Without a spec: names of these columns; default ``ts`` and ``y`` where the reference has them.
+    is_guessed : bool, default=False
+        Whether types of the batch or of the reference were guessed from text.
     """
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -98,6 +101,7 @@ class Terms:
     suite: Mapping[str, Any] | None = None
     time: str | None = None
     target: str | None = None
+    is_guessed: bool = False
 
 
 def check(table: pa.Table, reference: pa.Table, terms: Terms, history: Iterable[Earlier] = ()) -> Checked:
@@ -115,15 +119,19 @@ def check(table: pa.Table, reference: pa.Table, terms: Terms, history: Iterable[
     Raises
     ------
     Permanent
-        The reference has no rows, or not the column that was named.
+        The reference has no rows, or not the column that was named, or it holds no times.
     """
     if not reference.num_rows:
         raise Permanent("the reference has no rows; name a file with rows that are known to be good.")
-    time = terms.spec.data.time if terms.spec else terms.time or TIME
-    good = with_times(plain(reference), time)
-    rows, reasons = check_dates(like(with_times(plain(table), time), good), good, time=time, now=terms.now)
+    good, batch, time = align(
+        table, reference, terms.spec.data.time if terms.spec else terms.time, is_guessed=terms.is_guessed
+    )
+    rows, reasons = check_dates(batch, good, time=time, now=terms.now)
+    rows, unlike = _unlike(rows, good)
+    reasons += unlike
+    reasons += [] if terms.is_guessed else _written_as_text(table, reference, rows, time)
     spec = terms.spec or infer_spec(
-        good, columns=rows.column_names, span=span_of(rows, time), time=terms.time, target=terms.target
+        good, columns=rows.column_names, span=span_of(rows, time), time=time, target=terms.target
     )
     past = _past(history, rows, good, spec)
     reasons += _compared(rows, good, spec, terms, past, [reason.column for reason in reasons])
@@ -138,6 +146,30 @@ def check(table: pa.Table, reference: pa.Table, terms: Terms, history: Iterable[
     )
 
 
+def _unlike(rows: pa.Table, good: pa.Table) -> tuple[pa.Table, list[Reason]]:
+    """Leave out columns that hold lists or bytes where the reference has plain values: nothing can be asked of them."""
+    reasons = []
+    for name in rows.column_names:
+        now = rows.schema.field(name).type
+        then = good.schema.field(name).type if name in good.column_names else now
+        if kind_of(now) == "other" and kind_of(then) != "other":
+            text = f"column {name!r} holds {now}, but held {kind_of(then)} ({then}) in the reference"
+            reasons.append(Reason.found("type is kept", name, "block", text, failing=rows.num_rows))
+            rows = rows.drop_columns([name])
+    return rows, reasons
+
+
+def _written_as_text(table: pa.Table, reference: pa.Table, rows: pa.Table, time: str) -> list[Reason]:
+    """Mark times that are text now: whoever reads them has to parse them."""
+    if not all(time in each.column_names for each in (table, reference, rows)):
+        return []
+    now, then = table.schema.field(time).type, reference.schema.field(time).type
+    if kind_of(now) != "text" or kind_of(then) != "time":
+        return []
+    text = f"column {time!r} holds times as text ({now}), but held times ({then}) in the reference"
+    return [Reason.found("type is kept", time, "warn", text, failing=table.num_rows)]
+
+
 def _past(history: Iterable[Earlier], rows: pa.Table, good: pa.Table, spec: ModelSpec) -> History:
     """Read the history a batch at a time; of older ones only a trace is kept."""
     past, columns = History(), known_columns(rows, spec)
@@ -145,7 +177,7 @@ def _past(history: Iterable[Earlier], rows: pa.Table, good: pa.Table, spec: Mode
         if isinstance(batch, SourceUnreadable):
             past.add_unread(name, batch)
             continue
-        table = like(with_times(plain(batch), spec.data.time), good)
+        table = alike(like(with_times(plain(batch), spec.data.time, is_number_time=True), good, is_guessed=True), good)
         past.add(table, Trace.of(name, table, spec, columns), time=spec.data.time)
     return past
 
@@ -171,7 +203,7 @@ def _compared(
 def _repeated(rows: pa.Table, good: pa.Table, spec: ModelSpec, past: History) -> list[Reason]:
     columns = known_columns(rows, spec)
     now, reference = Trace.of("the batch", rows, spec, columns), Trace.of("the reference", good, spec, columns)
-    found = check_repeats(now, past.traces, reference, spec) or check_reference(now, reference, rows, good, spec)
+    found = check_repeats(now, past.traces, reference, spec) or check_reference(now, reference, spec)
     ends = span_ends(rows, spec.data.time)
     return [reason.dated(ends[0].isoformat()) if ends else reason for reason in found]
 

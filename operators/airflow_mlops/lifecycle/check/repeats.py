@@ -1,11 +1,11 @@
-"""Did these rows come before: in an earlier batch or in the reference, in any order, with the same times or others?"""
+"""Rows that came before: in an earlier batch or in the reference, in any order, with the same times or others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_mlops.lifecycle.check.reasons import Reason
+from airflow_mlops.lifecycle.check.reasons import Reason, Severity
 from airflow_mlops.stages.kinds import kind_of
 from airflow_mlops.stages.validate.rows_facts import fingerprints
 
@@ -39,12 +39,15 @@ class Trace:
         A number for each row, with and without its time.
     runs : ndarray
         A number for each run of rows that follow each other in time, without their times.
+    is_dated : bool
+        Whether the rows have times.
     """
 
     name: str
     dated: np.ndarray
     plain: np.ndarray
     runs: np.ndarray
+    is_dated: bool = True
 
     @classmethod
     def of(cls, name: str, table: pa.Table, spec: ModelSpec, columns: Sequence[str]) -> Trace:
@@ -54,7 +57,7 @@ class Trace:
         plain = fingerprints(table, columns)
         time = spec.data.time
         if time not in table.column_names or kind_of(table.schema.field(time).type) != "time":
-            return cls(name, plain, plain, runs_of(plain))
+            return cls(name, plain, plain, runs_of(plain), is_dated=False)
         moments = table.column(time).cast("int64").fill_null(-1).to_numpy()
         # Rows of one time come in any order; that of their values is always the same.
         order = np.lexsort((plain, moments)) if len(plain) else np.array([], dtype=int)
@@ -97,30 +100,21 @@ def check_repeats(now: Trace, earlier: Iterable[Trace], reference: Trace, spec: 
     """
     if len(now.plain) < LEAST_ROWS:
         return []
-    usual = _usual(reference)
-    found = [
-        (kind, share, trace.name) for trace in earlier if (hit := _hit(now, trace, usual)) for kind, share in [hit]
-    ]
+    usual, found = _usual(reference), list[tuple[Severity, float, str]]()
+    for trace in earlier:
+        hit = _hit(now, trace, usual)
+        if hit is not None:
+            found.append((*hit, trace.name))
     if not found:
         return []
-    kind, share, name = max(found, key=lambda item: (item[0] == "block", item[1]))
-    text = f"{share:.0%} of the {len(now.plain)} rows are those of {name}, in any order of rows"
-    column = spec.data.time if spec.data.time else None
-    if kind == "block":
+    severity, share, name = max(found, key=lambda item: (item[0] == "block", item[1]))
+    text = f"{share:.0%} of the {len(now.plain)} rows are those of {name}, whatever their order and times"
+    if severity == "block":
         text += ": an old batch came again"
-        return [
-            Reason.found(
-                "rows are new", column, "block", text, observed=round(share, 4), failing=round(share * len(now.plain))
-            )
-        ]
-    return [
-        Reason.found(
-            "rows are new", column, "warn", text, observed=round(share, 4), failing=round(share * len(now.plain))
-        )
-    ]
+    return [_seen(now, share, severity, text, spec.data.time)]
 
 
-def check_reference(now: Trace, reference: Trace, table: pa.Table, good: pa.Table, spec: ModelSpec) -> list[Reason]:
+def check_reference(now: Trace, reference: Trace, spec: ModelSpec) -> list[Reason]:
     """Find that the batch is a part of the reference, with the times it had there or with others."""
     if len(now.plain) < LEAST_ROWS:
         return []
@@ -134,18 +128,14 @@ def check_reference(now: Trace, reference: Trace, table: pa.Table, good: pa.Tabl
     text = f"{hit[1]:.0%} of the {len(now.plain)} rows are those of the reference"
     if same >= OLD and part > WHOLE:
         text += f", {part:.0%} of it: a batch that is compared with itself shows nothing"
-        return [Reason.found("rows are new", None, "warn", text, observed=round(same, 4))]
+        return [_seen(now, same, "warn", text, spec.data.time)]
     times = "with the same times" if same >= OLD else "with other times"
-    return [
-        Reason.found(
-            "rows are new",
-            spec.data.time if spec.data.time in table.column_names else None,
-            "block",
-            f"{text}, {times}: an old batch came again",
-            observed=round(hit[1], 4),
-            failing=round(hit[1] * len(now.plain)),
-        )
-    ]
+    return [_seen(now, hit[1], "block", f"{text}, {times}: an old batch came again", spec.data.time)]
+
+
+def _seen(now: Trace, share: float, severity: Severity, text: str, column: str) -> Reason:
+    facts = {"observed": round(share, 4), "failing": round(share * len(now.plain))}
+    return Reason.found("rows are new", column if now.is_dated else None, severity, text, **facts)
 
 
 def share_of(prints: np.ndarray, known: np.ndarray) -> float:
@@ -161,7 +151,7 @@ def share_of(prints: np.ndarray, known: np.ndarray) -> float:
     return float(np.minimum(counts, there).sum() / len(prints))
 
 
-def _hit(now: Trace, then: Trace, usual: tuple[float, float]) -> tuple[str, float] | None:
+def _hit(now: Trace, then: Trace, usual: tuple[float, float]) -> tuple[Severity, float] | None:
     """Tell whether rows, or runs of rows where single ones recur by themselves, were there before."""
     rows, runs = share_of(now.plain, then.plain), share_of(now.runs, then.runs)
     if usual[0] < USUAL and rows >= OLD:

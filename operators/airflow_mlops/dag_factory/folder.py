@@ -11,6 +11,7 @@ from airflow.sdk import DAG, BaseOperator, get_parsing_context
 from airflow_mlops.dag_factory.actions import actions_dag
 from airflow_mlops.dag_factory.bake import bake_dag
 from airflow_mlops.dag_factory.drill import drill_dag
+from airflow_mlops.dag_factory.ingest import ingest_dag
 from airflow_mlops.dag_factory.monitor import monitor_dag
 from airflow_mlops.dag_factory.pages import broken_page
 from airflow_mlops.dag_factory.reproduce import reproduce_dag
@@ -34,6 +35,7 @@ _MAKERS: dict[str, tuple[Callable[[ModelSpec], DAG], Callable[[ModelSpec], bool]
     "actions": (actions_dag, lambda spec: True),
     "bake": (bake_dag, lambda spec: spec.deploy.bake is not None),
     "drill": (drill_dag, lambda spec: spec.drill.schedule is not None),
+    "ingest": (ingest_dag, lambda spec: spec.ingest.schedule is not None),
     "reproduce": (reproduce_dag, lambda spec: spec.reproduce.schedule is not None),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
+from airflow.sdk import DAG, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param
 
 from airflow_mlops.assets import landed_asset, marker_watcher, named_asset
 from airflow_mlops.dag_factory.pages import monitor_page
@@ -50,7 +50,7 @@ def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
         schedule=_schedule(spec),
         description=f"Check new rows of {spec.name}, measure what it answered, and decide whether it needs a training",
         doc_md=monitor_page(spec),
-        params={"now": now_param(spec), "reason": reason_param()},
+        params={"now": now_param(spec), "reason": reason_param(), "report": _report_param()},
     ) as dag:
         # Each look judges the rows whose labels have become due: they lie one delay further back.
         window = spec.monitor_window + spec.data.label_delay
@@ -91,6 +91,15 @@ def _schedule(spec: ModelSpec) -> CronTriggerTimetable | AssetOrTimeSchedule | B
         return clock
     any_of = assets[0] if len(assets) == 1 else assets[0] | assets[1]
     return AssetOrTimeSchedule(timetable=clock, assets=any_of) if clock else any_of
+
+
+def _report_param() -> Param:
+    return Param(
+        False,
+        type="boolean",
+        title="Draw the drift report",
+        description="Draw Evidently's page even where nothing drifted.",
+    )
 
 
 def _files_watcher(name: str, files: LandingSpec) -> AssetWatcher:

@@ -36,6 +36,24 @@ Green run, *register* and *deploy* skipped: the challenger was refused. The repo
 {_cheap_runs(spec)}"""
 
 
+def ingest_page(spec: ModelSpec) -> str:
+    """Return the page of an ingest DAG in Markdown."""
+    part, late = format_duration(spec.ingest.part or spec.ingest.window), format_duration(spec.ingest.late)
+    return f"""# Ingest {spec.name}
+
+{spec.description or "No description in the spec."}
+
+A run for each partition, {_cron(spec.ingest.schedule, absent="")}: it reads the part of {part} that has ended by then,
+and those before it for whose late rows it is time ({late}), and stores them. Every other DAG of this model finds them
+stored and reads only what is new. Owner: **{spec.owner}**.
+
+Fill in history with `airflow backfill create --dag-id {spec.name}_ingest --from-date A --to-date B`; read days again
+whose source was corrected with `--reprocess-behavior completed`. Order does not matter, and clearing is always safe.
+
+*Ingest* skipped: the part has no rows. Nothing is trained here, and what serves is not touched.
+"""
+
+
 def bake_page(spec: ModelSpec) -> str:
     """Return the page of a bake DAG in Markdown."""
     bake = spec.deploy.bake or Bake()

@@ -7,7 +7,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.spec import approval_rules, gate_rules, loop_rules, policy_rules, source_rules
+from airflow_mlops.spec import approval_rules, gate_rules, ingest_rules, loop_rules, policy_rules, source_rules
 from airflow_mlops.spec.behaviour_file import lint_behaviour
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
@@ -197,6 +197,7 @@ _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (_without_suite, {"validate"}),
     (_holdout_with_labels, {"data", "ingest", "evaluate"}),
     (_fixed_moment, {"retrain"}),
+    (ingest_rules.never_late, {"ingest"}),
     (loop_rules.quality_of_what, {"data", "deploy", "monitor"}),
     (loop_rules.rows_between_looks, {"ingest", "monitor"}),
     (loop_rules.overlapping_looks, {"ingest", "monitor", "retrain"}),

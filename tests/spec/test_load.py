@@ -116,8 +116,8 @@ def test_a_spec_survives_json_and_back():
         pytest.param(
             "task: binary",
             "schedule: '@daily'\ntask: binary",
-            "6:1: error: schedule: unknown key here; it belongs to monitor.schedule or score.schedule or "
-            "retrain.schedule or reproduce.schedule or drill.schedule (found '@daily')",
+            "6:1: error: schedule: unknown key here; it belongs to ingest.schedule or monitor.schedule or "
+            "score.schedule or retrain.schedule or reproduce.schedule or drill.schedule (found '@daily')",
             id="a key in the wrong section names the right one",
         ),
         pytest.param(
@@ -129,14 +129,14 @@ def test_a_spec_survives_json_and_back():
         pytest.param(
             "kind: callable",
             "kind: calable",
-            "10:11: error: data.source.kind: found 'calable', expected one of file, sql, callable; "
-            "did you mean 'callable'?",
+            "10:11: error: data.source.kind: found 'calable', expected one of file, sql, delta, "
+            "iceberg, callable; did you mean 'callable'?",
             id="an unknown kind of source names the kinds",
         ),
         pytest.param(
             "    kind: callable\n",
             "",
-            "9:3: error: data.source.kind: missing; one of callable, file, sql was expected",
+            "9:3: error: data.source.kind: missing; one of callable, delta, file, iceberg, sql was expected",
             id="a source without a kind asks for it",
         ),
         pytest.param(

@@ -144,6 +144,7 @@ def test_spark_gives_the_profile_of_the_rows(table, tmp_path, monkeypatch):
     assert list(found.columns) == list(whole.columns)
     for name, column in whole.columns.items():
         other = found.columns[name]
-        assert (other.rows, other.nulls, other.distinct) == (column.rows, column.nulls, column.distinct)
+        assert (other.rows, other.nulls, other.nans) == (column.rows, column.nulls, column.nans)
+        assert other.distinct == pytest.approx(column.distinct, rel=4 * column.distinct_error)
         assert other.mean == (None if column.mean is None else pytest.approx(column.mean, rel=1e-9))
-        assert other.heads[:1] == column.heads[:1]
+        assert [text for text, *_ in other.heads[:1]] == [text for text, *_ in column.heads[:1]]

@@ -56,7 +56,7 @@ class ColumnDiff:
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
-        sides = {"before": _facts(self.before), "after": _facts(self.after)}
+        sides = {"before": column_facts(self.before), "after": column_facts(self.after)}
         found = {"column": self.name, **sides, "new": list(self.new), "gone": list(self.gone)}
         if self.distance is not None:
             facts = ("method", "score", "threshold", "exceeds_evidently_default", "finding")
@@ -138,7 +138,8 @@ def _column(before: ColumnProfile, after: ColumnProfile, distance: ColumnDrift |
     return ColumnDiff(before, after, tuple(new), tuple(gone), distance)
 
 
-def _facts(column: ColumnProfile) -> dict[str, Any]:
+def column_facts(column: ColumnProfile) -> dict[str, Any]:
+    """Give what a person or a program wants to know of a column, as JSON; times are microseconds since 1970."""
     found: dict[str, Any] = {"type": column.type, "rows": column.rows, "nulls": column.nulls}
     if column.is_sensitive:
         return found

@@ -14,7 +14,7 @@ KEPT = 4096
 NUMBERS_ERROR = KEPT**-0.5
 # HyperLogLog of texts: 2**12 registers, in DataSketches' most accurate form.
 LOG_REGISTERS = 12
-TEXTS_ERROR = 0.0104 * 2 ** (6 - LOG_REGISTERS / 2)
+TEXTS_ERROR = 1.04 * 2 ** (-LOG_REGISTERS / 2)
 
 
 def smallest(values: np.ndarray, kept: np.ndarray) -> np.ndarray:

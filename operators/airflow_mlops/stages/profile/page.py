@@ -26,7 +26,8 @@ _STYLE = (
   grid-template-columns: repeat(auto-fit, minmax(6.2rem, 1fr)) } dt { color: var(--dim) }
 dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
 .tiles { display: flex; flex-wrap: wrap; gap: .5rem 2.2rem; margin: 1rem 0 }
-.tiles b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums } .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px }
+.tiles b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums }
+.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px }
 .key0 { background: var(--note) } .key1 { background: var(--mark) } a { color: var(--note) }
 @media (max-width: 30rem) { .cards { grid-template-columns: 1fr } }
 """

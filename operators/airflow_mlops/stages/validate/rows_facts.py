@@ -61,11 +61,11 @@ def rows_facts(
     prints = fingerprints(table, [name for name in columns if name not in sensitive])
     kept = np.unique(prints)[:FINGERPRINTS]
     return {
-        "windows": _counts(moments, window) if window else [],
+        "windows": count_windows(moments, window) if window else [],
         "window_s": window.total_seconds() if window else None,
         "silence_s": float(np.diff(moments).max() / 1e6) if len(moments) > 1 else None,
         "sketch": {"kept": b64encode(kept.astype("<u8").tobytes()).decode(), "is_all": len(kept) < FINGERPRINTS},
-        "repeats": _repeats(prints[order]) if len(prints) else None,
+        "repeats": share_repeated(prints[order]) if len(prints) else None,
     }
 
 
@@ -112,7 +112,8 @@ def share_among(prints: np.ndarray, sketch: dict[str, Any]) -> tuple[float, int]
     return (float(np.isin(known, kept).mean()), len(known)) if len(known) else (0.0, 0)
 
 
-def _counts(moments: np.ndarray, window: timedelta) -> list[int]:
+def count_windows(moments: np.ndarray, window: timedelta) -> list[int]:
+    """Count the rows of each full window back from the newest row, oldest first; times in microseconds, sorted."""
     import numpy as np
 
     length = int(window.total_seconds() * 1e6)
@@ -125,7 +126,8 @@ def _counts(moments: np.ndarray, window: timedelta) -> list[int]:
     return [int(count) for count in np.diff(np.searchsorted(moments, edges))]
 
 
-def _repeats(prints: np.ndarray) -> float | None:
+def share_repeated(prints: np.ndarray) -> float | None:
+    """Return the share of the newest quarter that is also in the older three; by order of time."""
     import numpy as np
 
     cut = int((1 - NEWEST) * len(prints))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import ArtifactMissing, SourceUnavailable, SourceUnreadable
@@ -93,14 +94,17 @@ class IcebergSnapshot:
     def _ordered(self, tasks: Any, window: Window | None) -> list[FileScanTask]:
         """Order files by their first time, as their manifests tell it."""
         from pyiceberg.conversions import from_bytes
+        from pyiceberg.types import PrimitiveType
 
         schema = self.table.scan(snapshot_id=self.version).projection()
         time = schema.find_field(window.time) if window and window.time in self.schema.names else None
 
         def place(task: FileScanTask) -> tuple[int, str]:
             bound = (task.file.lower_bounds or {}).get(time.field_id) if time else None
-            # A string's bound is bytes, which no number orders; there the path alone does.
-            first = from_bytes(time.field_type, bound) if time and bound is not None else 0
+            if time is None or bound is None or not isinstance(time.field_type, PrimitiveType):
+                return 0, task.file.file_path
+            first = from_bytes(time.field_type, bound)
+            # A text's bound is no number; there the path alone orders.
             return (first if isinstance(first, int) else 0, task.file.file_path)
 
         return sorted(tasks, key=place)
@@ -109,18 +113,18 @@ class IcebergSnapshot:
 def _expression(schema: pa.Schema, window: Window) -> BooleanExpression:
     """Write the window as a filter of Iceberg that holds at least its rows."""
     import pyarrow as pa
-    from pyiceberg.expressions import AlwaysTrue, And, GreaterThanOrEqual, IsNull, LessThan, LessThanOrEqual, Or
 
+    of: Any = import_module("pyiceberg.expressions")  # its classes take other arguments than their types say
     if window.time not in schema.names:
-        return AlwaysTrue()
+        return of.AlwaysTrue()
     kind = schema.field(window.time).type
     bounds = window.bounds(kind)
     if bounds is None:
-        return AlwaysTrue()
+        return of.AlwaysTrue()
     low, high = (bound.isoformat() for bound in bounds)
-    below = LessThanOrEqual if pa.types.is_date(kind) else LessThan
-    inside = And(GreaterThanOrEqual(window.time, low), below(window.time, high))
-    return Or(inside, IsNull(window.time)) if window.undated else inside
+    below = of.LessThanOrEqual if pa.types.is_date(kind) else of.LessThan
+    inside = of.And(of.GreaterThanOrEqual(window.time, low), below(window.time, high))
+    return of.Or(inside, of.IsNull(window.time)) if window.undated else inside
 
 
 def _catalog(properties: Mapping[str, str]) -> Catalog:
@@ -137,6 +141,7 @@ def _faults(where: str, properties: Mapping[str, str]) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     refused = (exceptions.UnauthorizedError, exceptions.ForbiddenError, exceptions.OAuthError, PermissionError)
+    away: tuple[type[Exception], ...] = (OSError, exceptions.RESTError, SQLAlchemyError, *_client_errors())
     absent = (exceptions.NoSuchTableError, exceptions.NoSuchNamespaceError, exceptions.NoSuchIcebergTableError)
     try:
         yield
@@ -154,7 +159,7 @@ def _faults(where: str, properties: Mapping[str, str]) -> Iterator[None]:
         raise SourceUnreadable(
             f"{where} cannot be read: {said(error, properties)}. Check the properties of its catalog."
         ) from error
-    except (OSError, exceptions.RESTError, SQLAlchemyError, *_client_errors()) as error:
+    except away as error:
         raise SourceUnavailable(f"{where} did not answer: {said(error, properties)}.") from error
 
 

@@ -22,21 +22,19 @@ if TYPE_CHECKING:
 
 
 class LakeTable(Protocol):
-    """One version of a table in a lake.
+    """One version of a table in a lake."""
 
-    Attributes
-    ----------
-    where : str
-        Its name and version, for sentences.
-    version : int
-        Delta's version, or the id of Iceberg's snapshot.
-    identity : str
-        What tells it from a table that somebody makes anew in its place.
-    """
+    @property
+    def where(self) -> str:
+        """Its name and version, for sentences."""
 
-    where: str
-    version: int
-    identity: str
+    @property
+    def version(self) -> int:
+        """Delta's version, or the id of Iceberg's snapshot."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from a table that somebody makes anew in its place."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -101,8 +99,8 @@ def open_lake(lake: Mapping[str, Any], credentials: Credentials | None, rows: in
         The storage or the catalog did not answer.
     """
     table = open_table(lake, credentials)
-    bounds = (datetime.fromisoformat(lake[name]) for name in ("start", "end"))
-    window = Window(lake["time"], *bounds)
+    start, end = (datetime.fromisoformat(lake[name]) for name in ("start", "end"))
+    window = Window(lake["time"], start, end)
     if gone := table.gone(window):
         raise version_gone(table.where, f"{len(gone)} of its files were deleted, such as {gone[0]}")
     return LakeRows(table, window, plain_schema(table.schema, window.time), rows)

@@ -17,15 +17,11 @@ BATCH_ROWS = 131_072
 
 
 class Rows(Protocol):
-    """Rows of a snapshot, in its files or in a lake.
+    """Rows of a snapshot, in its files or in a lake."""
 
-    Attributes
-    ----------
-    rows : int
-        How many.
-    """
-
-    rows: int
+    @property
+    def rows(self) -> int:
+        """How many."""
 
     @property
     def schema(self) -> pa.Schema:

@@ -84,8 +84,8 @@ def plain_schema(schema: pa.Schema, time: str | None = None) -> pa.Schema:
         kind = schema.field(time).type
         if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
             raise SourceUnreadable(
-                f"{time!r} is {_plain(kind)} in the table, not a time that its files can be chosen by; give it timestamps or "
-                "dates, or set ingest.copy: true."
+                f"{time!r} is {_plain(kind)} in the table, not a time that its files can be chosen by; give it "
+                "timestamps or dates, or set ingest.copy: true."
             )
     fields = [
         pa.field(field.name, pa.timestamp("us", "UTC") if field.name == time else _plain(field.type))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.hooks.source.sql_batches import check_named_once, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from datetime import datetime
 
     import pyarrow as pa
@@ -62,7 +62,9 @@ def adbc_stream(connection: Connection, source: SqlSource, start: datetime, end:
     return pa.RecordBatchReader.from_batches(schema, _converted(first, pieces, schema))
 
 
-def _pieces(connection: Connection, source: SqlSource, start: datetime, end: datetime) -> Iterator[pa.Table]:
+def _pieces(
+    connection: Connection, source: SqlSource, start: datetime, end: datetime
+) -> Generator[pa.Table, None, None]:
     from adbc_driver_postgresql import dbapi
 
     with _errors(connection, source), dbapi.connect(_conninfo(connection)) as session, session.cursor() as cursor:

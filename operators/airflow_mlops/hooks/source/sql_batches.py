@@ -37,7 +37,7 @@ class Header:
         names = list(result.keys())
         if dialect != "postgresql" or result.cursor is None:
             return cls(names, [None] * len(names), frozenset())
-        codes = [column[1] for column in result.cursor.description]
+        codes: list[Any] = [column[1] for column in result.cursor.description]
         known = _postgres_types()
         documents = frozenset(name for name, code in zip(names, codes, strict=True) if code in _DOCUMENTS)
         return cls(names, [known.get(code) for code in codes], documents)

@@ -41,6 +41,7 @@ PRELOAD = (
         for name in ("bake", "card", "drill", "freeze", "lakes", "rollback", "spool", "storing", "sweep", "transfer")
     ),
     "airflow_mlops.lifecycle.parts",
+    "airflow_mlops.lifecycle.suite_rows",
     "airflow_mlops.operators.history",
     *(f"airflow_mlops.stages.{name}" for name in ("ingest", "validate", "features", "training_set", "train")),
     *(
@@ -48,7 +49,7 @@ PRELOAD = (
         for name in ("canonical", "fingerprints", "golden", "model_file", "deploy", "drift")
     ),
     *(f"airflow_mlops.stages.evaluate.{name}" for name in ("evaluation", "importance", "metrics", "page", "plots")),
-    "airflow_mlops.stages.validate.data_docs",
+    *(f"airflow_mlops.stages.validate.{name}" for name in ("data_docs", "quarantine", "suite.metrics")),
     *(f"airflow_mlops.stages.{name}" for name in ("approve", "committee", "links", "score", "tree_artifact", "weigh")),
     "airflow_mlops.stages.evaluate.light",
     *(f"airflow_mlops.{name}" for name in ("lifecycle.reproduce", "spec.record", "stages.reproduce")),

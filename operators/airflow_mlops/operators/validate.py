@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import DataCheckFailed, SpecError
+from airflow_mlops.lifecycle.suite_rows import chosen_engine, snapshot_in_duckdb, store_quarantine
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DataDocsLink
 from airflow_mlops.refs import ReportRef, SnapshotRef
 from airflow_mlops.snapshots import is_stored, read_rows
+from airflow_mlops.spec.data_sections import SqlSource
 from airflow_mlops.spec.document import Document
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.load import report as write_faults
 from airflow_mlops.spec.suite_file import lint_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import timedelta
+    from collections.abc import Iterator, Sequence
 
+    import pyarrow as pa
     from airflow.sdk import Context
 
     from airflow_mlops.operators.base import RefInput
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.validate import Validation
+    from airflow_mlops.stages.validate.suite import SqlRows
 
 # Of the data check: a verdict of an older one is not taken for this one's.
-_FORM = 3
+_FORM = 4
 # XCom key under which the task says which event of the ledger judged the rows.
 JUDGEMENT = "judgement"
 # Findings in the sentence of a failure; the page has all of them.
@@ -100,7 +106,9 @@ class ValidateOperator(StageOperator):
         faults = lint_suite(path)
         if faults:
             raise SpecError(write_faults(faults), faults=faults)
-        return {"name": self.model_spec.name, **Document.read(path).value}
+        from airflow_mlops.stages.validate.suite import at_moment
+
+        return at_moment({"name": self.model_spec.name, **Document.read(path).value}, self.moment)
 
     def _references(self, snapshot: SnapshotRef) -> list[SnapshotRef]:
         if self.reference is not None:
@@ -136,22 +144,73 @@ class ValidateOperator(StageOperator):
     ) -> dict[str, Any]:
         from airflow_mlops.stages.validate import Former, validate
 
-        table = read_rows(self.store, snapshot)
-        facts = self._facts([snapshot])
+        table, facts = read_rows(self.store, snapshot), self._facts([snapshot])
         reference = self._facts(references) if references else None
         former = None
         if look_before and is_stored(self.store, look_before[0]):
             former = Former(look_before[0].id, self._facts([look_before[0]]), look_before[1])
-        validation = validate(
-            table,
-            self.model_spec,
-            current=facts,
-            suite=suite,
-            reference=reference,
-            earlier=self._earlier(snapshot),
-            former=former,
-        )
-        return self._store(validation, facts, snapshot, references, folder, key)
+        with self._suite_rows(snapshot, suite) as rows:
+            validation = validate(
+                table,
+                self.model_spec,
+                current=facts,
+                suite=suite,
+                reference=reference,
+                earlier=self._earlier(snapshot),
+                former=former,
+                rows=rows,
+            )
+            place = self._place("quarantine", f"{key.replace(':', '-')}.parquet")
+            validation = self._quarantine(validation, rows, place)
+        quarantine = place if validation.quarantined else None
+        return self._store(validation, facts, snapshot, references, folder, quarantine)
+
+    @contextmanager
+    def _suite_rows(self, snapshot: SnapshotRef, suite: dict[str, Any] | None) -> Iterator[SqlRows | pa.Table | None]:
+        """Open all rows where the suite runs; nothing where there is no suite."""
+        engine = chosen_engine(self.model_spec.validate_, snapshot)
+        if suite is None:
+            yield None
+        elif engine == "pandas":
+            yield read_rows(self.store, snapshot)
+        elif engine == "duckdb":
+            with snapshot_in_duckdb(self.store, snapshot) as rows:
+                yield rows
+        else:
+            with self._source_rows(snapshot) as rows:
+                yield rows
+
+    @contextmanager
+    def _source_rows(self, snapshot: SnapshotRef) -> Iterator[SqlRows]:
+        """Open the source's query over the window of the snapshot, in its database."""
+        from airflow_mlops.hooks.source.sql import SqlReader
+        from airflow_mlops.stages.validate.suite import source_rows
+
+        source = self.model_spec.data.source
+        if not isinstance(source, SqlSource):
+            raise SpecError(f"validate.engine is source, but data.source is a {source.kind}: set duckdb, or auto.")
+        # The snapshot's end is the time of its last row, the query's is left out.
+        start, last = (datetime.fromisoformat(one) for one in (snapshot.start, snapshot.end))
+        engine, query, bounds = SqlReader(source).asked(start, last + timedelta(microseconds=1))
+        try:
+            yield source_rows(engine, query, bounds)
+        finally:
+            engine.dispose()
+
+    def _quarantine(self, validation: Validation, rows: SqlRows | pa.Table | None, place: str) -> Validation:
+        """Store the failing rows: those at hand, or a stream of them out of DuckDB."""
+        from airflow_mlops.stages.validate.quarantine import quarantine_stream
+        from airflow_mlops.stages.validate.suite import SqlRows
+        from airflow_mlops.stages.validate.values import most_kept
+
+        if validation.quarantine is not None:
+            self.store.write_table(place, validation.quarantine)
+        if not isinstance(rows, SqlRows) or rows.place != "duckdb":
+            return validation
+        keep, secret = most_kept(self.model_spec), self.model_spec.data.sensitive
+        failing = quarantine_stream(rows, validation.findings, keep=keep, sensitive=secret)
+        count, head = store_quarantine(self.store, place, failing)
+        return replace(validation, quarantine=head, quarantined=count)
 
     def _facts(self, snapshots: list[SnapshotRef]) -> dict[str, Any]:
         """Read the facts beside a snapshot, or make and store them; several snapshots are described as one."""
@@ -190,12 +249,8 @@ class ValidateOperator(StageOperator):
         snapshot: SnapshotRef,
         references: list[SnapshotRef],
         folder: str,
-        key: str,
+        quarantine: str | None,
     ) -> dict[str, Any]:
-        quarantine = None
-        if validation.quarantine is not None:
-            quarantine = self._place("quarantine", f"{key.replace(':', '-')}.parquet")
-            self.store.write_table(quarantine, validation.quarantine)
         html = f"{folder}/report.html"
         self.store.write_bytes(html, self._page(validation, facts, snapshot, references).encode())
         report = {

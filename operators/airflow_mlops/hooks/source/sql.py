@@ -69,6 +69,18 @@ class SqlReader:
                     ) from error
         return self._by_cursor(connection, start, end)
 
+    def asked(self, start: datetime, end: datetime) -> tuple[Engine, str, dict[str, Any]]:
+        """Return what a question about the rows needs, without reading them: engine, query, and its bounds."""
+        from airflow.sdk import BaseHook
+        from sqlalchemy import event
+
+        engine = self._engine(BaseHook.get_connection(self.source.conn_id))
+        if engine.dialect.name == "postgresql":
+            # As in a stream: a column without zone holds UTC.
+            event.listen(engine, "connect", lambda session, _: session.cursor().execute("SET TIME ZONE 'UTC'"))
+        query = _OTHER_COLON.sub(r"\\:", self.source.query)
+        return engine, query, _bounds(self.source.query, start, end, engine.dialect.name)
+
     def _uses_adbc(self, connection: Connection) -> bool:
         is_postgres = connection.conn_type == "postgres"
         if self.source.reader == "adbc":

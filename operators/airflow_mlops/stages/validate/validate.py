@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.data_check import data_check
 from airflow_mlops.stages.validate.facts import describe
 from airflow_mlops.stages.validate.findings import Finding, Verdict, verdict_of, worst_first
-from airflow_mlops.stages.validate.suite import run_suite
+from airflow_mlops.stages.validate.quarantine import quarantine_table
+from airflow_mlops.stages.validate.suite import run_suite, run_suite_on
 from airflow_mlops.stages.validate.values import most_kept
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.validate.batch_check import Former
+    from airflow_mlops.stages.validate.suite import SqlRows
 
 # A summary travels between tasks: so many findings, and so much of each sentence.
 SUMMARY_FINDINGS = 8
@@ -36,9 +38,11 @@ class Validation:
     data_check : tuple of Finding
         What the data check found wrong; nothing when all is well.
     quarantine : Table or None
-        Failing rows without sensitive columns, with a column ``_reason``.
+        Failing rows without sensitive columns, with a column ``_reason``; the first ones, where they are stored.
     rows : int
         Of the snapshot.
+    quarantined : int
+        Rows in quarantine, with those that are only stored.
     """
 
     verdict: Verdict
@@ -46,6 +50,7 @@ class Validation:
     data_check: tuple[Finding, ...]
     quarantine: pa.Table | None
     rows: int
+    quarantined: int = 0
 
     @property
     def findings(self) -> list[Finding]:
@@ -62,7 +67,7 @@ class Validation:
                 severity: sum(finding.severity == severity for finding in self.findings)
                 for severity in ("critical", "warning", "info")
             },
-            "quarantined": self.quarantine.num_rows if self.quarantine is not None else 0,
+            "quarantined": self.quarantined,
             "worst": [
                 {
                     "check": finding.check,
@@ -84,6 +89,7 @@ def validate(
     reference: Mapping[str, Any] | None = None,
     earlier: Mapping[str, str] | None = None,
     former: Former | None = None,
+    rows: SqlRows | pa.Table | None = None,
 ) -> Validation:
     """Check a snapshot against its suite and against what the champion was trained on.
 
@@ -103,6 +109,9 @@ def validate(
         From the ``content`` of earlier snapshots to their id, to notice an old batch that comes again.
     former : Former, optional
         The look before, to notice that nothing new came, or rows that were there then.
+    rows : SqlRows or Table, optional
+        All rows, for the suite, where ``table`` is a sample of them. Of `SqlRows` there is no quarantine here: see
+        `quarantine_stream`. Default: ``table``.
 
     Raises
     ------
@@ -111,18 +120,36 @@ def validate(
     MissingExtra
         There is a suite, and Great Expectations is not installed.
     """
+    import pyarrow as pa
+
     against = dict(reference) if reference else None
     compared = data_check(table, dict(current), spec, reference=against, earlier=earlier, former=former)
-    keep = most_kept(spec)
-    expectations = run_suite(table.to_pandas(), suite, keep_rows=keep, sensitive=spec.data.sensitive) if suite else []
+    compared = _among_all(compared, current.get("every", 1))
+    keep, secret = most_kept(spec), spec.data.sensitive
+    everything = table if rows is None else rows
+    if not suite:
+        expectations = []
+    elif isinstance(everything, pa.Table):
+        expectations = run_suite(everything.to_pandas(), suite, keep_rows=keep, sensitive=secret)
+    else:
+        expectations = run_suite_on(everything, suite, sensitive=secret)
     findings = [*compared, *expectations]
+    kept = None
+    if isinstance(everything, pa.Table):
+        kept = quarantine_table(everything, findings, keep=keep, sensitive=secret)
     return Validation(
         verdict=verdict_of(findings),
         expectations=tuple(expectations),
         data_check=tuple(compared),
-        quarantine=_quarantine(table, findings, keep=keep, sensitive=spec.data.sensitive),
-        rows=table.num_rows,
+        quarantine=kept,
+        rows=int(current["rows"]),
+        quarantined=kept.num_rows if kept is not None else 0,
     )
+
+
+def _among_all(findings: Sequence[Finding], every: int) -> list[Finding]:
+    """Turn positions in a sample of each so-manyth row into positions among all rows."""
+    return [replace(one, rows=tuple(row * every for row in one.rows)) if every > 1 else one for one in findings]
 
 
 def facts_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
@@ -138,23 +165,3 @@ def facts_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
         is_classification=spec.task != "regression",
     )
     return {"task": spec.task, "features": spec.features.columns, **described}
-
-
-def _quarantine(
-    table: pa.Table, findings: Sequence[Finding], *, keep: int, sensitive: Sequence[str]
-) -> pa.Table | None:
-    """Collect the rows that failed something critical or marked, the worst checks first."""
-    import pyarrow as pa
-
-    reasons: dict[int, list[str]] = {}
-    for finding in worst_first(findings):
-        if finding.severity == "info":
-            continue
-        for row in finding.rows:
-            if row in reasons or len(reasons) < keep:
-                reasons.setdefault(row, []).append(f"{finding.column}: {finding.check}")
-    if not reasons:
-        return None
-    rows = sorted(reasons)
-    kept = table.select([name for name in table.column_names if name not in sensitive]).take(rows)
-    return kept.append_column("_reason", pa.array(["; ".join(reasons[row]) for row in rows]))

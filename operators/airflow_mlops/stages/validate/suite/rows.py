@@ -82,6 +82,11 @@ class SqlRows:
         return pd.DataFrame(frame)
 
     @property
+    def table(self) -> str:
+        """Name of the view in DuckDB."""
+        return _VIEW
+
+    @property
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """The connection itself, for Arrow in and out."""
         return self.engine.raw_connection().driver_connection

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.errors import EmptyWindow, MissingColumns, SourceUnavailable, SourceUnreadable
+from airflow_mlops.lifecycle.parts import Shelf
 from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.refs import SnapshotRef
 from airflow_mlops.snapshots import open_rows, read_rows
@@ -198,6 +199,25 @@ def test_a_run_that_fails_half_way_keeps_its_parts_and_the_retry_reads_the_rest(
 
     assert flights.reads == [("03T00", "04T00"), ("04T00", "06T00")]
     assert ref.rows == between(flights.table, utc("2013-01-03T00:00:00"), utc("2013-01-06T00:00:00")).num_rows
+
+
+def test_a_run_that_ends_while_it_stores_keeps_the_parts_that_are_whole(run, spec, flights, monkeypatch):
+    put, stored = Shelf.put, []
+
+    def full_disk(self, span, piece, wanted, **limits):
+        if len(stored) == 2:
+            raise OSError("no space left on device")
+        stored.append(put(self, span, piece, wanted, **limits))
+        return stored[-1]
+
+    monkeypatch.setattr(Shelf, "put", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        run(spec, "2013-01-06T00:00:00")
+    monkeypatch.undo()
+    ref = run(spec, "2013-01-06T00:00:00")
+
+    assert flights.reads == [("03T00", "06T00"), ("05T00", "06T00")]
+    assert [part["id"] for part in ref.parts[:2]] == [part["id"] for part in stored]
 
 
 def test_a_part_whose_manifest_was_not_written_does_not_count(run, spec, flights, artifacts):

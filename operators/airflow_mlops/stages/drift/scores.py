@@ -87,7 +87,7 @@ def jensen_shannon(reference: np.ndarray, current: np.ndarray) -> float:
     shares = reference / reference.sum(), current / current.sum()
     mixture = (shares[0] + shares[1]) / 2
     divergences = [
-        np.sum(np.log(share / mixture, where=share > 0, out=np.zeros_like(share)) * share) for share in shares
+        np.sum(share * np.log(np.divide(share, mixture, where=share > 0, out=np.ones_like(share)))) for share in shares
     ]
     return float(np.sqrt(max(sum(divergences), 0.0) / 2))
 

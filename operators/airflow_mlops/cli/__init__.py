@@ -1,7 +1,7 @@
 """The command ``airflow-mlops``.
 
 Exit codes: 0 all is well, 1 something was found, 2 the command could not do its work; `backtest --fail-if-worse` has 4
-for a policy that is worse.
+for a policy that is worse, `check` for a batch that is blocked.
 """
 
 from __future__ import annotations

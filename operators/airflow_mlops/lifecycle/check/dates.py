@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 FEW, FEW_ROWS = 0.05, 3
 # Clocks of machines and zones differ by as much.
 SLACK = timedelta(days=1)
-# A row is of another period when so long a time without rows lies between it and the middle half of the batch: longer
-# than any plausible delay, than the middle half itself, and than ten times the longest such time within it.
+# A row is of another period when so long a time without rows lies between it and the stretch that holds most of them:
+# longer than any plausible delay, than that stretch itself, and than ten times what nearly all rows keep between them.
 LEAST_GAP, GAPS = timedelta(days=30), 10
 # A batch that comes so many times the reference's length before or after it, and so many days, is of another age.
 FAR = ((10, timedelta(days=360)), (4, timedelta(days=5 * 365)))
@@ -93,24 +93,28 @@ def _sorted_out(
 
 
 def _period(moments: np.ndarray, known: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the period that holds the middle half of the rows, and all that follows without a long gap."""
+    """Return the ends of the stretch that holds most rows, and of all that follows or leads it without a long gap."""
     import numpy as np
 
     if len(moments) < 4:
         return -np.inf, np.inf
     ordered = np.sort(moments)
-    first, last = len(ordered) // 4, (3 * len(ordered)) // 4
-    middle, gaps = ordered[first : last + 1], np.diff(ordered)
+    gaps = np.diff(ordered)
     longest = max(
         LEAST_GAP.total_seconds() * 1e6,
-        middle[-1] - middle[0],
-        GAPS * float(np.diff(middle).max(initial=0)),
+        GAPS * float(np.quantile(gaps, 0.95)),
         2 * float(np.diff(known).max(initial=0)),
     )
-    before, after = np.flatnonzero(gaps[:first] > longest), np.flatnonzero(gaps[last:] > longest)
-    low = ordered[before[-1] + 1] if len(before) else ordered[0]
-    high = ordered[last + after[0]] if len(after) else ordered[-1]
-    return float(low), float(high)
+    cuts = np.flatnonzero(gaps > longest)
+    firsts, lasts = np.append(0, cuts + 1), np.append(cuts, len(ordered) - 1)
+    most = int(np.argmax(lasts - firsts))
+    low, high = most, most
+    longest = max(longest, ordered[lasts[most]] - ordered[firsts[most]])
+    while low and ordered[firsts[low]] - ordered[lasts[low - 1]] <= longest:
+        low -= 1
+    while high + 1 < len(firsts) and ordered[firsts[high + 1]] - ordered[lasts[high]] <= longest:
+        high += 1
+    return float(ordered[firsts[low]]), float(ordered[lasts[high]])
 
 
 def _is_outside(moments: np.ndarray, known: np.ndarray) -> np.ndarray:

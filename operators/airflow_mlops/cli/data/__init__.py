@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_mlops.cli.data import listing
+from airflow_mlops.cli.data import compare, listing, show
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-_ACTIONS = (listing,)
+_ACTIONS = (listing, show, compare)
 
 
 def add_to(commands: _SubParsersAction) -> None:

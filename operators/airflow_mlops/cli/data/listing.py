@@ -71,10 +71,12 @@ def _show(found: list[Entry], options: Namespace) -> None:
     table = Table(title=options.model, box=None, title_justify="left")
     for heading, justify in (
         *(("snapshot", "left"), ("from", "left"), ("to", "left"), ("rows", "right"), ("size", "right")),
-        *(("parts", "right"), ("source version", "left"), ("used by", "left")),
+        *(("parts", "right"), ("source", "left"), ("used by", "left")),
     ):
         # An id that is cut cannot be copied.
-        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=heading == "snapshot")
+        table.add_column(
+            heading, justify="right" if justify == "right" else "left", no_wrap=heading in ("snapshot", "from", "to")
+        )
     for entry in found[: options.limit]:
         ref = entry.ref
         table.add_row(
@@ -82,23 +84,25 @@ def _show(found: list[Entry], options: Namespace) -> None:
             minute(ref.start),
             minute(ref.end),
             f"{ref.rows:,}",
-            _size(entry),
+            size_of(entry),
             str(len(ref.parts)) if ref.parts else "",
             (ref.source_version or "")[:12],
-            _used_by(entry),
+            used_by(entry),
         )
     Console().print(table)
     if (left_out := len(found) - options.limit) > 0:
         print(f"{left_out} earlier ones are left out (--limit)")
 
 
-def _size(entry: Entry) -> str:
+def size_of(entry: Entry) -> str:
+    """Write the size of a snapshot's files, or which version of a lake it is."""
     if entry.ref.lake is not None:
         return f"{entry.ref.lake['kind']} {entry.ref.lake['version']}"
     return "gone" if not entry.is_stored else bytes_of(entry.size or 0)
 
 
-def _used_by(entry: Entry) -> str:
+def used_by(entry: Entry) -> str:
+    """Say who uses a snapshot, in a line."""
     words = [] if entry.holds == "rows" else [entry.holds]
     if entry.versions:
         words.append(f"trained {', '.join(entry.versions)}")

@@ -188,10 +188,8 @@ class Catalog:
     @cached_property
     def _events(self) -> list[Event]:
         events = self.ledger.events(self.name, as_of=self.as_of)
-        if not events and not self.ledger.events(self.name):
-            raise LedgerMisuse(
-                f"the ledger knows no model {self.name!r}; airflow-mlops ledger state names those it knows."
-            )
+        if not events and self.name not in (known := self.ledger.models()):
+            raise LedgerMisuse(f"the ledger knows no model {self.name!r}; it knows {', '.join(known) or 'none'}.")
         return events
 
     @cached_property

@@ -75,10 +75,8 @@ def _show(found: ProfileDiff, before: Chosen, after: Chosen, limit: int) -> None
     for name, (then, now) in found.retyped.items():
         print(f"type changed: {name} was {then}, is {now}")
     table = Table(box=None)
-    table.add_column("column", no_wrap=True)
-    for heading in ("null", "distinct", "5 %", "median", "95 %", "distance"):
-        table.add_column(heading, justify="right")
-    table.add_column("categories")
+    for heading in ("column", "distance", "null", "distinct", "5 %, median, 95 %, or categories"):
+        table.add_column(heading, no_wrap=heading in ("column", "distance"))
     for column in found.columns[:limit]:
         table.add_row(*_row(column))
     Console().print(table)
@@ -94,18 +92,19 @@ def _row(diff: ColumnDiff) -> list[str]:
     from airflow_mlops.stages.profile.words import distinct, share, some, value_of
 
     sides = (diff.before, diff.after)
-    cells = [escape(diff.name), _change(*(share(each.nulls, each.rows) or "0" for each in sides))]
+    nulls = _change(*(share(each.nulls, each.rows) or "0" for each in sides))
     if diff.distance is None:
-        return [*cells, "", "", "", "", "sensitive", ""]
-    quantiles = [each.quantiles([0.05, 0.5, 0.95]) for each in sides]
-    cells.append(_change(*(distinct(each) for each in sides)))
-    cells += [
-        _change(*(value_of(each, found[place]) if found else "" for each, found in zip(sides, quantiles, strict=True)))
-        for place in range(3)
-    ]
+        return [escape(diff.name), "", nulls, "", "sensitive, not shown"]
     score = "" if diff.distance.score is None else f"{diff.distance.method} {diff.distance.score:.3g}"
+    quantiles = [", ".join(value_of(each, value) for value in each.quantiles([0.05, 0.5, 0.95])) for each in sides]
     said = [f"{word} {some(values, 3)}" for word, values in (("new", diff.new), ("gone", diff.gone)) if values]
-    return [*cells, score + (" *" if diff.is_moved else ""), escape("; ".join(said))]
+    return [
+        escape(diff.name),
+        score + (" *" if diff.is_moved else ""),
+        nulls,
+        _change(*(distinct(each) for each in sides)),
+        escape("; ".join(said) or _change(*quantiles)),
+    ]
 
 
 def _change(before: str, after: str) -> str:

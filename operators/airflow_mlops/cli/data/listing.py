@@ -68,27 +68,25 @@ def _show(found: list[Entry], options: Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    shown = found[: options.limit]
+    columns = {
+        "snapshot": [entry.ref.id for entry in shown],
+        "from": [minute(entry.ref.start) for entry in shown],
+        "to": [minute(entry.ref.end) for entry in shown],
+        "rows": [f"{entry.ref.rows:,}" for entry in shown],
+        "size": [size_of(entry) for entry in shown],
+        "parts": [str(len(entry.ref.parts) or "") for entry in shown],
+        "source": [(entry.ref.source_version or "")[:12] for entry in shown],
+        "used by": [used_by(entry) for entry in shown],
+    }
+    # A window has room for what some snapshot has; an id that is cut cannot be copied.
+    filled = {heading: cells for heading, cells in columns.items() if any(cells)}
     table = Table(title=options.model, box=None, title_justify="left")
-    for heading, justify in (
-        *(("snapshot", "left"), ("from", "left"), ("to", "left"), ("rows", "right"), ("size", "right")),
-        *(("parts", "right"), ("source", "left"), ("used by", "left")),
-    ):
-        # An id that is cut cannot be copied.
-        table.add_column(
-            heading, justify="right" if justify == "right" else "left", no_wrap=heading in ("snapshot", "from", "to")
-        )
-    for entry in found[: options.limit]:
-        ref = entry.ref
-        table.add_row(
-            ref.id,
-            minute(ref.start),
-            minute(ref.end),
-            f"{ref.rows:,}",
-            size_of(entry),
-            str(len(ref.parts)) if ref.parts else "",
-            (ref.source_version or "")[:12],
-            used_by(entry),
-        )
+    for heading in filled:
+        is_number = heading in ("rows", "size", "parts")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "used by")
+    for row in zip(*filled.values(), strict=True):
+        table.add_row(*row)
     Console().print(table)
     if (left_out := len(found) - options.limit) > 0:
         print(f"{left_out} earlier ones are left out (--limit)")

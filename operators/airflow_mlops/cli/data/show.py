@@ -92,10 +92,9 @@ def _show(chosen: Chosen, profile: Profile, options: Namespace) -> None:
             if said:
                 print(f"{name}: {said}")
     table = Table(box=None)
-    table.add_column("column", no_wrap=True)
-    for heading in ("type", "null", "distinct", "least", "median", "most"):
-        table.add_column(heading, justify="left" if heading == "type" else "right")
-    table.add_column("most frequent")
+    for heading in ("column", "type", "null", "distinct", "values"):
+        is_number = heading in ("null", "distinct")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number or heading == "column")
     for column in list(profile.columns.values())[: options.limit]:
         table.add_row(*_row(column))
     Console().print(table)
@@ -122,14 +121,14 @@ def _row(column: ColumnProfile) -> list[str]:
 
     from airflow_mlops.stages.profile.words import distinct, share, some, value_of
 
-    head = [escape(column.name), column.type, share(column.nulls, column.rows)]
+    head = [escape(column.name), escape(column.type), share(column.nulls, column.rows)]
     if column.is_sensitive or not column.known:
-        return [*head, "", "", "", "", "sensitive" if column.is_sensitive else "no value"]
+        return [*head, "", "sensitive, not shown" if column.is_sensitive else "no value"]
     if column.kind in ("number", "time"):
-        values = column.minimum, column.quantiles([0.5])[0], column.maximum
-        return [*head, distinct(column), *(value_of(column, value) for value in values), ""]
-    values = tuple(str(value) for value, _, _ in column.heads)
-    return [*head, distinct(column), "", "", "", escape(some(values, 3))]
+        values = column.minimum, column.maximum, column.quantiles([0.5])[0]
+        least, most, median = (value_of(column, value) for value in values)
+        return [*head, distinct(column), f"{least} to {most}, median {median}"]
+    return [*head, distinct(column), escape(some(tuple(str(value) for value, _, _ in column.heads), 3))]
 
 
 # Rows

@@ -13,7 +13,9 @@ import pytest
 
 from airflow_mlops.errors import SourceUnavailable, SourceUnreadable, SpecError
 from airflow_mlops.hooks.source import SourceHook
+from airflow_mlops.hooks.source.pushdown import profile_where_it_is
 from airflow_mlops.spec.data_sections import CallableSource, SqlSource
+from airflow_mlops.stages.profile import profile_table
 from tests.conftest import utc
 
 START, END = utc("2013-01-02"), utc("2013-01-03")
@@ -303,3 +305,41 @@ def test_a_function_may_name_its_version(module):
 
     read.version = lambda start, end: f"week {start:%V}"
     assert function().version(START, END) == "week 01"
+
+
+# Profiles made in the database
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_profile_made_in_the_database_says_what_one_of_its_rows_says(kind, request):
+    if kind == "postgres":
+        request.getfixturevalue("postgres")
+        conn_id = "pg"
+        query = (
+            "SELECT n AS flight, CASE WHEN n % 10 > 0 THEN sin(n) END AS temp, n % 3 = 0 AS late, "
+            "'gate ' || n % 7 AS gate, timestamp '2013-01-02' + n * interval '1 s' AS scheduled "
+            "FROM generate_series(1, 9000) AS n WHERE :end > :start"
+        )
+    else:
+        request.getfixturevalue("warehouse")
+        conn_id, query = "warehouse", QUERY
+    source = SqlSource(kind="sql", conn_id=conn_id, query=query)
+
+    found = profile_where_it_is(source, START, END, sensitive=["gate"])
+
+    rows = SourceHook(source).read(START, END, "scheduled")
+    for name, column in profile_table(rows, sensitive=["gate"]).columns.items():
+        other = found.columns[name]
+        assert (other.type, other.rows, other.nulls) == (column.type, column.rows, column.nulls)
+        if column.is_sensitive:
+            assert other.distinct is None
+        else:
+            assert other.distinct == pytest.approx(column.distinct, rel=4 * column.distinct_error)
+        if column.points is not None:
+            assert (other.minimum, other.maximum) == pytest.approx((column.minimum, column.maximum))
+            assert other.quantiles([0.1, 0.5, 0.9]) == pytest.approx(column.quantiles([0.1, 0.5, 0.9]), rel=0.01)
+
+
+def test_a_database_that_refuses_a_profile_says_so(warehouse):
+    with pytest.raises(SourceUnreadable, match="behind 'warehouse' refused the query: no such table: nowhere"):
+        profile_where_it_is(SqlSource(kind="sql", conn_id="warehouse", query="SELECT * FROM nowhere"), START, END)

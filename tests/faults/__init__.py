@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator  # noqa: TC003
 
 from tests.faults import labels, schema, texts, units, whole, worlds  # noqa: F401 (each registers its faults)
 from tests.faults.setting import FAULTS, Case, Setting, as_table, plain

@@ -86,7 +86,7 @@ def _not_available(setting, name, rng):
 
 @column("yes and no for a number", "schema", "block", on=lambda s: [n for n in s.features if _is_flag(s, n)])
 def _yes_no(setting, name, rng):
-    return setting.batch[name].map({0: "no", 1: "yes", False: "no", True: "yes"})
+    return setting.batch[name].map({0: "no", 1: "yes"})
 
 
 def _is_flag(setting: Setting, name: str) -> bool:
@@ -106,9 +106,10 @@ def _time_seconds(setting, rng):
 @column("two columns swapped", "meaning", "block", on=lambda s: s.measured[:1])
 def _swapped(setting, name, rng):
     """Only where the two are of clearly different size: else it looks like a season."""
-    middle = setting.reference[name].abs().median()
     for other in setting.measured[1:]:
-        factor = setting.batch[other].abs().median() / middle if middle else 0
-        if factor > 30 or 0 < factor < 1 / 30:
+        factors = [
+            setting.batch[other].abs().quantile(q) / setting.reference[name].abs().quantile(q) for q in (0.1, 0.9)
+        ]
+        if min(factors) > 30 or 0 < max(factors) < 1 / 30:
             return setting.batch[other]
     return None

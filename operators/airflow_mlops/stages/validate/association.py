@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from airflow_mlops.stages.kinds import kind_of
+from airflow_mlops.stages.validate.values import numbers
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,8 +17,12 @@ if TYPE_CHECKING:
 
 # Enough to tell 0.95 from 0.9; more rows cost time only.
 MAX_ROWS = 20_000
-# A category seen fewer times on average tells the target by chance.
-MIN_ROWS_PER_VALUE = 20
+# A category seen fewer times on average tells the target by chance; in a batch of few rows, where nothing else can be.
+MIN_ROWS_PER_VALUE, MIN_ROWS_OF_FEW, FEW_ROWS = 20, 8, 200
+# Fewer rows tell nothing.
+LEAST_ROWS = 10
+# Two heaps of one value each are infinitely far apart.
+FARTHEST = 1e6
 
 
 def associations(
@@ -45,11 +52,10 @@ def associations(
     """
     import pandas as pd
 
-    step = max(1, table.num_rows // MAX_ROWS)
-    frame = table.to_pandas() if step == 1 else table.to_pandas().iloc[::step]
+    frame = thinned(table).to_pandas()
     frame = frame[frame[target].notna()]
     answer = frame[target]
-    if len(frame) < 2 * MIN_ROWS_PER_VALUE or answer.nunique() < 2:
+    if len(frame) < LEAST_ROWS or answer.nunique() < 2:
         return {}
     if not is_classification and not pd.api.types.is_numeric_dtype(answer):
         return {}
@@ -61,6 +67,59 @@ def associations(
         if value is not None:
             found[name] = round(value, 4)
     return found
+
+
+def separations(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[str, float]:
+    """Return how far apart each number's means are in two classes, in standard deviations within a class.
+
+    A column that was made from the target lies in two heaps. One that orders a calm day by itself does not: its values
+    meet at the border between the classes.
+
+    Parameters
+    ----------
+    table : Table
+        Every n-th row is used where there are many. Rows without a target are left out.
+    target : str
+        Column with two classes.
+    skip : sequence of str
+        Columns left out.
+
+    References
+    ----------
+    Cohen (1988), Statistical power analysis for the behavioral sciences: the standardised difference d.
+    """
+    import numpy as np
+
+    rows = thinned(table)
+    rows = rows.filter(rows.column(target).is_valid())
+    answer = rows.column(target).to_pandas()
+    classes = sorted(answer.unique(), key=str)
+    if len(classes) != 2:
+        return {}
+    is_second, found = np.asarray(answer == classes[1]), {}
+    for name in rows.column_names:
+        if name == target or name in skip or kind_of(rows.schema.field(name).type) != "number":
+            continue
+        values = numbers(rows, name)
+        heaps = [values[side & ~np.isnan(values)] for side in (is_second, ~is_second)]
+        if min(map(len, heaps)) < 2:
+            continue
+        apart = abs(heaps[0].mean() - heaps[1].mean())
+        within = np.sqrt((heaps[0].var() * len(heaps[0]) + heaps[1].var() * len(heaps[1])) / sum(map(len, heaps)))
+        found[name] = round(float(min(apart / within, FARTHEST)) if within else FARTHEST * bool(apart), 3)
+    return found
+
+
+def thinned(table: pa.Table) -> pa.Table:
+    """Take every n-th row of a long table."""
+    import numpy as np
+
+    step = max(1, table.num_rows // MAX_ROWS)
+    return table if step == 1 else table.take(np.arange(0, table.num_rows, step))
+
+
+def _per_value(rows: int) -> int:
+    return MIN_ROWS_PER_VALUE if rows >= FEW_ROWS else MIN_ROWS_OF_FEW
 
 
 def leanings(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[str, float]:
@@ -110,7 +169,7 @@ def _association(column: pd.Series, answer: pd.Series, *, is_classification: boo
 
     known = column.notna().to_numpy()
     column, answer = column[known], answer[known]
-    if len(column) < MIN_ROWS_PER_VALUE or _is_nested(column) or column.nunique() < 2 or answer.nunique() < 2:
+    if len(column) < LEAST_ROWS or _is_nested(column) or column.nunique() < 2 or answer.nunique() < 2:
         return None
     if pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float)
@@ -120,7 +179,7 @@ def _association(column: pd.Series, answer: pd.Series, *, is_classification: boo
         if len(classes) == 2:
             return _gini(values, (answer == classes[1]).to_numpy())
         return _correlation_ratio(values, pd.factorize(answer)[0])
-    if not isinstance(column.iloc[0], str) or column.nunique() * MIN_ROWS_PER_VALUE > len(column):
+    if not isinstance(column.iloc[0], str) or column.nunique() * _per_value(len(column)) > len(column):
         return None
     codes = pd.factorize(column)[0]
     if is_classification:

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 # A third of the increase that blocks is worth a look.
 NULLS_WARN = 1 / 3
+# Beyond the window of the reference that had most nulls: so much of what was known there must be missing too.
+NULLS_BEYOND = 0.25
+# A column that was null in nearly all rows of a window of the reference may be so again.
+NULLS_ALL = 0.9
+# Of a column whose share of nulls is steady: so much of the known values is left, where so many are expected.
+NULLS_STEADY, KNOWN_LEFT, LEAST_KNOWN, NULLS_WINDOWS = 0.1, 0.65, 50, 10
 
 Facts = dict[str, Any]
 
@@ -64,7 +70,7 @@ def data_check(
     findings += _nulls(current, spec, reference)
     findings += value_check(table, current, spec, reference)
     if spec.data.target in current["columns"]:
-        findings += target_check(current, spec, reference)
+        findings += target_check(table, current, spec, reference)
     findings += _stretches(table, spec, reference, findings)
     return [_accepted(finding) if finding.column in spec.validate_.accept else finding for finding in findings]
 
@@ -111,13 +117,38 @@ def _nulls(current: Facts, spec: ModelSpec, reference: Facts | None, *, is_stret
         severity: Severity = "warning" if name == spec.data.target else "critical"
         if usual is None:
             if share == 1 and name in spec.features.columns:
+                severity = "warning" if reference else severity
                 yield failed("column has values", name, severity, f"column {name!r} is null in every row", observed=1.0)
             continue
+        most = _most_nulls(reference, name, usual)
         text = f"{share:.0%} of {name!r} is null, {usual:.0%} at training"
-        if share - usual > limit or (share == 1 and usual < 1 and not is_stretch):
-            yield failed("nulls", name, severity, text, observed=round(share, 4), failing=column["nulls"])
+        text += f" and never more than {most:.0%} in a window of this length" if most > usual else ""
+        facts = {"observed": round(share, 4), "failing": column["nulls"]}
+        is_beyond = share - most > (1 - most) * NULLS_BEYOND or share == 1
+        is_far = share - usual > limit and is_beyond and most < NULLS_ALL
+        is_gone = share == 1 and usual < 1 and most < NULLS_ALL
+        is_rare = _is_rarely_known(current, column, usual, most) and _windows(reference) >= NULLS_WINDOWS
+        if is_far or (not is_stretch and (is_gone or is_rare)):
+            yield failed("nulls", name, severity, text, **facts)
         elif share - usual > limit * NULLS_WARN:
-            yield failed("nulls", name, "warning", text, observed=round(share, 4), failing=column["nulls"])
+            yield failed("nulls", name, "warning", text, **facts)
+
+
+def _windows(reference: Facts | None) -> int:
+    return ((reference or {}).get("by_window") or {}).get("number", 0)
+
+
+def _most_nulls(reference: Facts | None, name: str, usual: float) -> float:
+    """Return the largest share of nulls in a window of the reference."""
+    windows = (reference or {}).get("by_window") or {}
+    return max(usual, windows.get("nulls", {}).get(name, 0.0))
+
+
+def _is_rarely_known(current: Facts, column: dict[str, Any], usual: float, most: float) -> bool:
+    """Tell whether a column that is null by nature lost much of the little it had, whatever the window."""
+    known = current["rows"] - column["nulls"]
+    expected = current["rows"] * (1 - most)
+    return most - usual < NULLS_STEADY and expected >= LEAST_KNOWN and known < KNOWN_LEFT * expected
 
 
 def _null_share(facts: Facts | None, name: str) -> float | None:
@@ -146,4 +177,5 @@ def _stretches(
                 continue
             stopped.add(finding.column)
             rows = tuple(stretch.positions[list(finding.rows)].tolist())
-            yield replace(finding, message=f"{stretch}: {finding.message}", rows=rows)
+            message, since = f"{stretch}: {finding.message}", finding.since or stretch.facts["start"]
+            yield replace(finding, message=message, rows=rows, since=since)

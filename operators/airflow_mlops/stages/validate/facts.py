@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_bytes, encode_table
 from airflow_mlops.stages.kinds import kind_of
-from airflow_mlops.stages.validate.association import associations, leanings
-from airflow_mlops.stages.validate.rows_facts import rows_facts
-from airflow_mlops.stages.validate.values import numbers
+from airflow_mlops.stages.validate.association import associations, leanings, separations
+from airflow_mlops.stages.validate.risks import risks
+from airflow_mlops.stages.validate.rows_facts import KINDS, ordered, rows_facts
+from airflow_mlops.stages.validate.text_facts import text_facts
+from airflow_mlops.stages.validate.values import class_name, numbers
+from airflow_mlops.stages.validate.window_facts import window_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +30,7 @@ PARTS, MIN_PART = 8, 20
 # Texts this common are followed from part to part.
 COMMON_TEXT = 0.02
 # Of facts that are stored: one of another form is made again.
-FORM = 3
+FORM = 4
 
 
 def describe(
@@ -66,8 +69,8 @@ def describe(
     -------
     dict
         JSON: ``rows``, ``start``, ``end``, ``content`` (digest of all columns but the time), ``duplicates`` (share of
-        rows whose key came before), what `rows_facts` tells, ``columns``, and of a target ``classes``,
-        ``associations`` and ``leanings``.
+        rows whose key came before), what `rows_facts` tells, ``columns``, ``by_window``, and of a target ``classes``,
+        ``associations``, ``leanings``, ``separations`` and ``risks``.
     """
     present, hidden = target in table.column_names, (time, *sensitive)
     known_by = features or [name for name in table.column_names if name not in (time, target)]
@@ -82,26 +85,42 @@ def describe(
         if present and target
         else {},
         "leanings": leanings(table, target, skip=hidden) if present and target and is_classification else {},
+        "separations": separations(table, target, skip=hidden) if present and target and is_classification else {},
+        "risks": risks(table, target, skip=hidden) if present and target and is_classification else {},
+        "by_window": window_facts(
+            table, time=time, target=target, window=window, sensitive=sensitive, is_classification=is_classification
+        ),
     }
 
 
 def columns_of(table: pa.Table, *, time: str, sensitive: Sequence[str] = ()) -> dict[str, Any]:
     """Describe each column by itself: the part of the facts with ``rows``, ``start``, ``end`` and ``columns``."""
-    parts = _parts(table, time)
+    parts, order = _parts(table, time), _order(table, time)
     return {
         "rows": table.num_rows,
         **_span(table, time),
-        "columns": {name: _column(table, name, parts, is_sensitive=name in sensitive) for name in table.column_names},
+        "columns": {
+            name: _column(table, name, parts, order, is_sensitive=name in sensitive) for name in table.column_names
+        },
     }
 
 
+def _order(table: pa.Table, time: str) -> np.ndarray:
+    """Return the positions of rows in the order of time, all of them where there is none."""
+    import numpy as np
+
+    order = ordered(table, time)[1]
+    return order if len(order) else np.arange(table.num_rows)
+
+
 def _span(table: pa.Table, time: str) -> dict[str, str | None]:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if time not in table.column_names or table.num_rows == 0:
+    if time not in table.column_names or not pa.types.is_timestamp(table.schema.field(time).type):
         return {"start": None, "end": None}
     ends = pc.min_max(table.column(time)).as_py()
-    return {"start": ends["min"].isoformat(), "end": ends["max"].isoformat()}
+    return {"start": ends["min"] and ends["min"].isoformat(), "end": ends["max"] and ends["max"].isoformat()}
 
 
 def _parts(table: pa.Table, time: str) -> np.ndarray:
@@ -122,26 +141,26 @@ def _parts(table: pa.Table, time: str) -> np.ndarray:
 
 def duplicates(table: pa.Table, key: Sequence[str]) -> float:
     """Return the share of rows whose key, or whose every column where there is none, came before."""
-    import pyarrow as pa
-
     names = [name for name in (key or table.column_names) if name in table.column_names]
-    names = [name for name in names if not pa.types.is_nested(table.schema.field(name).type)]
+    names = [name for name in names if kind_of(table.schema.field(name).type) in KINDS]
     if not names or not table.num_rows:
         return 0.0
     distinct = table.select(names).group_by(names).aggregate([]).num_rows
     return 1 - distinct / table.num_rows
 
 
-def _column(table: pa.Table, name: str, parts: np.ndarray, *, is_sensitive: bool) -> dict[str, Any]:
+def _column(table: pa.Table, name: str, parts: np.ndarray, order: np.ndarray, *, is_sensitive: bool) -> dict[str, Any]:
     column = table.column(name)
     kind = kind_of(column.type)
     described = {"type": str(column.type), "kind": kind, "nulls": column.null_count}
     if is_sensitive:
         return {**described, "sensitive": True}
     if kind == "number":
-        return {**described, **_number(numbers(table, name), parts)}
+        values = numbers(table, name)
+        return {**described, **_number(values, parts), "changes": _changes(values[order])}
     if kind == "text":
-        return {**described, **_text(column, parts)}
+        known = len(column) - column.null_count
+        return {**described, "known": known, **_text(column, parts), **text_facts(column, order)}
     return described
 
 
@@ -167,6 +186,14 @@ def _number(values: np.ndarray, parts: np.ndarray) -> dict[str, Any]:
         "steps": distinct.tolist() if len(distinct) <= MAX_STEPS else [],
         "medians": _medians(values, parts),
     }
+
+
+def _changes(values: np.ndarray) -> int:
+    """Count the rows whose value is another than that of the row before."""
+    import numpy as np
+
+    known = values[~np.isnan(values)]
+    return int((known[1:] != known[:-1]).sum())
 
 
 def _medians(values: np.ndarray, parts: np.ndarray) -> list[float]:
@@ -210,9 +237,4 @@ def _counts(table: pa.Table, name: str) -> dict[str, int]:
     import pyarrow.compute as pc
 
     counts = pc.value_counts(table.column(name).drop_null()).to_pylist()
-    return {_class_name(item["values"]): item["counts"] for item in counts}
-
-
-def _class_name(value: object) -> str:
-    # 1 and 1.0 are one class: a null among integers makes them floats.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return {class_name(item["values"]): item["counts"] for item in counts}

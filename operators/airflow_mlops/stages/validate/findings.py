@@ -48,6 +48,8 @@ class Finding:
     observed: Any = None
     failing: int = 0
     rows: tuple[int, ...] = ()
+    since: str | None = None
+    do: str | None = None
     condition: str | None = None
     engine: str | None = None
 
@@ -61,6 +63,8 @@ class Finding:
             "message": self.message,
             "observed": self.observed,
             "failing": self.failing,
+            "since": self.since,
+            "do": self.do,
             **({"engine": self.engine} if self.engine else {}),
         }
 

@@ -10,6 +10,8 @@ from typing import Any
 LEAST_SHARE, LEAST_ROWS = 0.02, 20
 # Parts of the reference that must show it: one that is there in some only may be a month, and the next has another.
 LEAST_PARTS = 4
+# What seldom changes its value, such as a month, is a clock; where new texts come all the time none is renamed.
+LEAST_CHANGES, MOST_NOVELTY = 30, 0.3
 # What is left of a value that is gone, as a share of what is expected: a few rows may still have the old name.
 LEFT = 0.02
 # How far beyond the shares it had in parts of the reference a value may be under its new name; a part of them.
@@ -41,6 +43,8 @@ def renamed(now: dict[str, Any], then: dict[str, Any]) -> list[Rename]:
         What the facts say of the column, and those of the reference with all its values. One that was stored before
         facts had ``shares`` shows nothing.
     """
+    if then.get("changes", LEAST_CHANGES) < LEAST_CHANGES or (then.get("novelty") or 0.0) > MOST_NOVELTY:
+        return []
     rows = sum(now["values"].values())
     new = {value: count / rows for value, count in now["values"].items() if value not in then["values"]}
     found = []

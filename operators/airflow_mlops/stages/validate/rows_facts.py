@@ -21,6 +21,8 @@ MOST_WINDOWS = 60
 SHORT = 0.1
 # Fingerprints of rows kept of a snapshot: the smallest, so that two snapshots keep those of the same rows.
 FINGERPRINTS = 2048
+# What can be written as a text, to know it again.
+KINDS = frozenset({"number", "boolean", "text", "time"})
 # The newest part of a snapshot, whose rows are looked for among the others.
 NEWEST = 0.25
 
@@ -89,7 +91,7 @@ def fingerprints(table: pa.Table, columns: Sequence[str]) -> np.ndarray:
 
     values = {}
     for name in columns:
-        if name not in table.column_names or pa.types.is_nested(table.schema.field(name).type):
+        if name not in table.column_names or kind_of(table.schema.field(name).type) not in KINDS:
             continue
         is_number = kind_of(table.schema.field(name).type) == "number"
         values[name] = numbers(table, name) if is_number else table.column(name).cast(pa.string()).to_pandas()

@@ -5,42 +5,57 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.findings import Finding, Severity, failed
+from airflow_mlops.stages.validate.risks import looks_like, rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pyarrow as pa
 
     from airflow_mlops.spec import ModelSpec
 
 # Alone, no honest column knows the answer this well, unless it did at training.
 LEAK, LEAK_USUAL = 0.985, 0.9
-# One that knew it well at training knows it almost exactly in some calm week; a leak does exactly.
-WELL, LEAK_OF_WELL = 0.7, 0.999
 # A number against a number: noise of a third of the target's spread still leaves 0.95.
 LEAK_NUMBER, LEAK_RISE = 0.95, 0.3
+# What a leak leaves unexplained, as a part of what the best window of the reference did.
+LEFT_OVER = 1 / 3
+# Two heaps so many standard deviations apart, and so many times as far as ever, are no order of a calm day; in fewer
+# rows nothing else is asked.
+HEAPS, HEAPS_BEYOND, FEW_ROWS = 8.0, 1.5, 200
+# Fewer labels show no leak; a number against so few numbers must be as near as a class.
+FEWEST, SO_FEW = 20, 40
 # The share of a class turned upside down, and no middling share that could be either.
 FLIP_DISTANCE = 0.3
 # So near to one half the share of a class says nothing of a coding turned round.
 MIDDLING = 0.15
-# All associations with the target turned round: the cosine of the two lists, where the list at training says something.
-FLIP_COSINE, FLIP_STRENGTH = -0.7, 0.15
+# What the columns say turned round: beyond so many standard errors, and so much of what they said at training.
+FLIP_ERRORS, FLIP_AREA = 3.0, 0.4
+# Rows of one class have no more than this chance at the shares of training.
+ONE_CLASS = 1e-3
+# A rare class that is as common as the other was, in many rows, is turned round whatever the columns say.
+RARE, EXACT = 0.3, 0.1
 
 
-def target_check(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> list[Finding]:
+def target_check(
+    table: pa.Table, current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None
+) -> list[Finding]:
     """Check the target's classes, its coding against the reference, and every column for leakage."""
     findings = list(_leakage(current, spec, reference))
     if spec.task != "regression":
-        findings += _classes(current, spec, reference)
+        findings += _classes(table, current, spec, reference)
     return findings
 
 
-def _classes(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:
+def _classes(
+    table: pa.Table, current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None
+) -> Iterator[Finding]:
     target, classes = spec.data.target, current["classes"]
     if not classes:
         yield failed("labels are there", target, "warning", f"no row has a {target!r} yet")
         return
     if len(classes) == 1:
-        text = f"{target!r} is {next(iter(classes))} in every row that has one: there is nothing to tell apart"
-        yield failed("more than one class", target, "critical", text)
+        yield _one_class(table, target, current, reference)
         return
     if reference is None or not reference["classes"]:
         return
@@ -50,53 +65,94 @@ def _classes(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any]
             f"{target!r} has the new classes {', '.join(map(repr, new))}; at training {_shares(reference['classes'])}"
         )
         yield failed("known classes", target, "critical", f"{text}: another coding?")
-    elif len(classes) == 2 and len(reference["classes"]) == 2 and _is_flipped(current, reference):
+    elif len(classes) == 2 and len(reference["classes"]) == 2 and _is_flipped(table, target, current, reference):
         text = f"{target!r} looks turned round: now {_shares(classes)}, at training {_shares(reference['classes'])}"
         yield failed("coding", target, "critical", text)
 
 
-def _is_flipped(current: dict[str, Any], reference: dict[str, Any]) -> bool:
+def _one_class(table: pa.Table, target: str, current: dict[str, Any], reference: dict[str, Any] | None) -> Finding:
+    """Judge rows of one class: in few rows, or in a calm window, a rare class may stay away by chance."""
+    ((only, rows),) = current["classes"].items()
+    text = f"{target!r} is {only} in every row that has one: there is nothing to tell apart"
+    shares = (reference or {}).get("classes") or {}
+    if not shares or only not in shares or len(shares) < 2:
+        return failed("more than one class", target, "critical", text)
+    chance = (shares[only] / sum(shares.values())) ** rows
+    windows = reference.get("by_window", {}) if reference else {}
+    is_calm = windows.get("classes", {}).get(only, (0.0, 0.0))[1] == 1
+    is_likely = rows < FEW_ROWS and looks_like(table, only, (reference or {}).get("risks") or {})
+    if chance < ONE_CLASS and not is_calm and not is_likely:
+        return failed("more than one class", target, "critical", f"{text}; at training {_shares(shares)}")
+    why = f"in {rows} rows like these that is no surprise, for at training {_shares(shares)}"
+    if is_calm:
+        why = "there were such windows at training"
+    return failed("more than one class", target, "warning", f"{text}; {why}")
+
+
+def _is_flipped(table: pa.Table, target: str, current: dict[str, Any], reference: dict[str, Any]) -> bool:
     name = next(iter(sorted(reference["classes"])))
     now, then = (facts["classes"].get(name, 0) / sum(facts["classes"].values()) for facts in (current, reference))
-    if abs(now - then) > FLIP_DISTANCE and abs(now - (1 - then)) < abs(now - then) / 3:
+    low, high = reference.get("by_window", {}).get("classes", {}).get(name, (then, then))
+    is_mirrored = abs(now - then) > FLIP_DISTANCE and abs(now - (1 - then)) < abs(now - then) / 3
+    is_mirrored = is_mirrored and not low <= now <= high
+    known = reference.get("risks") or {}
+    ranked = rank(table, target, known)
+    if ranked is None:
+        return is_mirrored
+    area, error = ranked
+    rows = sum(current["classes"].values())
+    if is_mirrored and rows >= FEW_ROWS and abs(then - 0.5) > RARE and abs(now - (1 - then)) < EXACT:
+        return True
+    if is_mirrored and area < 0.5 + (error if rows >= FEW_ROWS else -error):
         return True
     # Turning a coding round turns the shares round too, which says much where a class is rare.
     if abs(then - 0.5) > MIDDLING and abs(now - then) < abs(now - (1 - then)):
         return False
-    now_signed, then_signed = _signed(current), _signed(reference)
-    pairs = [(now_signed[name], then_signed[name]) for name in then_signed if name in now_signed]
-    product = sum(a * b for a, b in pairs)
-    sizes = [sum(pair[side] ** 2 for pair in pairs) ** 0.5 for side in (0, 1)]
-    return min(sizes, default=0) > FLIP_STRENGTH and product / (sizes[0] * sizes[1]) < FLIP_COSINE
-
-
-def _signed(facts: dict[str, Any]) -> dict[str, float]:
-    """Return what has a direction: a number's association, and each text's leaning to the second class."""
-    kinds = {name: column["kind"] for name, column in facts["columns"].items()}
-    numbers = {name: value for name, value in facts["associations"].items() if kinds[name] in ("number", "boolean")}
-    return {**numbers, **facts["leanings"]}
+    return 0.5 - area > max(FLIP_ERRORS * error, FLIP_AREA * (known["area"] - 0.5))
 
 
 def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:
     usual = reference["associations"] if reference else {}
-    # In a week in which an honest column does, another that follows it does too.
-    is_easy = any(
-        LEAK <= abs(value) < LEAK_OF_WELL and abs(usual.get(name, 0.0)) >= WELL
-        for name, value in current["associations"].items()
-    )
+    labelled = current["rows"] - current["columns"][spec.data.target]["nulls"]
+    if labelled < FEWEST:
+        return
     for name, value in current["associations"].items():
         strength, before = abs(value), abs(usual.get(name, 0.0))
-        is_new_number = spec.task == "regression" and strength >= LEAK_NUMBER and strength - before >= LEAK_RISE
-        limit = LEAK if before < WELL else LEAK_OF_WELL
-        if not (strength >= limit and before < LEAK_USUAL) and not (reference and is_new_number):
+        is_new = reference is not None and name not in reference["columns"]
+        is_new_number = spec.task == "regression" and strength - before >= LEAK_RISE
+        is_new_number = is_new_number and strength >= (LEAK if labelled < SO_FEW else LEAK_NUMBER)
+        if not (strength >= LEAK and before < LEAK_USUAL) and not (reference and is_new_number):
+            continue
+        if reference and _is_calm(name, strength, current, reference):
             continue
         # What the model does not see cannot leak; it may be what the target was made from.
-        severity: Severity = ("warning" if is_easy else "critical") if name in spec.features.columns else "info"
+        severity: Severity = "critical" if name in spec.features.columns else "warning" if is_new else "info"
         text = f"{name!r} alone tells {spec.data.target!r} almost exactly ({strength:.2f} of 1"
         text += f", {before:.2f} at training)" if reference else ")"
         yield failed(
             "no leakage", name, severity, f"{text}: is it known before the answer?", observed=round(strength, 4)
         )
+
+
+def _is_calm(name: str, strength: float, current: dict[str, Any], reference: dict[str, Any]) -> bool:
+    """Tell whether honest columns know the answer as well in some window: a calm day orders itself.
+
+    Then only a column in two heaps, which lie farther apart than heaps ever did, was made from the answer.
+    """
+    apart, usual = current.get("separations", {}).get(name), reference.get("separations", {})
+    windows = reference.get("by_window", {})
+    known, heaps = windows.get("associations", {}), windows.get("separations", {})
+    # A column that had one value, or is new, shows nothing of itself: it is held against the others.
+    most = known[name] if name in known else max((abs(each) for each in known.values()), default=0.0)
+    rows = sum(current["classes"].values()) or current["rows"]
+    if apart is not None:
+        farthest = heaps[name] if name in heaps else max(heaps.values(), default=0.0)
+        farthest = max(farthest, usual.get(name, 0.0))
+        if apart > max(HEAPS, HEAPS_BEYOND * min(farthest, HEAPS * 2)):
+            return False
+        if rows < FEW_ROWS:
+            return True
+    return 1 - strength > (1 - most) * LEFT_OVER
 
 
 def _shares(classes: dict[str, int]) -> str:

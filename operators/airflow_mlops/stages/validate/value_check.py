@@ -6,13 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.findings import Finding, failed
-from airflow_mlops.stages.validate.renamed import renamed
+from airflow_mlops.stages.validate.text_check import text_check
 from airflow_mlops.stages.validate.unit_check import named_after, unit_check
 from airflow_mlops.stages.validate.values import most_kept, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     import pyarrow as pa
 
@@ -36,18 +34,16 @@ RECENT = 2.0
 POWERS = (10.0, 100.0, 1000.0)
 # Small whole numbers are days, months, hours, grades: the next one is no fault.
 SMALL_NUMBERS = 31
-# Share of rows with texts never seen before, and how many more of them than there were, that make ids of names.
-UNSEEN_BLOCK, UNSEEN_FACTOR = 0.5, 5
-# Share of rows whose text differs from a known one by spaces or case only.
-SPELLING_SHARE = 0.01
-# A category this common at training that is missing now points at a filter.
-COMMON = 0.1
+# What changed its value so often has shown half of where it goes; the tail of what pours is so long at most.
+FEW_CHANGES, MOST_TAIL = 20, 10.0
+# Sizes alike, for a sign that is turned round.
+LIKE, LEAST_CHANGES = 3.0, 100
 
 
 def value_check(
     table: pa.Table, current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None
 ) -> list[Finding]:
-    """Compare each column's values with those at training; bare keys, the target and sensitive columns are left out."""
+    """Compare each column's values with those at training; bare keys, classes and sensitive columns are left out."""
     if reference is None:
         return []
     skip = {spec.data.time, spec.data.target, *spec.data.key} - set(spec.features.columns)
@@ -55,12 +51,16 @@ def value_check(
     is_recent = _is_recent(current, reference)
     for name, now in current["columns"].items():
         then = reference["columns"].get(name, {})
-        if name in skip or now["kind"] != then.get("kind") or "sensitive" in now or "sensitive" in then:
+        if now["kind"] != then.get("kind") or "sensitive" in now or "sensitive" in then:
+            continue
+        if name == spec.data.target and spec.task == "regression" and "min" in now and "min" in then:
+            findings += [found for found in (_unit(name, now, then),) if found]
+        if name in skip:
             continue
         if now["kind"] == "number" and "min" in now and "min" in then:
             findings += _number(numbers(table, name), name, now, then, spec, is_recent=is_recent)
-        elif now["kind"] == "text" and then["distinct"] == len(then["values"]) and now["distinct"]:
-            findings += _categories(name, now, then, reference["rows"])
+        elif now["kind"] == "text" and now["distinct"] and then["distinct"]:
+            findings += text_check(name, now, then, reference["rows"])
     return findings
 
 
@@ -81,8 +81,9 @@ def _number(
         return []
     for check in (
         _unit(name, now, then),
-        unit_check(values, name, now, then, is_recent=is_recent),
         _sentinel(values, name, then, keep),
+        _sign(name, now, then),
+        unit_check(values, name, now, then, is_recent=is_recent),
         _range(values, name, then, spec),
     ):
         if check is not None:
@@ -115,11 +116,11 @@ def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) ->
             continue
         found, counts = np.unique(beyond, return_counts=True)
         code, count = float(found[counts.argmax()]), int(counts.max())
-        if (
-            code not in SENTINELS
-            or count < max(3, SENTINEL_SHARE * len(known))
-            or count < SENTINEL_PURITY * len(beyond)
-        ):
+        if code not in SENTINELS or count < max(3, SENTINEL_SHARE * len(known)):
+            continue
+        others = found[found != code]
+        is_alone = not len(others) or np.abs(others - code).min() > then["max"] - then["min"]
+        if count < SENTINEL_PURITY * len(beyond) and not is_alone:
             continue
         # A number with decimals, or one that was below zero before, reaches -1 and -9 by itself.
         if -10 < code < 0 and not (then["is_whole"] and then["min"] >= 0):
@@ -141,6 +142,7 @@ def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec)
     # A short reference has a narrow range. Another season or a crisis leaves it; the size of numbers holds longer.
     reach = limits.range_margin * (then["max"] - then["min"] + max(abs(then["max"]), abs(then["min"])))
     reach = max(reach, SMALL_NUMBERS) if then["is_whole"] else reach
+    reach *= _tail(then) * (1 + FEW_CHANGES / max(1, then.get("changes", FEW_CHANGES)))
     with np.errstate(invalid="ignore"):
         is_out = (values < then["min"] - reach) | (values > then["max"] + reach)
     count, known = int(is_out.sum()), int((~np.isnan(values)).sum())
@@ -149,56 +151,44 @@ def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec)
     rows = tuple(int(row) for row in np.flatnonzero(is_out)[: most_kept(spec)])
     text = f"{count} of {known} values of {name!r} lie far outside {_range_text(then)}, its range at training"
     facts = {"observed": round(count / known, 4), "failing": count, "rows": rows}
-    power = _power(values[is_out], values[~is_out])
+    power = _power(values[is_out], then)
     if power and count < known / 2:
         return failed("range", name, "warning", f"{text}; divided by {power:g} they fit: two units?", **facts)
     return failed("range", name, "critical", text, **facts)
 
 
-def _power(beyond: np.ndarray, within: np.ndarray) -> float | None:
-    """Return the power of ten between two groups of values of one batch."""
+def _tail(then: dict[str, Any]) -> float:
+    """Return how much farther the range reaches than a normal distribution's: rain is zero until it pours."""
+    low, *_, high = then["quantiles"]
+    middle = then["quantiles"][len(then["quantiles"]) // 2]
+    ratios = [(then["max"] - middle) / (high - middle) if high > middle else 1.0]
+    ratios += [(middle - then["min"]) / (middle - low) if middle > low else 1.0]
+    return min(max(1.0, max(ratios) / 2), MOST_TAIL)
+
+
+def _sign(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Find a column that was above zero and is the same below it, or the other way round."""
+    is_turned = (then["min"] >= 0 and now["max"] <= 0) or (then["max"] <= 0 and now["min"] >= 0)
+    # What seldom changes, such as a rate of growth, may fall below zero as a whole.
+    if not is_turned or not now["sizes"] or not then["sizes"] or then.get("changes", 0) < LEAST_CHANGES:
+        return None
+    if not all(1 / LIKE <= a / b <= LIKE for a, b in zip(now["sizes"], then["sizes"], strict=True)):
+        return None
+    text = f"{name!r} is {_range_text(now)}, and was {_range_text(then)} at training: its sign is turned round"
+    return failed("sign", name, "critical", text)
+
+
+def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
+    """Return the power of ten by which values lie beyond the range at training."""
     import numpy as np
 
-    known = within[~np.isnan(within)]
-    if not len(known) or len(np.unique(beyond)) < 2:  # one value, many times, is a code and no measurement
+    if len(np.unique(beyond)) < 2:  # one value, many times, is a code and no measurement
         return None
-    low, high = known.min(), known.max()
     for power in POWERS:
-        if np.mean((beyond / power >= low) & (beyond / power <= high)) > SENTINEL_PURITY:
+        if np.mean((beyond / power >= then["min"]) & (beyond / power <= then["max"])) > SENTINEL_PURITY:
             return power
     return None
 
 
 def _range_text(column: dict[str, Any]) -> str:
     return f"{column['min']:g} to {column['max']:g}"
-
-
-def _categories(name: str, now: dict[str, Any], then: dict[str, Any], rows_then: int) -> Iterator[Finding]:
-    rows = sum(now["values"].values())
-    unseen = {value: count for value, count in now["values"].items() if value not in then["values"]}
-    share = sum(unseen.values()) / rows
-    renames = renamed(now, then)
-    spellings = {value.strip().casefold() for value in then["values"]}
-    respelled = [value for value in unseen if value.strip().casefold() in spellings]
-    respelled_share = sum(unseen[value] for value in respelled) / rows
-    if respelled_share > SPELLING_SHARE:
-        text = f"{respelled_share:.0%} of {name!r} are known values in another spelling, such as {respelled[0]!r}"
-        yield failed("spelling", name, "critical", text, observed=round(respelled_share, 4))
-    elif share > UNSEEN_BLOCK and now["distinct"] >= UNSEEN_FACTOR * then["distinct"]:
-        text = f"{share:.0%} of {name!r} were never seen: {now['distinct']} values, {then['distinct']} at training"
-        yield failed("categories", name, "critical", f"{text}; ids instead of names?", observed=round(share, 4))
-    elif renames:
-        more = f"; and {len(renames) - 1} more" if len(renames) > 1 else ""
-        text = f"a value of {name!r} seems renamed: {renames[0]}{more}"
-        yield failed("renamed", name, "critical", text, observed=len(renames))
-    elif unseen:
-        text = f"{len(unseen)} new values of {name!r} in {share:.1%} of rows, such as {next(iter(unseen))!r}"
-        yield failed("categories", name, "info", text, observed=round(share, 4))
-    lost = [
-        value for value, count in then["values"].items() if count > COMMON * rows_then and value not in now["values"]
-    ]
-    if lost and respelled_share <= SPELLING_SHARE and not renames:
-        text = (
-            f"{name!r} has no {', '.join(map(repr, lost))} any more, each more than {COMMON:.0%} at training: a filter?"
-        )
-        yield failed("categories are kept", name, "warning", text)

@@ -25,3 +25,15 @@ def most_kept(spec: ModelSpec) -> int:
     """Return how many failing rows of each check are kept at most."""
     limit = spec.validate_.quarantine_rows
     return sys.maxsize if limit is None else limit
+
+
+def hashes(texts: np.ndarray) -> np.ndarray:
+    """Return a number for each text, the same wherever it is asked."""
+    import pandas as pd
+
+    return pd.util.hash_array(texts, categorize=False)
+
+
+def class_name(value: object) -> str:
+    """Write a class: 1 and 1.0 are one, for a null among integers makes them floats."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -98,14 +98,15 @@ class Comparison:
 
         sides = ComparedRows(store, self.reference), ComparedRows(store, [self.current])
         wanted = _wanted(spec)
-        profiles = [side.profile(wanted, sensitive=spec.data.sensitive) for side in sides]
-        label = spec.data.target if all(spec.data.target in profile.columns for profile in profiles) else None
+        reference, current = (side.profile(wanted, sensitive=spec.data.sensitive) for side in sides)
+        label = spec.data.target if all(spec.data.target in side.columns for side in (reference, current)) else None
         read = [*wanted, label] if label and label not in wanted else wanted
         then, now = (side.sample(read, rows=spec.drift.sample_rows) for side in sides)
         days = _days(then, spec.data.time), _days(now, spec.data.time)
         asked = self._ask(store, spec, then, now, days=days)
         report = drift(
-            *profiles,
+            reference,
+            current,
             spec.features.columns,
             spec.drift,
             sensitive=spec.data.sensitive,

@@ -106,11 +106,12 @@ def _bounded(
     """Begin at the smallest value and end at the largest; the outermost points are means of some."""
     import numpy as np
 
-    if points[0] > column.minimum:
-        points, below, upto = np.append(column.minimum, points), np.append(0.0, below), np.append(0.0, upto)
-    if points[-1] < column.maximum:
-        last = column.known
-        points, below, upto = np.append(points, column.maximum), np.append(below, last), np.append(upto, last)
+    first, last = column.minimum, column.maximum
+    if first is not None and points[0] > first:
+        points, below, upto = (np.append(start, rest) for start, rest in ((first, points), (0.0, below), (0.0, upto)))
+    if last is not None and points[-1] < last:
+        rows = float(column.known)
+        points, below, upto = (np.append(rest, end) for rest, end in ((points, last), (below, rows), (upto, rows)))
     return points, below, upto
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from airflow_mlops.errors import ArtifactMissing, SourceUnavailable, SourceUnreadable
+from airflow_mlops.errors import ArtifactMissing, MissingExtra, SourceUnavailable, SourceUnreadable
 from airflow_mlops.hooks.source import SourceHook
 from airflow_mlops.hooks.source.lakes import lake_credentials
 from airflow_mlops.spec.data_sections import DeltaSource, IcebergSource
@@ -46,6 +46,19 @@ def test_files_outside_the_window_are_not_opened(lake, time):
     # A day at the window's end may lie in it: ingest cuts it off.
     assert {moment.day for moment in rows["day"].to_pylist()} == ({2, 3} if time == "day" else {2})
     assert rows.slice(0, 24).equals(day(2))
+
+
+def test_partitions_outside_the_window_are_not_opened(tmp_path):
+    lake = Delta(tmp_path)
+    for number in (4, 2, 3, 1):
+        lake.append(day(number), partition_by=["day"])
+    for number in (1, 4):
+        [file] = (lake.folder / f"day=2013-01-0{number}").iterdir()
+        file.write_bytes(b"no Parquet")
+
+    rows = SourceHook(lake.source()).read(START, END, "day")
+
+    assert [moment.day for moment in rows["day"].to_pylist()] == [2] * 24 + [3] * 24
 
 
 def test_rows_without_a_time_come_along_to_be_counted(lake):
@@ -111,6 +124,48 @@ def test_a_version_that_never_was_is_named(lake):
 def test_a_table_that_is_not_there_is_named(source, sentence, tmp_path):
     with pytest.raises(SourceUnreadable, match=sentence):
         SourceHook(source(tmp_path)).version(START, END)
+
+
+def test_a_delta_table_with_mapped_columns_is_refused_rather_than_read_empty(tmp_path):
+    lake = Delta(tmp_path)
+    lake.append(day(1).drop_columns(["wall"]))
+    log = lake.folder / "_delta_log" / f"{0:020}.json"
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    for action in actions:
+        if "protocol" in action:
+            action["protocol"] = {"minReaderVersion": 2, "minWriterVersion": 5}
+        if "metaData" in action:
+            action["metaData"]["configuration"]["delta.columnMapping.mode"] = "name"
+            schema = json.loads(action["metaData"]["schemaString"])
+            for number, field in enumerate(schema["fields"], 1):
+                mapping = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": f"col-{number}"}
+                field["metadata"] = mapping
+            action["metaData"]["schemaString"] = json.dumps(schema)
+    log.write_text("\n".join(map(json.dumps, actions)))
+
+    with pytest.raises(SourceUnreadable, match=r"at version 0 uses what deltalake cannot read here: column mapping"):
+        SourceHook(lake.source()).stream(START, END, "ts")
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (
+            DeltaSource(kind="delta", uri="/lake/flights"),
+            r"the Delta table /lake/flights needs deltalake, .*install airflow-provider-mlops\[delta\]",
+        ),
+        (
+            IcebergSource(kind="iceberg", table="a.b"),
+            r"the Iceberg table a\.b needs pyiceberg, .*install airflow-provider-mlops\[iceberg\]",
+        ),
+    ],
+    ids=["delta", "iceberg"],
+)
+def test_a_library_that_is_not_installed_is_named_with_its_extra(source, sentence, monkeypatch):
+    monkeypatch.setattr("airflow_mlops.extras.find_spec", lambda name: None)
+
+    with pytest.raises(MissingExtra, match=sentence):
+        SourceHook(source).version(START, END)
 
 
 def test_a_catalog_that_is_away_is_tried_again_and_its_password_is_not_told(monkeypatch):

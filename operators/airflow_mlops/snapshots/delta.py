@@ -84,13 +84,19 @@ class DeltaVersion:
     def _dataset(self) -> ds.Dataset:
         from deltalake.exceptions import DeltaProtocolError
 
+        # Tables of protocol 2 do not list what they use; read by their names, mapped columns would be empty.
+        if self.table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+            raise self._unsupported("column mapping")
         try:
             return self.table.to_pyarrow_dataset(filesystem=_filesystem(self.table.table_uri, self.options))
         except DeltaProtocolError as error:
-            raise SourceUnreadable(
-                f"{self.where} uses what deltalake cannot read ({said(error, self.options)}); rewrite it without "
-                "(REORG TABLE ... APPLY (PURGE) for deletion vectors), or read it by SQL."
-            ) from error
+            raise self._unsupported(said(error, self.options)) from error
+
+    def _unsupported(self, what: str) -> SourceUnreadable:
+        return SourceUnreadable(
+            f"{self.where} uses what deltalake cannot read here: {what}. Write the table without it (REORG TABLE ... "
+            "APPLY (PURGE) for deletion vectors), or read it by SQL."
+        )
 
     def _ordered(self, window: Window | None) -> ds.Dataset:
         """Order files by their first time: the log lists them in another order after each checkpoint."""
@@ -126,6 +132,7 @@ def _filesystem(uri: str, options: Mapping[str, str]) -> FileSystem | None:
         "access_key": "AWS_ACCESS_KEY_ID",
         "secret_key": "AWS_SECRET_ACCESS_KEY",
         "session_token": "AWS_SESSION_TOKEN",
+        "role_arn": "AWS_IAM_ROLE_ARN",
         "region": "AWS_REGION",
         "endpoint_override": "AWS_ENDPOINT_URL",
     }

@@ -83,6 +83,7 @@ def _aws(connection: Connection, kind: str) -> dict[str, str]:
         "key": connection.login or extra.get("aws_access_key_id"),
         "secret": connection.password or extra.get("aws_secret_access_key"),
         "token": extra.get("aws_session_token"),
+        "role": extra.get("role_arn"),
         "region": extra.get("region_name"),
         "endpoint": extra.get("endpoint_url"),
     }
@@ -90,6 +91,7 @@ def _aws(connection: Connection, kind: str) -> dict[str, str]:
         "key": "AWS_ACCESS_KEY_ID",
         "secret": "AWS_SECRET_ACCESS_KEY",
         "token": "AWS_SESSION_TOKEN",
+        "role": "AWS_IAM_ROLE_ARN",
         "region": "AWS_REGION",
         "endpoint": "AWS_ENDPOINT_URL",
     }
@@ -97,6 +99,7 @@ def _aws(connection: Connection, kind: str) -> dict[str, str]:
         "key": "client.access-key-id",
         "secret": "client.secret-access-key",
         "token": "client.session-token",
+        "role": "client.role-arn",
         "region": "client.region",
         "endpoint": "s3.endpoint",
     }

@@ -283,3 +283,30 @@ def test_a_source_that_fell_silent_stops_the_next_look(look, january):
 
     assert first in ("passed", "warning")
     assert "no row is newer than at the look 2d before: the newest 'scheduled' is 2013-01-10 0" in silent
+
+
+# Where the suite runs
+
+
+def _in(engine, spec):
+    return _with(spec, validate_=spec.validate_.model_copy(update={"engine": engine}))
+
+
+def test_duckdb_judges_and_quarantines_as_pandas_does(run, snapshot, far_away, artifacts, flights_spec):
+    kept, said = [], []
+    for engine in ("pandas", "duckdb"):
+        error, operator = run(snapshot(far_away), spec=_in(engine, flights_spec), run_id=engine)
+        event = operator.ledger.events("flights", kind="validate")[-1]
+        report = artifacts.read_json(f"{event.payload['ref']['uri']}/report.json")
+        kept.append(artifacts.read_table(event.payload["quarantine"]).to_pylist())
+        said.append([{**item, "engine": None} for item in report["expectations"]])
+        assert "90 of" in str(error)
+        assert {item["engine"] for item in report["expectations"]} == {engine}
+
+    assert kept[0] == kept[1]
+    assert said[0] == said[1]
+
+
+def test_the_source_engine_wants_a_database(run, snapshot, january, flights_spec):
+    with pytest.raises(SpecError, match=r"validate\.engine is source, but data\.source is a "):
+        run(snapshot(january), spec=_in("source", flights_spec))

@@ -104,7 +104,7 @@ def quarantine_stream(
     # A limit takes the rows of the worst checks; they are given in their order.
     few = f"ORDER BY _rank, {ROW} LIMIT {keep}" if keep < sys.maxsize else ""
     query = f"SELECT {columns}, {REASON} FROM ({_reasoned(conditions)} {few}) ORDER BY {ROW}"
-    return connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+    return connection.sql(query).to_arrow_reader(_BATCH_ROWS)
 
 
 def _reasoned(conditions: Sequence[tuple[str, str]]) -> str:

@@ -101,7 +101,7 @@ def test_files_that_land_are_watched_for_and_start_the_monitor(write):
         "x-mlops://flights/landed",
         (
             "airflow_mlops.triggers.landing.LandingTrigger",
-            {"uri": "s3://landing/flights/", "conn_id": "aws", "every_s": 30.0},
+            {"uri": "s3://landing/flights/", "asset": "flights/landed", "conn_id": "aws", "every_s": 30.0},
         ),
     )
 

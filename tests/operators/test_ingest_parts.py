@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_mlops.artifacts import ArtifactStore
+from airflow_mlops.artifacts import ArtifactStore, digest_bytes
 from airflow_mlops.errors import EmptyWindow, MissingColumns, SourceUnavailable, SourceUnreadable
+from airflow_mlops.lifecycle.copying import Copy
 from airflow_mlops.lifecycle.parts import Shelf
 from airflow_mlops.operators.ingest import IngestOperator
-from airflow_mlops.refs import SnapshotRef
+from airflow_mlops.refs import ModelRef, SnapshotRef
 from airflow_mlops.snapshots import open_rows, read_rows
 from airflow_mlops.spec.data_sections import CallableSource, FileSource
+from airflow_mlops.stages.model_file import model_uri
 from tests.conftest import utc
 
 
@@ -260,6 +263,21 @@ def test_a_column_the_spec_names_anew_is_looked_for_in_parts_that_are_stored(run
         run(spec.model_copy(update={"features": features}), "2013-01-06T00:00:00")
 
 
+def test_a_day_without_a_value_and_one_with_decimals_are_one_column(run, spec, flights, artifacts):
+    table, place = flights.table, flights.table.column_names.index("distance")
+    flights.table = table.set_column(place, "distance", pa.nulls(len(table), pa.null()))
+    run(spec, "2013-01-04T00:00:00", window="1d")
+    flights.table = table
+    run(spec, "2013-01-05T00:00:00", window="2d")
+    flights.table = table.set_column(place, "distance", pc.cast(table["distance"], pa.float64()))
+    ref = run(spec, "2013-01-06T00:00:00")
+
+    opened = open_rows(artifacts, ref)
+    assert str(opened.schema.field("distance").type) == "double"
+    assert opened.table(["distance"])["distance"].null_count == ref.parts[0]["rows"]
+    assert sum(batch.num_rows for batch in opened.batches(["distance"])) == ref.rows
+
+
 def test_a_column_of_two_types_is_named_with_the_parts_that_differ(run, spec, flights):
     run(spec, "2013-01-06T00:00:00")
     table = flights.table
@@ -284,6 +302,21 @@ def test_files_that_did_not_change_are_not_read(run, flights_spec, january, tmp_
 
     assert run(spec, "2013-01-06T00:00:00").id == first.id
     assert run(spec, "2013-01-06T00:00:00", window="2d").parts == first.parts[1:]
+
+
+def test_a_copy_to_another_store_takes_the_parts_along(run, spec, artifacts, tmp_path):
+    ref = run(spec, "2013-01-06T00:00:00")
+    features = {"snapshots": [ref.to_dict()]}
+    model = ModelRef("m", artifacts.uri("flights", "models", "m"), digest_bytes(b"x"), "skops", "Ridge", 3, features)
+    artifacts.write_bytes(model_uri(model), b"x")
+    artifacts.complete(model.uri, {"ref": model.to_dict()})
+    artifacts.complete(artifacts.uri("flights", "reports"), {})
+    copy = Copy(artifacts, ArtifactStore.local(tmp_path / "other"))
+    copy.version("flights", model, SimpleNamespace(uri=artifacts.uri("flights", "reports")))
+
+    copied = SnapshotRef.from_dict(copy.rebased(ref.to_dict()))
+    assert read_rows(copy.destination, copied).equals(read_rows(artifacts, ref))
+    assert copy.destination.manifest(copied.uri)["parts"] == copied.parts
 
 
 # A run a partition

@@ -28,7 +28,7 @@ class Kept:
 
 
 def trigger_at(uri, kept=None):
-    trigger = LandingTrigger(str(uri), every_s=LOOK_S)
+    trigger = LandingTrigger(str(uri), "flights/landed", every_s=LOOK_S)
     trigger.asset_state_store = kept
     return trigger
 
@@ -165,7 +165,7 @@ def test_files_in_an_object_store_ring_too():
 
 
 def test_what_airflow_keeps_of_it_makes_the_same_trigger():
-    path, arguments = LandingTrigger("s3://bucket/flights/", "aws", 30.0).serialize()
+    path, arguments = LandingTrigger("s3://bucket/flights/", "flights/landed", "aws", 30.0).serialize()
     kept = BaseSerialization.deserialize(BaseSerialization.serialize(arguments))
 
     assert path == "airflow_mlops.triggers.landing.LandingTrigger"

@@ -85,8 +85,10 @@ def _schedule(spec: ModelSpec) -> CronTriggerTimetable | AssetOrTimeSchedule | B
     clock = CronTriggerTimetable(monitor.schedule, timezone="UTC") if monitor.schedule else None
     assets = [named_asset(monitor.asset)] if monitor.asset else []
     watchers = [marker_watcher(spec.name, monitor.marker)] if monitor.marker else []
-    watchers += [_files_watcher(spec.name, monitor.files)] if monitor.files else []
-    assets += [landed_asset(spec.name, watchers)] if watchers else []
+    landed = landed_asset(spec.name, watchers)
+    if monitor.files:
+        landed.watchers.append(_files_watcher(spec.name, landed.name, monitor.files))
+    assets += [landed] if landed.watchers else []
     if not assets:
         return clock
     any_of = assets[0] if len(assets) == 1 else assets[0] | assets[1]
@@ -102,6 +104,6 @@ def _report_param() -> Param:
     )
 
 
-def _files_watcher(name: str, files: LandingSpec) -> AssetWatcher:
-    trigger = LandingTrigger(files.uri, files.conn_id, every_s=files.every.total_seconds())
+def _files_watcher(name: str, asset: str, files: LandingSpec) -> AssetWatcher:
+    trigger = LandingTrigger(files.uri, asset, files.conn_id, every_s=files.every.total_seconds())
     return AssetWatcher(name=f"{name}_files", trigger=trigger)

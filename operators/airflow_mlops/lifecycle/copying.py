@@ -73,6 +73,8 @@ class Copy:
         features = model.features
         for each in (*features.get("snapshots", ()), *features.get("label_snapshots", ())):
             snapshot = SnapshotRef.from_dict(each)
+            for part in snapshot.parts:
+                self._part(part["uri"], part["digest"])
             self._folder(snapshot.uri, {posixpath.basename(snapshot.table_uri): snapshot.digest})
         if folder := features.get("uri"):
             stored = self._manifest(folder)
@@ -82,6 +84,14 @@ class Copy:
         baseline = self._manifest(model.uri).get("baseline")
         digests = {posixpath.basename(model_uri(model)): model.digest}
         self._folder(model.uri, digests | ({baseline["file"]: baseline["digest"]} if baseline else {}))
+
+    def _part(self, uri: str, digest: str) -> None:
+        """Copy a file that several snapshots share, and its manifest last."""
+        to = self.rebased(uri)
+        is_complete = self.destination.exists(f"{to}.json")
+        self._file(uri, to, digest, is_complete=is_complete)
+        if not is_complete:
+            self._file(f"{uri}.json", f"{to}.json", None, is_complete=False)
 
     def _manifest(self, folder: str) -> dict[str, Any]:
         manifest = self.source.manifest(folder)

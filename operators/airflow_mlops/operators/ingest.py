@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
+    import pyarrow as pa
     from airflow.sdk import Context
 
     from airflow_mlops.hooks.source import SourceHook
@@ -126,13 +127,18 @@ class IngestOperator(StageOperator):
     def _store_whole(self, hook: SourceHook, part: Part, wanted: Wanted, version: str | None) -> dict[str, Any]:
         from airflow_mlops.lifecycle.storing import store_rows
 
-        settings = {"section": part.section_digest, "version": version, "sort_mb": self.model_spec.ingest.sort_mb}
-        manifest = hook.feed(
-            wanted.start,
-            wanted.end,
-            wanted.time,
-            lambda rows: store_rows(self.store, self._place(), rows, wanted, **settings),
-        )
+        def store(rows: pa.RecordBatchReader) -> dict[str, Any]:
+            return store_rows(
+                self.store,
+                self._place(),
+                rows,
+                wanted,
+                section=part.section_digest,
+                version=version,
+                sort_mb=self.model_spec.ingest.sort_mb,
+            )
+
+        manifest = hook.feed(wanted.start, wanted.end, wanted.time, store)
         report = manifest["report"]
         self.log.info(
             "read %d rows, left out %d outside the window and %d undated",

@@ -36,21 +36,25 @@ class LandingTrigger(BaseEventTrigger):
     ----------
     uri : str
         Folder or glob. Files whose name, or whose folder's, starts with ``_`` or ``.`` do not count.
+    asset : str
+        Name of the asset that rings. Airflow makes one trigger of those with the same arguments; by the asset each has
+        its own, and its own note of what was rung for.
     conn_id : str or None
         Connection of the storage; its secrets are read where the trigger runs.
     every_s : float
         Seconds between two looks.
     """
 
-    def __init__(self, uri: str, conn_id: str | None = None, every_s: float = EVERY_S) -> None:
+    def __init__(self, uri: str, asset: str, conn_id: str | None = None, every_s: float = EVERY_S) -> None:
         super().__init__()
         self.uri = uri
+        self.asset = asset
         self.conn_id = conn_id
         self.every_s = every_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow's database keeps: no secret is in it."""
-        arguments = {"uri": self.uri, "conn_id": self.conn_id, "every_s": self.every_s}
+        arguments = {"uri": self.uri, "asset": self.asset, "conn_id": self.conn_id, "every_s": self.every_s}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -63,20 +63,12 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON; times are ISO 8601."""
-        ref = self.ref
+        facts = ("id", "uri", "digest", "start", "end", "rows", "columns", "lake", "source_version")
         return {
-            "id": ref.id,
+            **{name: getattr(self.ref, name) for name in facts},
             "holds": self.holds,
-            "uri": ref.uri,
-            "digest": ref.digest,
-            "start": ref.start,
-            "end": ref.end,
-            "rows": ref.rows,
-            "columns": ref.columns,
             "bytes": self.size,
-            "parts": len(ref.parts),
-            "lake": ref.lake,
-            "source_version": ref.source_version,
+            "parts": len(self.ref.parts),
             "at": self.at.isoformat(),
             "recorded_at": self.recorded_at.isoformat(),
             "stored": self.is_stored,

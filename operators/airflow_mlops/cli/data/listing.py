@@ -103,7 +103,7 @@ def used_by(entry: Entry) -> str:
     """Say who uses a snapshot, in a line."""
     words = [] if entry.holds == "rows" else [entry.holds]
     if entry.versions:
-        words.append(f"trained {', '.join(entry.versions)}")
+        words.append(f"version {', '.join(entry.versions)}")
     if entry.is_champions:
         words.append("champion")
     if entry.rollback:

@@ -17,7 +17,7 @@ def number(value: float | None) -> str:
     if value is None:
         return ""
     is_long = 1e4 <= abs(value) < 1e15
-    return f"{value:,.0f}" if is_long or (value == int(value) and abs(value) < 1e15) else f"{value:,.4g}"
+    return f"{value:,.0f}" if is_long or (abs(value) < 1e4 and value == int(value)) else f"{value:,.4g}"
 
 
 def share(part: float, whole: float) -> str:

@@ -168,3 +168,70 @@ def test_a_process_that_has_read_a_delta_table_ends_well(tmp_path):
     done = subprocess.run([sys.executable, "-c", read, str(lake.folder)], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout.strip()) == (0, "24"), done.stderr
+
+
+# Rows in files
+
+
+@pytest.fixture
+def files(store):
+    """Two parts: the second has another column, and a type that is wider."""
+    tables = [
+        pa.table({"ts": day(1)["ts"], "x": pa.array(range(24)), "gap": pa.nulls(24)}),
+        pa.table({"ts": day(2)["ts"], "x": pa.array([0.5] * 24), "gap": ["a"] * 24, "late": [1] * 24}),
+    ]
+    parts = []
+    for number, table in enumerate(tables):
+        uri = store.uri(f"{number}.parquet")
+        parts.append({"uri": uri, "digest": store.write_table(uri, table), "rows": 24, "start": "", "end": ""})
+    return SnapshotRef(id="s", uri=store.uri("s"), digest="d", rows=48, columns=4, start="", end="", parts=parts)
+
+
+def test_parts_that_differ_are_read_as_one(files, store):
+    rows = open_rows(store, files)
+
+    table = rows.table()
+    assert table.schema == rows.schema
+    assert [str(kind) for kind in table.schema.types] == ["timestamp[us, tz=UTC]", "double", "string", "int64"]
+    assert table["x"].to_pylist() == [*map(float, range(24)), *[0.5] * 24]
+    assert table["late"].null_count == table["gap"].null_count == 24
+    assert [batch.schema.names for batch in rows.batches(["late", "x"])] == [["late", "x"]] * 2
+
+
+def test_a_stretch_of_parts_is_read_from_its_groups_of_rows(files, store):
+    rows = open_rows(store, files)
+
+    part = rows.table(["x"], time="ts", start=utc("2013-01-01T22:00:00"), end=utc("2013-01-02T01:00:00"))
+    assert part["x"].to_pylist() == [22.0, 23.0, 0.5]
+    assert rows.table(time="ts", end=utc("2012-01-01")).num_rows == 0
+    assert sum(batch.num_rows for batch in rows.batches([])) == 48
+
+
+def test_groups_of_rows_outside_are_not_read(store):
+    import pyarrow.parquet as pq
+
+    uri = store.uri("groups.parquet")
+    store.fs.makedirs(store.root, exist_ok=True)
+    pq.write_table(pa.concat_tables([day(1), day(2)]), store.path(uri), row_group_size=24, compression="none")
+    first = pq.ParquetFile(store.path(uri)).metadata.row_group(0)
+    payload = bytearray(store.fs.cat_file(store.path(uri)))
+    payload[4 : 4 + first.total_byte_size] = b"x" * first.total_byte_size
+    ref = SnapshotRef(id="s", uri=store.uri("s"), digest="d", rows=48, columns=6, start="", end="")
+    ref = replace(ref, parts=[{"uri": uri, "digest": store.write_bytes(uri, bytes(payload)), "rows": 48}])
+
+    assert open_rows(store, ref).table(time="ts", start=utc("2013-01-02")).num_rows == 24
+
+
+def test_reading_rows_does_not_import_pandas(files, store):
+    read = (
+        "import json, sys; from airflow_mlops.artifacts import ArtifactStore;"
+        "from airflow_mlops.refs import SnapshotRef;"
+        "from airflow_mlops.snapshots import open_rows;"
+        "rows = open_rows(ArtifactStore.local(sys.argv[1]), SnapshotRef.from_dict(json.loads(sys.argv[2])));"
+        "print(sum(batch.num_rows for batch in rows.batches()), 'pandas' in sys.modules)"
+    )
+    arguments = [sys.executable, "-c", read, store.root, json.dumps(files.to_dict())]
+
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+    assert done.stdout.strip() == "48 False", done.stderr

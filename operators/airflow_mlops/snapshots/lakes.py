@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_mlops.errors import ArtifactMissing
-from airflow_mlops.snapshots.rows import BATCH_ROWS, between
+from airflow_mlops.snapshots.rows import BATCH_ROWS, Bounds
 from airflow_mlops.snapshots.window import Window, cast_batch, plain_schema
 from airflow_mlops.spec.rules import looks_secret
 
@@ -126,12 +126,11 @@ class LakeRows:
         """Give the rows file by file; see `Rows.batches`."""
         names = list(columns) if columns is not None else self.schema.names
         read = list(dict.fromkeys([*names, self.window.time, *([time] if time else [])]))
-        window, bounds = self._narrowed(time, start, end), between(time, start, end)
         # A column of days is pushed down a day too wide: the bounds of the snapshot itself are applied to what comes.
-        exact = between(self.window.time, self.window.start, self.window.end)
-        wanted = exact if bounds is None else exact & bounds
-        for batch in self.lake.scan(read, window):
-            inside = cast_batch(batch, read, self.schema).filter(wanted).select(names)
+        exact, bounds = Bounds(self.window.time, self.window.start, self.window.end), Bounds.of(time, start, end)
+        for batch in self.lake.scan(read, self._narrowed(time, start, end)):
+            inside = exact.inside(cast_batch(batch, read, self.schema))
+            inside = (inside if bounds is None else bounds.inside(inside)).select(names)
             for offset in range(0, inside.num_rows, BATCH_ROWS):
                 yield inside.slice(offset, BATCH_ROWS)
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
-    from pyarrow.fs import FileSystem
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.refs import SnapshotRef
@@ -40,29 +39,21 @@ def open_rows(store: ArtifactStore, snapshot: SnapshotRef) -> Rows:
         return open_lake(snapshot.lake, store.credentials, snapshot.rows)
 
     import pyarrow as pa
-    import pyarrow.dataset as ds
     from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
 
     for uri, digest in snapshot.files:
         check_digest(store, uri, digest)
-    paths = [store.path(uri) for uri, _ in snapshot.files]
-    filesystem = LocalFileSystem() if store.protocol == "file" else PyFileSystem(FSSpecHandler(store.fs))
+    paths = tuple(store.path(uri) for uri, _ in snapshot.files)
+    rows = FileRows(
+        LocalFileSystem() if store.protocol == "file" else PyFileSystem(FSSpecHandler(store.fs)), paths, snapshot.rows
+    )
     try:
-        schema = _common_schema(paths, filesystem) if len(paths) > 1 else None
-        return FileRows(ds.dataset(paths, schema=schema, format="parquet", filesystem=filesystem), snapshot.rows)
+        rows.schema  # noqa: B018 - read from the files, once, where it says what is wrong with them
     except (pa.ArrowInvalid, OSError) as error:
         raise ArtifactCorrupt(
             f"snapshot {snapshot.id} is not Parquet ({error}); restore its files or ingest again."
         ) from error
-
-
-def _common_schema(paths: Sequence[str], filesystem: FileSystem) -> pa.Schema:
-    """Return the schema that holds the rows of all files: one may have no value where others have numbers."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schemas = [pq.read_schema(path, filesystem=filesystem) for path in paths]
-    return pa.unify_schemas(schemas, promote_options="permissive")
+    return rows
 
 
 def read_rows(store: ArtifactStore, snapshot: SnapshotRef, columns: Sequence[str] | None = None) -> pa.Table:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import pyarrow as pa
-    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+    from pyarrow.fs import FileSystem
 
 # Rows of a batch: large enough for vectors, small enough for any number of columns.
 BATCH_ROWS = 131_072
+# Bytes of a file that are read at a time.
+_READ_BYTES = 1 << 20
 
 
 class Rows(Protocol):
@@ -62,20 +66,28 @@ class Rows(Protocol):
 class FileRows:
     """Rows in Parquet files of the artifact store.
 
+    Pyarrow's dataset is left alone: importing it imports pandas, and it decodes a whole group of rows at a time.
+
     Attributes
     ----------
-    dataset : pyarrow Dataset
-        With the schema of all files.
+    filesystem : pyarrow FileSystem
+    paths : tuple of str
+        Files on it, in order.
     rows : int
     """
 
-    dataset: ds.Dataset
+    filesystem: FileSystem
+    paths: tuple[str, ...]
     rows: int
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
-        """Names and types of the columns."""
-        return self.dataset.schema
+        """Names and types of the columns of all files."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        found = [pq.read_schema(path, filesystem=self.filesystem).remove_metadata() for path in self.paths]
+        return pa.unify_schemas(found, promote_options="permissive")
 
     def batches(
         self,
@@ -86,15 +98,15 @@ class FileRows:
         end: datetime | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Give the rows in order; see `Rows.batches`."""
-        # Little is read ahead: what waits to be used is memory that a snapshot of any size may not take.
-        scanner = self.dataset.scanner(
-            columns=list(columns) if columns is not None else None,
-            filter=between(time, start, end),
-            batch_size=BATCH_ROWS,
-            batch_readahead=4,
-            fragment_readahead=1,
-        )
-        return iter(scanner.to_reader())
+        names = list(columns) if columns is not None else self.schema.names
+        bounds = Bounds.of(time, start, end)
+        read = list(dict.fromkeys([*names, *([bounds.time] if bounds else [])]))
+        for path in self.paths:
+            for batch in self._of_file(path, read, bounds):
+                alike = _alike(batch, read, self.schema)
+                inside = alike if bounds is None else bounds.inside(alike)
+                if inside.num_rows:
+                    yield inside.select(names)
 
     def table(
         self,
@@ -105,20 +117,73 @@ class FileRows:
         end: datetime | None = None,
     ) -> pa.Table:
         """Read rows into memory; see `Rows.table`."""
-        return self.dataset.to_table(
-            columns=list(columns) if columns is not None else None, filter=between(time, start, end)
-        )
+        import pyarrow as pa
+
+        names = list(columns) if columns is not None else self.schema.names
+        schema = pa.schema([self.schema.field(name) for name in names])
+        return pa.Table.from_batches(self.batches(columns, time=time, start=start, end=end), schema)
+
+    def _of_file(self, path: str, names: Sequence[str], bounds: Bounds | None) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        with (
+            self.filesystem.open_input_file(path) as source,
+            # Little is read ahead: what waits is memory that a snapshot of any size may not take.
+            pq.ParquetFile(source, pre_buffer=False, buffer_size=_READ_BYTES) as file,
+        ):
+            groups = [
+                group for group in range(file.num_row_groups) if bounds is None or bounds.meet(file.metadata, group)
+            ]
+            present = [name for name in names if name in file.schema_arrow.names]
+            yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=present)
 
 
-def between(time: str | None, start: datetime | None, end: datetime | None) -> Any:
-    """Write bounds of a column in microseconds UTC as a filter; None where there are none."""
+@dataclass(frozen=True)
+class Bounds:
+    """A stretch of a column of times in UTC, from ``start`` (included) to ``end`` (left out); None is open."""
+
+    time: str
+    start: datetime | None
+    end: datetime | None
+
+    @classmethod
+    def of(cls, time: str | None, start: datetime | None, end: datetime | None) -> Bounds | None:
+        """Make bounds of the arguments of `Rows.batches`; None where nothing is bound."""
+        return None if time is None or (start is None and end is None) else cls(time, start, end)
+
+    def inside(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Keep the rows whose time lies inside; one without a time does not."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kind, times = pa.timestamp("us", "UTC"), batch.column(self.time)
+        if self.start is not None:
+            batch = batch.filter(pc.greater_equal(times, pa.scalar(self.start, kind)))
+            times = batch.column(self.time)
+        return batch if self.end is None else batch.filter(pc.less(times, pa.scalar(self.end, kind)))
+
+    def meet(self, metadata: pq.FileMetaData, group: int) -> bool:
+        """Tell whether a group of rows can hold times inside, by its statistics."""
+        names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+        if self.time not in names:
+            return True
+        facts = metadata.row_group(group).column(names.index(self.time)).statistics
+        if facts is None or not facts.has_min_max:
+            return True
+        return (self.end is None or facts.min < self.end) and (self.start is None or facts.max >= self.start)
+
+
+def _alike(batch: pa.RecordBatch, names: Sequence[str], schema: pa.Schema) -> pa.RecordBatch:
+    """Bring a batch of one file to the types of all; a column that the file lacks is null."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    kind = pa.timestamp("us", "UTC")
-    bounds = []
-    if time is not None and start is not None:
-        bounds.append(pc.field(time) >= pa.scalar(start, kind))
-    if time is not None and end is not None:
-        bounds.append(pc.field(time) < pa.scalar(end, kind))
-    return None if not bounds else bounds[0] if len(bounds) == 1 else bounds[0] & bounds[1]
+    wanted = pa.schema([schema.field(name) for name in names])
+    if batch.schema.equals(wanted) or not names:
+        return batch
+    columns = [
+        batch.column(field.name).cast(field.type)
+        if field.name in batch.schema.names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in wanted
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=wanted)

@@ -1,4 +1,4 @@
-"""``airflow-mlops check``: a batch in any format, damaged or not, against good rows, in exit code, verdict and reasons."""
+"""``airflow-mlops check``: a batch in any format, damaged or not, in exit code, verdict and reasons."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def blocked(answer: tuple[int, dict]) -> dict:
     assert (code, facts["verdict"]) == (4, "block"), facts
     worst = facts["reasons"][0]
     assert worst["severity"] == "block"
-    assert worst["message"] and worst["do"]
+    assert worst["message"]
+    assert worst["do"]
     return worst
 
 

@@ -58,7 +58,7 @@ def run(options: Namespace) -> int:
 
 def _checked(options: Namespace) -> Checked:
     from airflow_mlops.hooks.source.sniffed import Expected, files_at, read_files
-    from airflow_mlops.lifecycle.check import Checked, check, unreadable
+    from airflow_mlops.lifecycle.check import Checked, Opened, check, unreadable
 
     terms = _terms(options)
     given: dict[str, Any] = dict(getattr(terms.spec.data.source, "options", {})) if terms.spec else {}
@@ -71,7 +71,8 @@ def _checked(options: Namespace) -> Checked:
     except SourceUnreadable as error:
         return Checked.of([unreadable(error)], 0)
     terms = replace(terms, is_guessed=rows.is_text or reference.is_text)
-    return check(rows.table, reference.table, terms, _history(options.history, expected))
+    batch, good = (Opened(found.table, found.every, found.stream) for found in (rows, reference))
+    return check(batch, good, terms, _history(options.history, expected))
 
 
 def _terms(options: Namespace) -> Terms:
@@ -92,7 +93,8 @@ def _terms(options: Namespace) -> Terms:
 
 
 def _suite(spec: ModelSpec) -> dict[str, Any] | None:
-    from airflow_mlops.spec.document import Document, write_faults
+    from airflow_mlops.spec.document import Document
+    from airflow_mlops.spec.load import report as write_faults
     from airflow_mlops.spec.suite_file import lint_suite
 
     if spec.validate_.suite is None:

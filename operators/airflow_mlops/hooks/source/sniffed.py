@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,9 +15,10 @@ from airflow_mlops.hooks.source.tables import NULLS, join_files, read_csv, read_
 from airflow_mlops.stages.kinds import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Format = Literal["parquet", "csv", "json"]
 _FORMATS: dict[str, Format] = {
@@ -25,6 +27,8 @@ _FORMATS: dict[str, Format] = {
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
 }
 _MAGIC = "*?["
+# Of more rows than this an even sample is kept, in runs of rows, so that a column goes from row to row as it does.
+LARGE_ROWS, RUN, BATCH_ROWS = 1_000_000, 100, 131_072
 # Bytes that tell the format of a file whose name does not, and the delimiter of its header.
 _HEAD = 1 << 16
 _DELIMITERS = (",", ";", "\t", "|")
@@ -37,18 +41,25 @@ class FoundRows:
     Attributes
     ----------
     table : Table
+        All rows, or runs of 100 that lie evenly in them.
     files : tuple of str
         Their names, sorted.
     is_text : bool
         Whether a file is text, whose types were guessed from its values.
     delimiter : str or None
         Of the first CSV file.
+    every : int
+        One of so many rows is in the table.
+    stream : callable, optional
+        Gives all rows in batches, where the table does not hold them.
     """
 
     table: pa.Table
     files: tuple[str, ...]
     is_text: bool
     delimiter: str | None = None
+    every: int = 1
+    stream: Callable[[], Iterator[pa.RecordBatch]] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,11 +145,18 @@ def read_files(place: str, expected: Expected | None = None) -> FoundRows:
     if not files:
         raise SourceUnreadable(f"no file is at {place}; check the path, or wait until the data has landed.")
     formats = [format_of(file) for file in files]
+    names = tuple(file.name for file in files)
+    if set(formats) == {"parquet"}:
+        opened = [_open_parquet(file) for file in files]
+        every = -(-sum(parquet.metadata.num_rows for parquet in opened) // LARGE_ROWS)
+        if every > 1:
+            stream = partial(_batches, files)
+            return FoundRows(_even(stream(), every), names, is_text=False, every=every, stream=stream)
     tables = [(file.name, _read(file, kind, known)) for file, kind in zip(files, formats, strict=True)]
     texts = [file for file, kind in zip(files, formats, strict=True) if kind == "csv"]
     return FoundRows(
         join_files(tables),
-        tuple(file.name for file in files),
+        names,
         is_text=any(kind != "parquet" for kind in formats),
         delimiter=known.options_for(texts[0]).get("delimiter", ",") if texts else None,
     )
@@ -186,17 +204,48 @@ def _is_tabbed(file: Path) -> bool:
     return ".tsv" in file.suffixes
 
 
-def _read_parquet(file: Path) -> pa.Table:
+def _batches(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    for file in files:
+        with _parquet_errors(file):
+            yield from _open_parquet(file).iter_batches(BATCH_ROWS)
+
+
+def _even(batches: Iterator[pa.RecordBatch], every: int) -> pa.Table:
+    """Keep of each ``every`` runs of rows the first."""
+    import numpy as np
     import pyarrow as pa
+
+    kept, position = [], 0
+    for batch in batches:
+        runs = np.arange(position, position + batch.num_rows) // RUN
+        kept.append(pa.Table.from_batches([batch.filter(pa.array(runs % every == 0))]))
+        position += batch.num_rows
+    return join_files([("", table) for table in kept])
+
+
+def _read_parquet(file: Path) -> pa.Table:
+    with _parquet_errors(file):
+        return _open_parquet(file).read()
+
+
+def _open_parquet(file: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
+
+    with _parquet_errors(file):
+        opened = pq.ParquetFile(file)
+        _check_names(opened.schema_arrow.names, file.name)
+        return opened
+
+
+@contextmanager
+def _parquet_errors(file: Path) -> Iterator[None]:
+    import pyarrow as pa
 
     size = file.stat().st_size
     if not size:
         raise SourceUnreadable(f"{file.name} is empty (0 bytes); the export that wrote it has failed.")
     try:
-        opened = pq.ParquetFile(file)
-        _check_names(opened.schema_arrow.names, file.name)
-        return opened.read()
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise SourceUnreadable(

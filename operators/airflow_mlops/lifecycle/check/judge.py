@@ -11,6 +11,7 @@ from airflow_mlops.lifecycle.check.aligned import align, alike, like, plain, spa
 from airflow_mlops.lifecycle.check.dates import check_dates
 from airflow_mlops.lifecycle.check.history import History, check_newest, check_rows, excused, span_ends
 from airflow_mlops.lifecycle.check.inferred import infer_spec
+from airflow_mlops.lifecycle.check.opened import Opened
 from airflow_mlops.lifecycle.check.reasons import Reason
 from airflow_mlops.lifecycle.check.repeats import Trace, check_reference, check_repeats, known_columns
 from airflow_mlops.lifecycle.check.since import since_when
@@ -104,12 +105,14 @@ class Terms:
     is_guessed: bool = False
 
 
-def check(table: pa.Table, reference: pa.Table, terms: Terms, history: Iterable[Earlier] = ()) -> Checked:
+def check(
+    table: pa.Table | Opened, reference: pa.Table | Opened, terms: Terms, history: Iterable[Earlier] = ()
+) -> Checked:
     """Judge a batch.
 
     Parameters
     ----------
-    table, reference : Table
+    table, reference : Table or Opened
         The batch, and rows that are known to be good. Not modified.
     terms : Terms
         By what it is judged.
@@ -121,25 +124,28 @@ def check(table: pa.Table, reference: pa.Table, terms: Terms, history: Iterable[
     Permanent
         The reference has no rows, or not the column that was named, or it holds no times.
     """
-    if not reference.num_rows:
+    given = table if isinstance(table, Opened) else Opened(table)
+    known = reference if isinstance(reference, Opened) else Opened(reference)
+    if not known.rows:
         raise Permanent("the reference has no rows; name a file with rows that are known to be good.")
     good, batch, time = align(
-        table, reference, terms.spec.data.time if terms.spec else terms.time, is_guessed=terms.is_guessed
+        given.table, known.table, terms.spec.data.time if terms.spec else terms.time, is_guessed=terms.is_guessed
     )
     rows, reasons = check_dates(batch, good, time=time, now=terms.now)
     rows, unlike = _unlike(rows, good)
     reasons += unlike
-    reasons += [] if terms.is_guessed else _written_as_text(table, reference, rows, time)
+    reasons += [] if terms.is_guessed else _written_as_text(given.table, known.table, rows, time)
     spec = terms.spec or infer_spec(
         good, columns=rows.column_names, span=span_of(rows, time), time=time, target=terms.target
     )
     past = _past(history, rows, good, spec)
-    reasons += _compared(rows, good, spec, terms, past, [reason.column for reason in reasons])
+    compared = _Compared(given, known, rows, good, spec, terms)
+    reasons += compared.reasons(past, said=[reason.column for reason in reasons])
     ends = span_ends(rows, time)
     return Checked.of(
         [*reasons, *past.unread],
-        table.num_rows,
-        left_out=table.num_rows - rows.num_rows,
+        given.rows,
+        left_out=(batch.num_rows - rows.num_rows) * given.every,
         start=ends[0].isoformat() if ends else None,
         end=ends[1].isoformat() if ends else None,
         history=len(past.rows),
@@ -178,34 +184,53 @@ def _past(history: Iterable[Earlier], rows: pa.Table, good: pa.Table, spec: Mode
             past.add_unread(name, batch)
             continue
         table = alike(like(with_times(plain(batch), spec.data.time, is_number_time=True), good, is_guessed=True), good)
-        past.add(table, Trace.of(name, table, spec, columns), time=spec.data.time)
+        past.add(table, Trace.of(name, [table], spec, columns), time=spec.data.time)
     return past
 
 
-def _compared(
-    rows: pa.Table, good: pa.Table, spec: ModelSpec, terms: Terms, past: History, known: Sequence[str | None]
-) -> list[Reason]:
-    current, against = facts_of(rows, spec), facts_of(good, spec)
-    validation = validate(rows, spec, current=current, reference=against, suite=terms.suite)
-    # What is wrong with the times was said by `check_dates`: then the column may have been left out.
-    findings = [item for item in worst_first(validation.findings) if not (item.column in known and item.column)]
-    since = since_when(findings, rows, spec, against)
-    reasons = [Reason.of(finding, first) for finding, first in zip(findings, since, strict=True)]
-    reasons = _excused(reasons, rows, current, spec, past)
-    if any(reason.check == "enough rows" for reason in reasons):
-        return reasons
-    first = current["start"]
-    if not any(reason.check == "rows are new" and reason.severity == "block" for reason in reasons):
-        reasons += _repeated(rows, good, spec, past)
-    return [*reasons, *check_rows(rows.num_rows, past, spec, first), *check_newest(rows, past, spec)]
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A batch beside its reference, in the same types."""
 
+    given: Opened
+    known: Opened
+    rows: pa.Table
+    good: pa.Table
+    spec: ModelSpec
+    terms: Terms
 
-def _repeated(rows: pa.Table, good: pa.Table, spec: ModelSpec, past: History) -> list[Reason]:
-    columns = known_columns(rows, spec)
-    now, reference = Trace.of("the batch", rows, spec, columns), Trace.of("the reference", good, spec, columns)
-    found = check_repeats(now, past.traces, reference, spec) or check_reference(now, reference, spec)
-    ends = span_ends(rows, spec.data.time)
-    return [reason.dated(ends[0].isoformat()) if ends else reason for reason in found]
+    def reasons(self, past: History, *, said: Sequence[str | None]) -> list[Reason]:
+        """Ask all that can be asked; what is wrong with the columns in ``said`` was said."""
+        rows, spec, is_guessed = self.rows, self.spec, self.terms.is_guessed
+        # Where rows were left out, all that is known is of the others.
+        is_whole = rows.num_rows == self.given.table.num_rows
+        current = (self.given if is_whole else Opened(rows)).facts(rows, spec, self.known, is_guessed=is_guessed)
+        against = self.known.facts(self.good, spec, self.known, is_guessed=is_guessed)
+        validation = validate(rows, spec, current=current, reference=against, suite=self.terms.suite)
+        findings = [item for item in worst_first(validation.findings) if not (item.column in said and item.column)]
+        since = since_when(findings, rows, spec, against)
+        reasons = [Reason.of(finding, first) for finding, first in zip(findings, since, strict=True)]
+        reasons = _excused(reasons, rows, current, spec, past)
+        if any(reason.check == "enough rows" for reason in reasons):
+            return reasons
+        if not any(reason.check == "rows are new" and reason.severity == "block" for reason in reasons):
+            reasons += self._repeated(past)
+        number = rows.num_rows * self.given.every
+        return [*reasons, *check_rows(number, past, spec, current["start"]), *check_newest(rows, past, spec)]
+
+    def _repeated(self, past: History) -> list[Reason]:
+        columns, time = known_columns(self.rows, self.spec), self.spec.data.time
+        traces = [
+            Trace.of(name, opened.tables(table, time, self.known, is_guessed=self.terms.is_guessed), self.spec, columns)
+            for name, opened, table in (
+                ("the batch", self.given, self.rows),
+                ("the reference", self.known, self.good),
+            )
+        ]
+        found = check_repeats(traces[0], past.traces, traces[1], self.spec)
+        found = found or check_reference(*traces, self.spec)
+        ends = span_ends(self.rows, time)
+        return [reason.dated(ends[0].isoformat()) if ends else reason for reason in found]
 
 
 def _excused(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 OLD, SOME, USUAL = 0.9, 0.3, 0.5
 # Rows of a run; in a period without so many, or with fewer different ones, a run says nothing.
 RUN, LEAST_RUNS = 8, 12
+# An odd number with bits of both kinds all over: products with it spread over all numbers.
+_ODD = 0x9E3779B97F4A7C15
 # Fewer rows may be there before by chance.
 LEAST_ROWS = 8
 # A batch that covers more of the reference's time than this is the reference itself, and not one of its batches.
@@ -50,18 +52,23 @@ class Trace:
     is_dated: bool = True
 
     @classmethod
-    def of(cls, name: str, table: pa.Table, spec: ModelSpec, columns: Sequence[str]) -> Trace:
-        """Take the trace of rows; ``columns`` are those by which a row is known."""
+    def of(cls, name: str, tables: Iterable[pa.Table], spec: ModelSpec, columns: Sequence[str]) -> Trace:
+        """Take the trace of rows in one or more tables; ``columns`` are those by which a row is known."""
         import numpy as np
 
-        plain = fingerprints(table, columns)
-        time = spec.data.time
-        if time not in table.column_names or kind_of(table.schema.field(time).type) != "time":
+        prints, moments, is_dated = [], [], False
+        for table in tables:
+            prints.append(fingerprints(table, columns).astype("uint64"))
+            is_dated = spec.data.time in table.column_names
+            if is_dated:
+                moments.append(table.column(spec.data.time).cast("int64").fill_null(-1).to_numpy())
+        plain = np.concatenate(prints) if prints else np.array([], dtype="uint64")
+        if not is_dated or len(plain) != sum(map(len, moments)):
             return cls(name, plain, plain, runs_of(plain), is_dated=False)
-        moments = table.column(time).cast("int64").fill_null(-1).to_numpy()
+        times = np.concatenate(moments).astype("uint64")
         # Rows of one time come in any order; that of their values is always the same.
-        order = np.lexsort((plain, moments)) if len(plain) else np.array([], dtype=int)
-        return cls(name, fingerprints(table, [time, *columns]), plain, runs_of(plain[order]))
+        order = np.lexsort((plain, times))
+        return cls(name, plain ^ (times * np.uint64(_ODD)), plain, runs_of(plain[order]))
 
 
 def known_columns(table: pa.Table, spec: ModelSpec) -> list[str]:
@@ -77,11 +84,14 @@ def runs_of(prints: np.ndarray) -> np.ndarray:
 
     if len(prints) < RUN:
         return np.array([], dtype="uint64")
-    windows = np.lib.stride_tricks.sliding_window_view(prints.astype("uint64"), RUN)
-    # An odd multiplier for each place makes the order of the rows count; what overflows wraps round.
-    weights = np.array([0x9E3779B97F4A7C15 ** (place + 1) % 2**64 | 1 for place in range(RUN)], dtype="uint64")
-    runs = (windows * weights).sum(axis=1, dtype="uint64")
-    return runs[(windows != windows[:, :1]).any(axis=1)]
+    number = len(prints) - RUN + 1
+    runs, is_telling = np.zeros(number, dtype="uint64"), np.zeros(number, dtype=bool)
+    for place in range(RUN):
+        here = prints[place : place + number]
+        # Another odd multiplier for each place makes the order of the rows count; what overflows wraps round.
+        runs += here * np.uint64(pow(_ODD, place + 1, 2**64))
+        is_telling |= here != prints[:number]
+    return runs[is_telling]
 
 
 def check_repeats(now: Trace, earlier: Iterable[Trace], reference: Trace, spec: ModelSpec) -> list[Reason]:

@@ -161,7 +161,7 @@ def counted(current: Facts, spec: ModelSpec, reference: Facts | None, *, span: t
     counts = _counts(reference, window)
     if len(counts) < LEAST_WINDOWS or span < LEAST_OF_WINDOW * window:
         return
-    rows, (low, high) = current["rows"] * (window / span), (min(counts), max(counts))
+    rows, (low, high) = current["rows"] * current.get("every", 1) * (window / span), (min(counts), max(counts))
     if low / ratio <= rows <= high * ratio:
         return
     text = (
@@ -188,4 +188,4 @@ def _rows_per_day(facts: Facts | None) -> float | None:
     span = _span(facts) if facts else None
     if facts is None or span is None or span < timedelta(days=1):
         return None
-    return facts["rows"] / (span / timedelta(days=1))
+    return facts["rows"] * facts.get("every", 1) / (span / timedelta(days=1))

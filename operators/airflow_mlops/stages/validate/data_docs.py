@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # A page is read, not searched by machines: so many failing rows are shown, the quarantine holds the others.
 SHOWN_ROWS = 20
+SHOWN_CHARACTERS = 120
 _VERDICTS = {
     "passed": "All rows may be used.",
     "warning": "The rows may be used; look at what is marked.",

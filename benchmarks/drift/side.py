@@ -54,7 +54,7 @@ def arrow(folder: Path, reference: SnapshotRef, current: SnapshotRef, threads: i
     def run() -> dict[str, Any]:
         import pyarrow.parquet as pq
 
-        return {"rows": pq.read_table(path, columns=COLUMNS).num_rows}
+        return {"rows": pq.ParquetFile(path).read(columns=COLUMNS).num_rows}
 
     return run
 

@@ -164,6 +164,95 @@ def test_predictions_and_scorecards_go_by_their_rows_and_looks(life, spec, store
     assert why(found, "scorecard", "c04") == "one of the newest looks reads it"
 
 
+def in_parts(ledger, store, number, parts):
+    """Store and record a snapshot of parts, on which version ``number`` is trained."""
+    uris = [store.uri(NAME, "snapshots", "parts", f"{part}.parquet") for part in parts]
+    for uri in uris:
+        store.write_bytes(uri, b"rows")
+        store.write_json(f"{uri}.profile.json", {})
+    train_one(ledger, store, number)
+    shared = {"parts": [{"uri": uri} for uri in uris]}
+    snapshot = {"id": f"p{number}", "uri": store.uri(NAME, "snapshots", f"p{number}"), **shared}
+    store.complete(snapshot["uri"], shared)
+    ledger.append(NAME, "ingest", f"p{number}", snapshot, at=day(7 * number))
+    return snapshot
+
+
+def swept(ledger, store, spec, **settings):
+    return Sweep(spec, store, ledger, None, NOW, clock=datetime.now(UTC) + timedelta(days=2), **settings)
+
+
+def test_a_part_goes_with_the_last_snapshot_that_refers_to_it(life, spec, store):
+    in_parts(life, store, 9, ["a", "b"])
+    in_parts(life, store, 13, ["b", "c"])
+
+    found = swept(life, store, spec).plan()
+
+    assert going(found, "part") == ["snapshots/parts/a.parquet"]
+    assert why(found, "part", "snapshots/parts/b.parquet") == "snapshot p13 refers to it"
+
+
+def test_a_part_of_a_snapshot_that_is_not_on_record_yet_stays(life, spec, store):
+    uri = store.uri(NAME, "snapshots", "parts", "a.parquet")
+    store.write_bytes(uri, b"rows")
+    store.complete(store.uri(NAME, "snapshots", "new"), {"parts": [{"uri": uri}]})
+
+    assert why(swept(life, store, spec).plan(), "part", "snapshots/parts/a.parquet") == "snapshot new refers to it"
+
+
+def test_what_a_run_may_be_at_work_with_stays(life, spec, store):
+    store.write_bytes(store.uri(NAME, "snapshots", "parts", "a.parquet"), b"rows")
+    store.write_bytes(store.uri(NAME, "snapshots", "half", "data.parquet"), b"ro")
+
+    found = Sweep(spec, store, life, None, NOW).plan()
+
+    assert going(found, "part") == going(found, "orphan") == going(found, "snapshot") == []
+    assert why(found, "snapshot", "s3") == "written less than a day ago"
+
+
+def test_what_killed_runs_left_is_found_and_deleted(life, spec, store, client):
+    left = ["snapshots/half/data.parquet", "snapshots/writing/x.parquet", "models/m6/model.json.ab.tmp"]
+    for path in (*left, "snapshots/parts/a.parquet.profile.json"):
+        store.write_bytes(store.uri(NAME, path), b"ro")
+    sweep = Sweep(spec, store, life, client, NOW, clock=datetime.now(UTC) + timedelta(days=2))
+
+    assert going(sweep.plan(), "orphan") == [
+        "models/m6/model.json.ab.tmp",
+        "snapshots/half",
+        "snapshots/parts/a.parquet.profile.json",
+        "snapshots/writing/x.parquet",
+    ]
+    sweep.apply(by="me")
+    assert not any(store.exists(store.uri(NAME, path)) for path in left)
+    assert store.exists(store.uri(NAME, "models", "m6", "manifest.json"))
+
+
+def test_a_lakes_versions_that_must_be_kept_are_named_with_the_reason(life, spec, store):
+    lake = {"kind": "delta", "uri": "/data/flights", "version": 5}
+    rows = {"id": "k", "uri": store.uri(NAME, "snapshots", "k"), "lake": lake}
+    model = {"id": "m9", "uri": store.uri(NAME, "models", "m9"), "features": {"snapshots": [rows]}}
+    life.append(NAME, "ingest", "k", rows, at=day(1))
+    life.append(NAME, "train", "k", model, at=day(1))
+    life.append(NAME, "register", "k", {**model, "version": "9"}, at=day(1))
+
+    found = planned(life, spec)
+
+    assert why(found, "lake version", "delta /data/flights version 5") == "model m9 was trained on it"
+
+
+def test_a_version_from_another_deployment_keeps_what_it_was_trained_on(life, spec, store):
+    uri = store.uri(NAME, "snapshots", "parts", "a.parquet")
+    store.write_bytes(uri, b"rows")
+    rows = {"id": "k", "uri": store.uri(NAME, "snapshots", "k"), "parts": [{"uri": uri}]}
+    model = {"id": "m9", "uri": store.uri(NAME, "models", "m9"), "features": {"snapshots": [rows]}}
+    life.append(NAME, "register", "k", {**model, "version": "9"}, at=day(1))
+    life.promote(NAME, "9", expected_epoch=2, payload={"model": model}, at=day(70))
+
+    found = swept(life, store, spec).plan()
+
+    assert why(found, "part", "snapshots/parts/a.parquet") == "snapshot k refers to it"
+
+
 def test_without_the_section_nothing_goes(life, flights_spec, store):
     assert planned(life, flights_spec.model_copy(update={"retention": None})).goes == ()
     with pytest.raises(LedgerMisuse, match="has no section retention"):

@@ -87,19 +87,28 @@ def fingerprints(table: pa.Table, columns: Sequence[str]) -> np.ndarray:
     """Return a number for each row, the same for rows of the same values, whatever their types' width."""
     import numpy as np
     import pandas as pd
-    import pyarrow as pa
 
     values = {}
     for name in columns:
         if name not in table.column_names or kind_of(table.schema.field(name).type) not in KINDS:
             continue
-        is_number = kind_of(table.schema.field(name).type) == "number"
-        values[name] = numbers(table, name) if is_number else table.column(name).cast(pa.string()).to_pandas()
+        values[name] = _hashable(table, name)
     if not values:
         return np.array([], dtype="uint64")
     # By order of names, for that of columns may change.
     frame = pd.DataFrame({name: values[name] for name in sorted(values)})
     return pd.util.hash_pandas_object(frame, index=False).to_numpy()
+
+
+def _hashable(table: pa.Table, name: str) -> Any:
+    import pyarrow as pa
+
+    kind = table.schema.field(name).type
+    if kind_of(kind) == "number":
+        return numbers(table, name)
+    if pa.types.is_timestamp(kind):  # as text it would take most of the time
+        return table.column(name).cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
+    return table.column(name).cast(pa.string()).to_pandas()
 
 
 def share_among(prints: np.ndarray, sketch: dict[str, Any]) -> tuple[float, int]:

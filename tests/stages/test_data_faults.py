@@ -1,0 +1,99 @@
+"""Every fault on real flights and on two generated streams: what must be blocked is, and what must not is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.data_faults import is_met, remembering
+from tests.faults import FAULTS, Setting, as_table, plain
+
+# Beyond the table of faults: these rows cannot show them, or only sometimes.
+SOMETIMES = {"sign flipped", "a value renamed", "rows of one hour of the day only"}
+
+
+def flights(january):
+    """Every third flight: six days, and the four after in two halves."""
+    frame = plain(january).sort_values("scheduled", kind="stable")[::3]
+    frame = frame.rename(columns={"scheduled": "ts"}).drop(columns=["flight", "wind_gust"], errors="ignore")
+    frame = frame.assign(y=(frame.distance * 7 % 10 < 3).astype(int) if "y" not in frame else frame.y)
+    return split(frame, *(pd.Timestamp(day, tz="UTC") for day in ("2013-01-07", "2013-01-09", "2013-01-12")))
+
+
+def sensors():
+    """Eight weeks of three machines each hour: heat that follows the day, a counter, a heavy tail, nulls by nature."""
+    random, hours = np.random.default_rng(1), 24 * 60
+    ts = pd.date_range("2024-01-01", periods=hours, freq="h").repeat(3)
+    heat = 60 + 8 * np.sin(ts.hour / 24 * 2 * np.pi) + random.normal(0, 2, len(ts))
+    frame = pd.DataFrame(
+        {
+            "ts": ts,
+            "machine": np.tile(["north", "south", "west"], hours),
+            "heat": heat.round(1),
+            "pressure": random.normal(101_300, 900, len(ts)).round(),
+            "parts": random.poisson(40, len(ts)),
+            "outage": random.lognormal(1, 1, len(ts)).round(2),
+            "sparse": np.where(random.random(len(ts)) < 0.5, random.normal(10, 2, len(ts)), np.nan),
+            "holiday": (ts.dayofweek == 6).astype(int),
+        }
+    )
+    frame["y"] = (random.random(len(ts)) < 1 / (1 + np.exp(-(heat - 66) / 2))).astype(int)
+    return split(frame, *(pd.Timestamp(day) for day in ("2024-02-12", "2024-02-19", "2024-02-26")))
+
+
+def sales():
+    """Prices with a trend, many customers, and a sum to predict."""
+    random, rows = np.random.default_rng(2), 6000
+    ts = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.sort(random.random(rows)) * 90, unit="D")
+    price = np.exp(4 + np.arange(rows) / rows + random.normal(0, 0.3, rows))
+    frame = pd.DataFrame(
+        {
+            "ts": ts,
+            "customer": [f"K{number:05d}" for number in random.zipf(1.3, rows) % 3000],
+            "country": random.choice(["Österreich", "Italia", "France", "España"], rows, p=[0.4, 0.3, 0.2, 0.1]),
+            "price": price.round(2),
+            "pieces": random.integers(1, 9, rows),
+            "constant": 5.0,
+            "empty": np.nan,
+        }
+    )
+    frame["y"] = price * frame.pieces * random.lognormal(0, 0.3, rows)
+    return split(frame, *(pd.Timestamp(day) for day in ("2023-03-01", "2023-03-08", "2023-03-15")))
+
+
+def split(frame, first, second, last):
+    parts = [frame[frame.ts < first], frame[(frame.ts >= first) & (frame.ts < second)]]
+    batch = frame[(frame.ts >= second) & (frame.ts < last)]
+    return Setting(*(part.reset_index(drop=True) for part in (*parts, batch)))
+
+
+@pytest.fixture(scope="module")
+def streams(january):
+    settings = {"flights": flights(january), "sensors": sensors(), "sales": sales()}
+    return {
+        name: (setting, remembering(as_table(setting.reference)), as_table(setting.before))
+        for name, setting in settings.items()
+    }
+
+
+@pytest.mark.parametrize("stream", ["flights", "sensors", "sales"])
+def test_a_good_batch_is_not_blocked(streams, stream):
+    setting, judged, before = streams[stream]
+
+    found = judged(as_table(setting.batch), (("before", before),))
+
+    assert found.verdict != "block", found.reasons
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_judged_as_it_must_be(streams, fault):
+    """On the next of the streams that can express it, in the first column it can be put into."""
+    first = FAULTS.index(fault) % len(streams)
+    order = [*list(streams.values())[first:], *list(streams.values())[:first]]
+    made = ((each, case, case.make()) for each in order for case in fault.cases(each[0], 0))
+    (_, judged, before), case, frame = next(each for each in made if each[2] is not None)
+
+    found = judged(as_table(frame), (("before", before),) if fault.group == "time" else ())
+
+    assert fault.name in SOMETIMES or is_met(fault.expected, found.verdict), (case, found.reasons)

@@ -133,6 +133,20 @@ def test_a_quoted_value_may_lie_over_the_border_of_blocks():
     assert pa.concat_tables(tables, promote_options="permissive").column("note").to_pylist() == [value.decode()] * 2000
 
 
+@pytest.mark.parametrize(
+    ("payload", "sentence"),
+    [
+        (b"a,b\r1,2\r3,4\r", "ends its lines with CR alone, as old Macs did"),
+        (b"\xef\xbb\xbf", r"is empty \(3 bytes\)"),
+        (b"\n\na,b", "has no header"),
+    ],
+    ids=["lines of old Macs", "a byte-order mark only", "blank lines only"],
+)
+def test_text_without_rows_that_can_be_told_apart_is_refused(payload, sentence, write):
+    with pytest.raises(SourceUnreadable, match=rf"t\.csv {sentence}"):
+        write(payload).read(START, END, "a")
+
+
 def test_rows_between_two_quoted_values_are_not_taken_for_swallowed_ones(write):
     rows = b'2013-01-01,"a\nb",1,x\n2013-01-01,A,2,y\n2013-01-01,B,3,y\n2013-01-01,"c",4,x\n'
 

@@ -9,7 +9,7 @@ from airflow_mlops.hooks.source.text_blocks import BLOCK_BYTES, blocks
 from airflow_mlops.hooks.source.text_faults import check_header, check_repeated, check_swallowed, ragged_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     import pyarrow as pa
 
@@ -50,7 +50,7 @@ class CsvFile:
         self._header, self._header_end = b"", 0
         self._names: list[str] = []
 
-    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    def blocks(self, size: int = BLOCK_BYTES) -> Generator[Block]:
         """Give whole rows, a few megabytes at a time; the first block has the header.
 
         Raises
@@ -112,6 +112,9 @@ class CsvFile:
             end = text.find(b"\n", end + 1)
         self._header_end = end + 1 if end >= 0 else len(text)
         self._header = text[start : self._header_end].rstrip(b"\r\n")
+        if not self._header or b"\r" in self._header:
+            what = "ends its lines with CR alone, as old Macs did" if self._header else "has no header"
+            raise SourceUnreadable(f"{self.name} {what}; export it again as CSV with a header and LF or CRLF.")
         check_header(self._header.decode(), self.name, self._delimiter)
         self._names = csv.read_csv(_buffer(self._header + b"\n"), parse_options=self._parse_options()).column_names
         twice = sorted({name for name in self._names if self._names.count(name) > 1})

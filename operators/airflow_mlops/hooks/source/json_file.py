@@ -8,7 +8,7 @@ from airflow_mlops.errors import SourceUnreadable, TypesChanged
 from airflow_mlops.hooks.source.text_blocks import BLOCK_BYTES, blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     import pyarrow as pa
 
@@ -31,7 +31,7 @@ class JsonFile:
         self._file = file
         self._options = options
 
-    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    def blocks(self, size: int = BLOCK_BYTES) -> Generator[Block]:
         """Give whole lines, a few megabytes at a time.
 
         Raises

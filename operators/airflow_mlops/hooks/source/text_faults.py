@@ -6,6 +6,7 @@ that turns every number into text. Each of these is refused here, by name.
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def check_start(start: bytes, name: str, *, kind: str, encoding: str = "utf-8") 
     SourceUnreadable
         The file is empty, is another format, or is HTML or XML.
     """
-    if not start.strip():
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
         raise SourceUnreadable(f"{name} is empty ({len(start)} bytes); the export that wrote it has failed.")
     for magic, what in _MAGIC.items():
         if start.startswith(magic) and not (what.startswith("UTF-16") and "16" in encoding):

@@ -10,12 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
+from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.errors import EmptyWindow, SourceUnreadable, TypesChanged
 from airflow_mlops.hooks.source import SourceHook, files
 from airflow_mlops.hooks.source.csv_file import CsvFile
 from airflow_mlops.hooks.source.text_blocks import BLOCK_BYTES, TextFile, blocks
+from airflow_mlops.lifecycle.storing import store_rows
 from airflow_mlops.spec.data_sections import FileSource
+from airflow_mlops.stages.ingest import Wanted
 from tests.conftest import utc
 
 START, END = utc("2013-01-01"), utc("2013-02-01")
@@ -225,3 +229,27 @@ def test_parquet_files_that_disagree_about_a_column_are_named(january, tmp_path)
 
     with pytest.raises(SourceUnreadable, match=r"b\.parquet and .*a\.parquet disagree about a column: .*temp"):
         SourceHook(FileSource(kind="file", uri=str(tmp_path), format="parquet")).read(START, END, "scheduled")
+
+
+def test_threads_change_neither_order_nor_bytes(tmp_path):
+    count = 400_000
+    rows = pa.table(
+        {
+            "scheduled": pa.array([1_356_998_400 + number for number in range(count)], pa.timestamp("s", "UTC")),
+            "delay": pa.array(range(count)),
+            "dest": pa.array([f"airport {number % 97}" for number in range(count)]),
+        }
+    )
+    csv.write_csv(rows, tmp_path / "t.csv")
+    pq.write_table(rows, tmp_path / "t.parquet", row_group_size=30_000)
+    store = ArtifactStore.local(tmp_path / "store")
+    wanted = Wanted(time="scheduled", key=(), columns=(), start=START, end=END)
+
+    def stored(format):
+        hook = SourceHook(FileSource(kind="file", uri=str(tmp_path / f"t.{format}"), format=format))
+        place = store.uri("flights", "snapshots")
+        return hook.feed(
+            START, END, "scheduled", lambda rows: store_rows(store, place, rows, wanted, section="s", sort_mb=1)
+        )
+
+    assert len({stored(format)["id"] for format in ("csv", "parquet") * 3}) == 1

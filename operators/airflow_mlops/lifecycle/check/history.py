@@ -113,12 +113,13 @@ def check_newest(table: pa.Table, history: History, spec: ModelSpec) -> list[Rea
     steps = [after - before for before, after in itertools.pairwise(starts)]
     if len(history.spans) < LEAST_BATCHES:
         return []
-    reach = max(STEPS * median(steps), FAR_LEAST)
+    step = sorted(steps)[len(steps) // 2]
+    reach = max(STEPS * step, FAR_LEAST)
     if ends[0] - last <= reach:
         return []
     text = (
         f"{time!r} runs from {_say(ends[0])} to {_say(ends[1])}, {(ends[0] - last).days:,} days after the newest batch "
-        f"of the history ({_say(last)}), where batches follow each other by {_length(median(steps))}: wrong dates?"
+        f"of the history ({_say(last)}), where batches follow each other by {_length(step)}: wrong dates?"
     )
     return [Reason.found("times are near", time, "block", text, **facts)]
 

@@ -220,15 +220,14 @@ class _Compared:
 
     def _repeated(self, past: History) -> list[Reason]:
         columns, time = known_columns(self.rows, self.spec), self.spec.data.time
-        traces = [
+        now, reference = (
             Trace.of(name, opened.tables(table, time, self.known, is_guessed=self.terms.is_guessed), self.spec, columns)
             for name, opened, table in (
                 ("the batch", self.given, self.rows),
                 ("the reference", self.known, self.good),
             )
-        ]
-        found = check_repeats(traces[0], past.traces, traces[1], self.spec)
-        found = found or check_reference(*traces, self.spec)
+        )
+        found = check_repeats(now, past.traces, reference, self.spec) or check_reference(now, reference, self.spec)
         ends = span_ends(self.rows, time)
         return [reason.dated(ends[0].isoformat()) if ends else reason for reason in found]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from airflow_mlops.lifecycle.spool import spooled
 from airflow_mlops.snapshots import open_rows
+from airflow_mlops.snapshots.rows import FileRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.refs import SnapshotRef
+    from airflow_mlops.snapshots.rows import Rows
     from airflow_mlops.spec.data_sections import ValidateSpec
     from airflow_mlops.stages.validate.suite import SqlRows
 
@@ -55,12 +59,26 @@ def snapshot_in_duckdb(store: ArtifactStore, snapshot: SnapshotRef, *, threads: 
     from airflow_mlops.stages.validate.suite import duckdb_rows
 
     opened = open_rows(store, snapshot)
+    if not isinstance(opened, FileRows):
+        # A lake gives its rows once, in a stream, and a suite asks more than once.
+        with tempfile.TemporaryDirectory(prefix="mlops-lake-") as folder:
+            path = str(Path(folder, "rows.parquet"))
+            _copy(opened, path)
+            with duckdb_rows([path], threads=threads) as rows:
+                yield rows
+        return
     # DuckDB reads local files by itself, faster than through Arrow.
-    is_local = store.protocol == "file" and snapshot.lake is None
-    with duckdb_rows(
-        [store.path(uri) for uri, _ in snapshot.files] if is_local else opened.dataset, threads=threads
-    ) as rows:
+    local = [store.path(uri) for uri, _ in snapshot.files] if store.protocol == "file" else None
+    with duckdb_rows(local or opened.dataset, threads=threads) as rows:
         yield rows
+
+
+def _copy(rows: Rows, path: str) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(path, rows.schema) as writer:
+        for batch in rows.batches():
+            writer.write_batch(batch)
 
 
 def store_quarantine(

@@ -38,8 +38,8 @@ def read_condition(text: str) -> Condition:
 
     read = _read(tree)
     # Great Expectations refuses an "or" within an "and", and deeper ones.
-    flat = isinstance(read, AndCondition | OrCondition)
-    if flat and any(_depth(one) > (0 if isinstance(read, AndCondition) else 1) for one in read.conditions):
+    most = 0 if isinstance(read, AndCondition) else 1
+    if isinstance(read, AndCondition | OrCondition) and any(_depth(one) > most for one in read.conditions):
         raise Unreadable(text)
     return read
 
@@ -67,7 +67,7 @@ def _read(node: ast.expr) -> Condition:
 
 
 def _comparison(node: ast.Compare) -> Condition:
-    from great_expectations.expectations.row_conditions import Column, ComparisonCondition
+    from great_expectations.expectations.row_conditions import Column, ComparisonCondition, Operator
 
     if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARISONS:
         raise Unreadable(ast.unparse(node))
@@ -81,14 +81,16 @@ def _comparison(node: ast.Compare) -> Condition:
     if value is None or (sign in ("IN", "NOT_IN") and not isinstance(value, list | tuple | set)):
         raise Unreadable(ast.unparse(node))
     value = list(value) if isinstance(value, tuple | set) else value
-    return ComparisonCondition(column=Column(_name(left)), operator=sign, parameter=value)
+    return ComparisonCondition(column=Column(_name(left)), operator=Operator(sign), parameter=value)
 
 
 def _nullity(node: ast.Call) -> Condition:
     """Read ``x.isnull()``, ``x.notnull()`` and Great Expectations' ``col("x").notNull()``."""
     from great_expectations.expectations.row_conditions import Column, NullityCondition
 
-    called = node.func.attr.lower() if isinstance(node.func, ast.Attribute) and not node.args else ""
+    if not isinstance(node.func, ast.Attribute) or node.args:
+        raise Unreadable(ast.unparse(node))
+    called = node.func.attr.lower()
     if called not in ("isnull", "isna", "notnull", "notna"):
         raise Unreadable(ast.unparse(node))
     return NullityCondition(column=Column(_name(node.func.value)), is_null=called.startswith("is"))
@@ -97,7 +99,8 @@ def _nullity(node: ast.Call) -> Condition:
 def _name(node: ast.expr) -> str:
     if isinstance(node, ast.Name):
         return node.id
-    is_col = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "col"
-    if is_col and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
-        return str(node.args[0].value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "col" and len(node.args) == 1:
+        named = node.args[0]
+        if isinstance(named, ast.Constant):
+            return str(named.value)
     raise Unreadable(ast.unparse(node))

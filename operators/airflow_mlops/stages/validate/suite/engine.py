@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.row_conditions import Operator
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SuiteEngine(SqlAlchemyExecutionEngine):
         Examples of failing values are not asked for: each would be a scan, also where nothing fails.
         """
         wanted = list(metrics_to_resolve)
-        examples = {one.id: [] for one in wanted if one.metric_name.endswith(".unexpected_values")}
+        examples: dict[Any, Any] = {one.id: [] for one in wanted if one.metric_name.endswith(".unexpected_values")}
         rest = [one for one in wanted if one.id not in examples]
         if not rest:
             return examples

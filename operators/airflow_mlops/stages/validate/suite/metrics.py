@@ -197,8 +197,16 @@ class _Quantiles(ColumnAggregateMetricProvider):
         return sa.func.quantile_disc(column, sa.literal_column(f"[{shares}]"))
 
     @classmethod
-    def _get_evaluation_dependencies(cls, metric: MetricConfiguration, **kwargs: Any) -> dict[str, Any]:
-        needed = super()._get_evaluation_dependencies(metric=metric, **kwargs)
+    def _get_evaluation_dependencies(
+        cls,
+        metric: MetricConfiguration,
+        configuration: Any = None,
+        execution_engine: Any = None,
+        runtime_configuration: dict[Any, Any] | None = None,
+    ) -> dict[str, Any]:
+        needed: dict[str, Any] = super()._get_evaluation_dependencies(
+            metric, configuration, execution_engine, runtime_configuration
+        )
         if metric.metric_name.endswith(".aggregate_fn"):
             needed["column.mlops_values"] = MetricConfiguration("column.mlops_values", metric.metric_domain_kwargs)
         return needed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow_mlops.extras import require
 from airflow_mlops.stages.kinds import kind_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Of DuckDB's own buffers; beyond it, it writes to its folder. Great Expectations' import takes about as much again.
-MEMORY_MB = 384
+MEMORY_MB = 256
 # Rows that tell the kinds of a query's columns.
 _SAMPLE_ROWS = 1000
 _VIEW = "snapshot_rows"
@@ -60,7 +60,9 @@ class SqlRows:
         """Read some columns into memory, for an expectation that SQL has no words for."""
         import sqlalchemy as sa
 
-        query = sa.select(*(sa.column(name) for name in columns or list(self.kinds)[:1])).select_from(self.selectable)
+        query: Any = sa.select(*(sa.column(name) for name in columns or list(self.kinds)[:1])).select_from(
+            self.selectable
+        )
         query = query.limit(most) if most is not None else query
         if self.place == "duckdb":
             return self.duckdb.sql(str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))).df()
@@ -89,7 +91,7 @@ class SqlRows:
     @property
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """The connection itself, for Arrow in and out."""
-        return self.engine.raw_connection().driver_connection
+        return cast("duckdb.DuckDBPyConnection", self.engine.raw_connection().driver_connection)
 
 
 @contextmanager
@@ -103,7 +105,7 @@ def duckdb_rows(
     rows : pyarrow Dataset or sequence of str
         Local Parquet files, read by DuckDB itself; or a dataset, for what is elsewhere.
     threads : int, default=2
-    memory_mb : int, default=384
+    memory_mb : int, default=256
         Most memory of DuckDB's buffers.
     folder : str, optional
         Where DuckDB writes what does not fit; default: the system's folder for temporary files.
@@ -133,7 +135,7 @@ def _view(engine: sa.Engine, rows: ds.Dataset | Sequence[str]) -> SqlRows:
     import pyarrow as pa
     import sqlalchemy as sa
 
-    connection = engine.raw_connection().driver_connection
+    connection: Any = engine.raw_connection().driver_connection
     # Without its extension for time zones, which may not be there to load, DuckDB has no zone but UTC.
     with suppress(duckdb.Error):
         connection.execute("SET TimeZone = 'UTC'")
@@ -206,10 +208,10 @@ def _frame_kind(values: pd.Series) -> str:
     present = values.dropna()
     if present.empty:
         return "nothing"
-    if pd.api.types.is_bool_dtype(present) or present.map(type).eq(bool).all():
+    if pd.api.types.is_bool_dtype(present) or all(type(one) is bool for one in present):
         return "boolean"
     if pd.api.types.is_numeric_dtype(values):
         return "number"
     if pd.api.types.is_datetime64_any_dtype(values):
         return "time"
-    return "text" if present.map(type).eq(str).all() else "other"
+    return "text" if all(type(one) is str for one in present) else "other"

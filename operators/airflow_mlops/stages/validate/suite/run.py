@@ -176,7 +176,7 @@ def _ask(
 
 
 def _validator_of(frame: pd.DataFrame) -> Validator:
-    from great_expectations.execution_engine import PandasExecutionEngine
+    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 
     return _validator(PandasExecutionEngine(), frame)
 
@@ -213,7 +213,7 @@ def _asked_in_sql(
     from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
 
     engine = _engine_of(rows)
-    everything = sa.select(*(sa.column(column) for column in rows.kinds)).select_from(rows.selectable)
+    everything: Any = sa.select(*(sa.column(column) for column in rows.kinds)).select_from(rows.selectable)
     data = SqlAlchemyBatchData(execution_engine=engine, selectable=everything, create_temp_table=False)
     validator, basic = _validator(engine, data), {"result_format": "BASIC"}
     results = _ask(validator, name, items, written, places, basic)

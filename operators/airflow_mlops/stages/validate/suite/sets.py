@@ -15,11 +15,11 @@ def repeats(rows: Any, domain: Mapping[str, Any]) -> sa.Select:
     import sqlalchemy as sa
 
     names = [domain["column"]] if "column" in domain else list(domain["column_list"])
-    columns = [sa.column(name) for name in names]
-    groups = sa.select(sa.func.count().label("n")).select_from(_from(rows)).group_by(*columns)
+    columns: list[Any] = [sa.column(name) for name in names]
+    grouped = sa.select(sa.func.count().label("n")).select_from(_from(rows)).group_by(*columns)
     if "column" in domain:
-        groups = groups.where(columns[0].is_not(None))
-    groups = groups.having(sa.func.count() > 1).subquery()
+        grouped = grouped.where(columns[0].is_not(None))
+    groups = grouped.having(sa.func.count() > 1).subquery()
     return sa.select(sa.func.sum(groups.c.n))
 
 
@@ -27,7 +27,7 @@ def in_order(rows: Any, name: str, *, rising: bool, strictly: bool) -> sa.Select
     """Count the rows that come before the one they follow; nulls are left out, and so is the first row."""
     import sqlalchemy as sa
 
-    column = sa.column(name)
+    column: Any = sa.column(name)
     pairs = (
         sa.select(column.label("x"), sa.func.lag(column).over().label("former"))
         .select_from(_from(rows))

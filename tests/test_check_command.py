@@ -16,6 +16,7 @@ import pytest
 from pyarrow import csv
 
 from airflow_mlops.cli import main
+from airflow_mlops.hooks.source import sniffed
 from airflow_mlops.lifecycle.check import Terms, check
 
 START = datetime(2024, 1, 1)
@@ -363,6 +364,14 @@ def test_a_file_of_the_history_that_cannot_be_read_is_marked(judge, tmp_path):
 
     assert (code, facts["verdict"]) == (0, "warn")
     assert "broken.csv of the history is left out" in facts["reasons"][0]["message"]
+
+
+def test_rows_beyond_a_sample_are_judged_by_all_of_them(judge, monkeypatch):
+    monkeypatch.setattr(sniffed, "LARGE_ROWS", 1000)
+
+    passed(judge(BATCH))
+    worst = blocked(judge(GOOD.slice(1900, 168)))
+    assert "100% of the 168 rows are those of the reference" in worst["message"]
 
 
 # What a reason says

@@ -60,7 +60,8 @@ def _numbers(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
     import pyarrow as pa
 
     is_whole = pa.types.is_integer(values.type)
-    known = values.drop_null().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    # Not by `to_numpy`, which imports pandas.
+    known = np.from_dlpack(values.drop_null().cast(pa.float64(), safe=False))
     ordered = np.sort(known)
     if len(ordered) and not np.isfinite(ordered[[0, -1]]).all():
         ordered = ordered[np.isfinite(ordered)]

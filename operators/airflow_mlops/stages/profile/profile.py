@@ -96,7 +96,7 @@ def profile_batches(
 
     names = list(columns) if columns is not None else schema.names
     waiting: dict[str, list[ColumnProfile]] = {
-        name: [measure(name, pa.array([], schema.field(name).type), is_sensitive=name in sensitive)] for name in names
+        name: [measure(name, pa.nulls(0, schema.field(name).type), is_sensitive=name in sensitive)] for name in names
     }
     rows = 0
 

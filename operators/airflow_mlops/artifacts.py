@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 MANIFEST = "manifest.json"
+# Rows that a reader of one batch at a time has to decode at once.
+ROW_GROUP = 131_072
 
 
 def digest_bytes(payload: bytes) -> str:
@@ -200,5 +202,6 @@ def encode_table(table: pa.Table) -> bytes:
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(None), buffer, compression="zstd", compression_level=3)
+    plain = table.replace_schema_metadata(None)
+    pq.write_table(plain, buffer, compression="zstd", compression_level=3, row_group_size=ROW_GROUP)
     return buffer.getvalue()

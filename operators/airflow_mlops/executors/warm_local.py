@@ -36,6 +36,7 @@ PRELOAD = (
         for name in ("by_hand", "deploy", "isolated", "promote", "reconcile", "register", "server_target")
     ),
     *(f"airflow_mlops.lifecycle.{name}" for name in ("evidence", "light_judgement", "tick", "tracking", "weighing")),
+    *(f"airflow_mlops.lifecycle.{name}" for name in ("catalog", "check", "facts")),
     *(
         f"airflow_mlops.lifecycle.{name}"
         for name in ("bake", "card", "drill", "freeze", "lakes", "rollback", "spool", "storing", "sweep", "transfer")

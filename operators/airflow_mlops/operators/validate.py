@@ -142,14 +142,16 @@ class ValidateOperator(StageOperator):
         folder: str,
         key: str,
     ) -> dict[str, Any]:
+        from airflow_mlops.lifecycle.facts import facts_at, look_at
         from airflow_mlops.stages.validate import Former, validate
 
-        table, facts = read_rows(self.store, snapshot), self._facts([snapshot])
-        reference = self._facts(references) if references else None
+        table, facts = look_at(self.store, snapshot, self.model_spec)
+        reference = facts_at(self.store, references, self.model_spec) if references else None
         former = None
         if look_before and is_stored(self.store, look_before[0]):
-            former = Former(look_before[0].id, self._facts([look_before[0]]), look_before[1])
-        with self._suite_rows(snapshot, suite) as rows:
+            facts_before = facts_at(self.store, [look_before[0]], self.model_spec)
+            former = Former(look_before[0].id, facts_before, look_before[1])
+        with self._suite_rows(snapshot, suite, table) as rows:
             validation = validate(
                 table,
                 self.model_spec,
@@ -166,13 +168,15 @@ class ValidateOperator(StageOperator):
         return self._store(validation, facts, snapshot, references, folder, quarantine)
 
     @contextmanager
-    def _suite_rows(self, snapshot: SnapshotRef, suite: dict[str, Any] | None) -> Iterator[SqlRows | pa.Table | None]:
-        """Open all rows where the suite runs; nothing where there is no suite."""
+    def _suite_rows(
+        self, snapshot: SnapshotRef, suite: dict[str, Any] | None, table: pa.Table
+    ) -> Iterator[SqlRows | pa.Table | None]:
+        """Open all rows where the suite runs, unless they are in the table; nothing where there is no suite."""
         engine = chosen_engine(self.model_spec.validate_, snapshot)
         if suite is None:
             yield None
         elif engine == "pandas":
-            yield read_rows(self.store, snapshot)
+            yield table if table.num_rows == snapshot.rows else read_rows(self.store, snapshot)
         elif engine == "duckdb":
             with snapshot_in_duckdb(self.store, snapshot) as rows:
                 yield rows
@@ -211,27 +215,6 @@ class ValidateOperator(StageOperator):
         failing = quarantine_stream(rows, validation.findings, keep=keep, sensitive=secret)
         count, head = store_quarantine(self.store, place, failing)
         return replace(validation, quarantine=head, quarantined=count)
-
-    def _facts(self, snapshots: list[SnapshotRef]) -> dict[str, Any]:
-        """Read the facts beside a snapshot, or make and store them; several snapshots are described as one."""
-        import pyarrow as pa
-
-        from airflow_mlops.stages.validate.facts import FORM
-        from airflow_mlops.stages.validate.validate import facts_of
-
-        beside = f"{snapshots[0].uri}/facts.json"
-        if len(snapshots) == 1 and self.store.exists(beside):
-            facts = self.store.read_json(beside)
-            # The section data is part of the snapshot's id; these are not, and facts depend on them too.
-            told = (facts.get("form"), facts["task"], facts.get("features"), facts.get("window_s"))
-            spec = self.model_spec
-            if told == (FORM, spec.task, spec.features.columns, spec.monitor_window.total_seconds()):
-                return facts
-        tables = [read_rows(self.store, snapshot) for snapshot in snapshots]
-        facts = facts_of(pa.concat_tables(tables, promote_options="permissive"), self.model_spec)
-        if len(snapshots) == 1:
-            self.store.write_json(beside, facts)
-        return facts
 
     def _earlier(self, snapshot: SnapshotRef) -> dict[str, str]:
         events = self.ledger.events(self.model_spec.name, kind=self.stage)

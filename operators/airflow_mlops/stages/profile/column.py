@@ -113,7 +113,9 @@ class ColumnProfile:
         """Give numbers and times as weighted points, whether they are counted or digested."""
         if self.kind not in ("number", "time", "boolean") or not self.known:
             return None
-        return self.digest or Digest(_numeric(self.values), self.counts)
+        if self.digest is not None or self.counts is None:
+            return self.digest
+        return Digest(_numeric(self.values), self.counts)
 
     def quantiles(self, shares: list[float]) -> list[float]:
         """Return the values below which these shares lie; nothing for what is not a number or a time."""
@@ -129,9 +131,9 @@ class ColumnProfile:
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
         plain = {name: value for name, value in _fields(self).items() if name not in _ENCODED}
-        values = self.values
-        if values is not None:
-            plain["values"] = list(values) if self.kind in ("text", "boolean") else encoded(values, "<f8")
+        if self.counts is not None:
+            is_listed = self.kind in ("text", "boolean")
+            plain["values"] = list(self.values) if is_listed else encoded(self.values, "<f8")
             plain["counts"] = encoded(self.counts, "<i8")
         if self.smallest is not None:
             plain["smallest"] = encoded(self.smallest, "<u8")

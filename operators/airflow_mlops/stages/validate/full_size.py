@@ -77,6 +77,11 @@ def _is_kept(position: int, rows: int, every: int) -> pa.Array:
     return pa.array(np.arange(position, position + rows) // RUN % every == 0)
 
 
+def among_all(positions: Iterable[int], every: int) -> tuple[int, ...]:
+    """Turn positions in a sample, of each so-manyth run the first, into positions among all rows."""
+    return tuple(place // RUN * every * RUN + place % RUN for place in positions)
+
+
 def _table(batch: pa.RecordBatch) -> pa.Table:
     import pyarrow as pa
 

@@ -13,7 +13,7 @@ from airflow_mlops.stages.validate.suite import run_suite, run_suite_on
 from airflow_mlops.stages.validate.values import most_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
@@ -122,11 +122,14 @@ def validate(
     """
     import pyarrow as pa
 
+    from airflow_mlops.stages.validate.full_size import among_all
+
     against = dict(reference) if reference else None
     compared = data_check(table, dict(current), spec, reference=against, earlier=earlier, former=former)
-    compared = _among_all(compared, current.get("every", 1))
     keep, secret = most_kept(spec), spec.data.sensitive
     everything = table if rows is None else rows
+    if everything is not table:
+        compared = [replace(one, rows=among_all(one.rows, current.get("every", 1))) for one in compared]
     if not suite:
         expectations = []
     elif isinstance(everything, pa.Table):
@@ -145,11 +148,6 @@ def validate(
         rows=int(current["rows"]),
         quarantined=kept.num_rows if kept is not None else 0,
     )
-
-
-def _among_all(findings: Sequence[Finding], every: int) -> list[Finding]:
-    """Turn positions in a sample of each so-manyth row into positions among all rows."""
-    return [replace(one, rows=tuple(row * every for row in one.rows)) if every > 1 else one for one in findings]
 
 
 def facts_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.spec.durations import format_duration
-from airflow_mlops.stages.validate.findings import Finding, failed
+from airflow_mlops.stages.validate.findings import Finding, Severity, failed
 from airflow_mlops.stages.validate.rows_facts import fingerprints, ordered, share_among
 from airflow_mlops.stages.validate.stretches import utc
+from airflow_mlops.stages.validate.window_facts import variety
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +28,11 @@ DUPLICATES_WARN = 0.01
 LEAST_WINDOWS = 4
 # Of a snapshot much shorter than a window the rate says more about the hour than about the source.
 LEAST_OF_WINDOW = 0.5
+# Of a filtered batch too few rows are a warning, unless this part of the emptiest window, or less, is left. It is
+# filtered where a column has this part, or less, of the variety it had in every window.
+ALMOST_NOTHING, LESS_VARIETY = 0.02, 0.5
+# A value so common in each part of the reference does not stay away by itself.
+COMMON = 0.1
 # An old batch: so much of the newer rows were there before, of at least so many that can be looked up, where rows do
 # not usually come again.
 AGAIN, LOOKED_UP, AGAIN_USUAL = 0.9, 20, 0.5
@@ -76,7 +82,7 @@ def batch_check(
     if former is not None and reference is not None:
         yield from _silent(current, spec, reference, former)
     yield from repeated(current, spec, reference)
-    yield from _rate(current, spec, reference)
+    yield from _rate(table, current, spec, reference)
 
 
 def _again(table: pa.Table, spec: ModelSpec, reference: Facts | None, former: Former | None) -> Iterator[Finding]:
@@ -132,9 +138,9 @@ def repeated(current: Facts, spec: ModelSpec, reference: Facts | None) -> Iterat
         yield failed("rows come once", None, "warning", text, observed=round(share, 4))
 
 
-def _rate(current: Facts, spec: ModelSpec, reference: Facts | None) -> Iterator[Finding]:
+def _rate(table: pa.Table, current: Facts, spec: ModelSpec, reference: Facts | None) -> Iterator[Finding]:
     span = _span(current)
-    broken = list(counted(current, spec, reference, span=span)) if span else []
+    broken = list(counted(table, current, spec, reference, span=span)) if span else []
     yield from broken
     before, now = _rows_per_day(reference), _rows_per_day(current)
     ratio = spec.validate_.max_row_ratio
@@ -143,11 +149,17 @@ def _rate(current: Facts, spec: ModelSpec, reference: Facts | None) -> Iterator[
         yield failed("rows a day", None, "warning", text, observed=round(now / before, 3))
 
 
-def counted(current: Facts, spec: ModelSpec, reference: Facts | None, *, span: timedelta) -> Iterator[Finding]:
+def counted(
+    table: pa.Table, current: Facts, spec: ModelSpec, reference: Facts | None, *, span: timedelta
+) -> Iterator[Finding]:
     """Find a count of rows that is far from that of every window of the reference.
+
+    Where a filter shows in what is left, its few rows are only marked.
 
     Parameters
     ----------
+    table : Table
+        The rows.
     current : dict
         With ``rows``.
     spec : ModelSpec
@@ -168,7 +180,28 @@ def counted(current: Facts, spec: ModelSpec, reference: Facts | None, *, span: t
         f"{rows:,.0f} rows a window of {format_duration(window)} by {spec.data.time!r}, and never fewer than {low:,} "
         f"or more than {high:,} at training: a source that is cut off, or sends twice?"
     )
-    yield failed("rows a window", spec.data.time, "critical", text, observed=round(rows))
+    severity: Severity = "critical"
+    by = filtered_by(table, current, reference) if ALMOST_NOTHING * low < rows < low else None
+    if by is not None:
+        severity, text = "warning", f"{text} Or a filter: {by!r} holds less than it ever did."
+    yield failed("rows a window", spec.data.time, severity, text, observed=round(rows))
+
+
+def filtered_by(table: pa.Table, current: Facts, reference: Facts | None) -> str | None:
+    """Name a column in which a filter shows: a common value is gone, or it varies far less than in any window."""
+    least = ((reference or {}).get("by_window") or {}).get("variety", {})
+    for name in table.column_names:
+        then = (reference or {}).get("columns", {}).get(name, {})
+        now = current["columns"].get(name, {})
+        if "sensitive" in then or now.get("kind") != then.get("kind"):
+            continue
+        shares = {value: min(parts, default=0.0) for value, parts in then.get("shares", {}).items()}
+        if any(share >= COMMON and value not in now["values"] for value, share in shares.items()):
+            return name
+        value = variety(table, name) if least.get(name) else None
+        if value is not None and value <= LESS_VARIETY * least[name]:
+            return name
+    return None
 
 
 def _counts(reference: Facts | None, window: timedelta) -> list[int]:

@@ -71,7 +71,7 @@ def data_check(
     findings += value_check(table, current, spec, reference)
     if spec.data.target in current["columns"]:
         findings += target_check(table, current, spec, reference)
-    findings += _stretches(table, spec, reference, findings)
+    findings += _stretches(table, current, spec, reference, findings)
     return [_accepted(finding) if finding.column in spec.validate_.accept else finding for finding in findings]
 
 
@@ -158,7 +158,7 @@ def _null_share(facts: Facts | None, name: str) -> float | None:
 
 
 def _stretches(
-    table: pa.Table, spec: ModelSpec, reference: Facts | None, findings: Iterable[Finding]
+    table: pa.Table, current: Facts, spec: ModelSpec, reference: Facts | None, findings: Iterable[Finding]
 ) -> Iterator[Finding]:
     """Find what must stop in a stretch of the newest rows, of columns that do not stop as a whole; the newest of each.
 
@@ -166,11 +166,12 @@ def _stretches(
     """
     stopped = {finding.column for finding in findings if finding.severity == "critical"}
     for stretch in new_stretches(table, spec, reference):
+        every = {**stretch.facts, "every": current.get("every", 1)}
         found = [
             *_nulls(stretch.facts, spec, reference, is_stretch=True),
             *value_check(stretch.rows, stretch.facts, spec, reference),
             *repeated(stretch.facts, spec, reference),
-            *counted(stretch.facts, spec, reference, span=max(stretch.span, spec.monitor_window)),
+            *counted(stretch.rows, every, spec, reference, span=max(stretch.span, spec.monitor_window)),
         ]
         for finding in found:
             if finding.severity != "critical" or finding.column in stopped:

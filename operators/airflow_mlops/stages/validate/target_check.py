@@ -33,8 +33,12 @@ MIDDLING = 0.15
 FLIP_ERRORS, FLIP_AREA = 3.0, 0.4
 # Rows of one class have no more than this chance at the shares of training.
 ONE_CLASS = 1e-3
-# A rare class that is as common as the other was, in many rows, is turned round whatever the columns say.
+# A rare class that is as common as the other was, in many rows, is turned round whatever the columns say. So is, in few
+# rows, a share so many times as far beyond those of windows as these lie apart, of at least so many windows.
 RARE, EXACT = 0.3, 0.1
+UNHEARD, LEAST_WINDOWS = 2.0, 10
+# A window of one class shows that so many times its rows may have one too.
+CALM_ROWS = 4
 
 
 def target_check(
@@ -79,8 +83,10 @@ def _one_class(table: pa.Table, target: str, current: dict[str, Any], reference:
         return failed("more than one class", target, "critical", text)
     chance = (shares[only] / sum(shares.values())) ** rows
     windows = reference.get("by_window", {}) if reference else {}
-    is_calm = windows.get("classes", {}).get(only, (0.0, 0.0))[1] == 1
-    is_likely = rows < FEW_ROWS and looks_like(table, only, (reference or {}).get("risks") or {})
+    is_calm = rows <= CALM_ROWS * windows.get("alone", {}).get(only, 0)
+    most = windows.get("classes", {}).get(only, (0.0, 1.0))[1]
+    # What hardly ever has half of a window is no more likely where rows look a little like it.
+    is_likely = rows < FEW_ROWS and most > 0.5 and looks_like(table, only, (reference or {}).get("risks") or {})
     if chance < ONE_CLASS and not is_calm and not is_likely:
         return failed("more than one class", target, "critical", f"{text}; at training {_shares(shares)}")
     why = f"in {rows} rows like these that is no surprise, for at training {_shares(shares)}"
@@ -102,6 +108,10 @@ def _is_flipped(table: pa.Table, target: str, current: dict[str, Any], reference
     area, error = ranked
     rows = sum(current["classes"].values())
     if is_mirrored and rows >= FEW_ROWS and abs(then - 0.5) > RARE and abs(now - (1 - then)) < EXACT:
+        return True
+    number = reference.get("by_window", {}).get("number", 0)
+    beyond = max(low - now, now - high) / max(high - low, EXACT)
+    if is_mirrored and number >= LEAST_WINDOWS and beyond > UNHEARD and area < 0.5 + FLIP_ERRORS * error:
         return True
     if is_mirrored and area < 0.5 + (error if rows >= FEW_ROWS else -error):
         return True
@@ -125,8 +135,8 @@ def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any]
             continue
         if reference and _is_calm(name, strength, current, reference):
             continue
-        # What the model does not see cannot leak; it may be what the target was made from.
-        severity: Severity = "critical" if name in spec.features.columns else "warning" if is_new else "info"
+        # What the model does not see cannot leak, and may be what the target was made from; what is new may be used next.
+        severity: Severity = "critical" if is_new or name in spec.features.columns else "info"
         text = f"{name!r} alone tells {spec.data.target!r} almost exactly ({strength:.2f} of 1"
         text += f", {before:.2f} at training)" if reference else ")"
         yield failed(

@@ -135,7 +135,7 @@ def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any]
             continue
         if reference and _is_calm(name, strength, current, reference):
             continue
-        # What the model does not see cannot leak, and may be what the target was made from; what is new may be used next.
+        # What the model does not see cannot leak, and may be what the target was made from; a new column may be used.
         severity: Severity = "critical" if is_new or name in spec.features.columns else "info"
         text = f"{name!r} alone tells {spec.data.target!r} almost exactly ({strength:.2f} of 1"
         text += f", {before:.2f} at training)" if reference else ")"

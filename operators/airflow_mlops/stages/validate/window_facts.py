@@ -75,8 +75,8 @@ def window_facts(
 def variety(table: pa.Table, name: str) -> float | None:
     """Tell how much a column varies; what a filter takes away, and taking rows at random does not.
 
-    Of a number the distance from its twentieth to its nineteenth twentieth, of a text the share of all but the commonest
-    one, of times the hours of the day; None of other kinds, and where nothing is known.
+    Of a number the distance from its first twentieth to its last, of a text the share of all but the commonest one, of
+    times the hours of the day; None of other kinds, and where nothing is known.
     """
     import numpy as np
     import pyarrow.compute as pc

@@ -43,6 +43,7 @@ class CsvFile:
         if unknown:
             raise SpecError(f"data.source.options has {unknown[0]!r}; known are {', '.join(_OPTIONS)}.")
         self.name = file.name
+        self.folders = file.folders
         self._file = file
         self._options = options
         self._delimiter = options.get("delimiter", ",")

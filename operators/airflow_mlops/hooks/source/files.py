@@ -75,20 +75,43 @@ class FileReader:
 
         with _storage_errors(self.source):
             files = self._files_of(start, end, time)
-            if self.source.format == "parquet":
-                rows = self._parquet(files, start, end, time)
-                schema, batches = rows.schema, rows.batches()
-            else:
-                schema, batches = self._text(files)
-        return pa.RecordBatchReader.from_batches(schema, self._guarded(batches))
+            with self._unchanged(files):
+                if self.source.format == "parquet":
+                    rows = self._parquet(files, start, end, time)
+                    schema, batches = rows.schema, rows.batches()
+                else:
+                    schema, batches = self._text(files)
+        return pa.RecordBatchReader.from_batches(schema, self._guarded(batches, files))
 
-    def _guarded(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with _storage_errors(self.source):
+    def _guarded(self, batches: Iterator[pa.RecordBatch], files: Sequence[_Found]) -> Iterator[pa.RecordBatch]:
+        with _storage_errors(self.source), self._unchanged(files):
             try:
                 yield from batches
             except TypesChanged:
                 self._is_exact = True  # of whoever reads again
                 raise
+            self._check_unchanged(files)
+
+    @contextmanager
+    def _unchanged(self, files: Sequence[_Found]) -> Iterator[None]:
+        """Blame a fault on whoever writes a file meanwhile: the next try finds it whole."""
+        try:
+            yield
+        except SourceUnreadable:
+            self._check_unchanged(files)
+            raise
+
+    def _check_unchanged(self, files: Sequence[_Found]) -> None:
+        """Refuse rows of a file that somebody wrote while it was read: they may be of two versions, or cut."""
+        now = dict(self._found())
+        for file in files:
+            facts = now.get(file.path)
+            if facts is None or (facts["size"], _mark(facts)) != (file.facts["size"], _mark(file.facts)):
+                found = "is gone" if facts is None else f"has {facts['size']} bytes now"
+                raise SourceUnavailable(
+                    f"{file.path} was changed while it was read: it had {file.facts['size']} bytes before and {found}. "
+                    "Write files under another name and rename them when they are whole."
+                )
 
     def _parquet(self, files: Sequence[_Found], start: datetime, end: datetime, time: str) -> ParquetRows:
         from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
@@ -100,15 +123,15 @@ class FileReader:
     def _text(self, files: Sequence[_Found]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         is_small = sum(file.facts["size"] for file in files) <= _SMALL_BYTES
         kind = CsvFile if self.source.format == "csv" else JsonFile
-        opened = [kind(self._opened(file.path, is_small=is_small), self.source.options) for file in files]
+        opened = [kind(self._opened(file, is_small=is_small), self.source.options) for file in files]
         schema = schema_of(opened, is_exact=is_small or self._is_exact)
         return schema, rows_of(opened, schema)
 
-    def _opened(self, path: str, *, is_small: bool) -> TextFile:
+    def _opened(self, file: _Found, *, is_small: bool) -> TextFile:
         if is_small:  # read twice, fetched once
-            payload = self._fs.cat_file(path)
-            return TextFile(path, lambda: BytesIO(payload))
-        return TextFile(path, partial(self._fs.open, path, "rb"))
+            payload = self._fs.cat_file(file.path)
+            return TextFile(file.path, lambda: BytesIO(payload), file.folders)
+        return TextFile(file.path, partial(self._fs.open, file.path, "rb"), file.folders)
 
     def _files_of(self, start: datetime, end: datetime, time: str) -> list[_Found]:
         """List the files that may hold rows of the window."""

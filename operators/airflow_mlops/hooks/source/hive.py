@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -10,8 +11,12 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pyarrow as pa
+
 Value = int | str | None
 
+# Whole numbers of 64 bits; longer ones are names.
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 # What a writer names a folder where the column is null.
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 # Names of folders that hold the day of the rows; any other column is left alone, as it may be about another time.
@@ -32,7 +37,7 @@ def folders_of(paths: Sequence[str]) -> list[dict[str, Value]]:
     is_number = {name: True for row in texts for name in row}
     for row in texts:
         for name, text in row.items():
-            is_number[name] &= text is None or text.isdecimal()
+            is_number[name] &= text is None or _NUMBER.fullmatch(text) is not None
     return [
         {name: int(text) if text is not None and is_number[name] else text for name, text in row.items()}
         for row in texts
@@ -57,9 +62,19 @@ def is_in_window(folders: Mapping[str, Value], *, time: str, start: datetime, en
     return span[0] - _ZONES < end and start < span[1] + _ZONES
 
 
+def with_folders(table: pa.Table, folders: Mapping[str, Value]) -> pa.Table:
+    """Add to the rows of a file what its folders say; a column that the file has itself is left alone."""
+    import pyarrow as pa
+
+    for name, value in folders.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
+    return table
+
+
 def _texts(path: str) -> dict[str, str | None]:
     pairs = [part.split("=", 1) for part in posixpath.dirname(path).split("/") if "=" in part]
-    return {name: None if value == _NULL else unquote(value) for name, value in pairs}
+    return {unquote(name): None if value == _NULL else unquote(value) for name, value in pairs}
 
 
 def _span(folders: Mapping[str, Value], time: str) -> tuple[datetime, datetime] | None:

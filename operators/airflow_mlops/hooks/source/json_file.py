@@ -28,6 +28,7 @@ class JsonFile:
 
     def __init__(self, file: TextFile, options: Mapping[str, Any]) -> None:
         self.name = file.name
+        self.folders = file.folders
         self._file = file
         self._options = options
 

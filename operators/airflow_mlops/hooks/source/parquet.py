@@ -7,7 +7,9 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import EmptyWindow, SourceUnreadable
+from airflow_mlops.hooks.source.hive import with_folders
 from airflow_mlops.hooks.source.text_rows import in_schema, joined_schema
+from airflow_mlops.stages.ingest import plain_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,12 +68,15 @@ class ParquetRows:
         EmptyWindow
             No row of any file lies in the window.
         """
+        import pyarrow as pa
+
         given = 0
         for file in self._files:
             dataset = self._open(file)
             for batch in self._rows(file, dataset, filter=self._window(dataset.schema)):
                 given += batch.num_rows
-                yield from in_schema(self._with_folders(batch, file), self.schema).to_batches()
+                table = with_folders(pa.Table.from_batches([batch]), file.folders)
+                yield from in_schema(table, self.schema, file.path).to_batches()
         if not given:
             self._check_window()
 
@@ -93,27 +98,16 @@ class ParquetRows:
         try:
             return ds.dataset(file.path, format="parquet", filesystem=self._filesystem)
         except (pa.ArrowInvalid, OSError) as error:
+            if "duplicate field names" in str(error):
+                raise SourceUnreadable(
+                    f"{file.path} has a column more than once ({_first_line(error)}); name each once."
+                ) from error
             raise SourceUnreadable(
                 f"{file.path} is not whole Parquet ({file.size} bytes): {_first_line(error)}. Write or copy it again."
             ) from error
 
     def _schema_of(self, file: ParquetFile) -> pa.Schema:
-        import pyarrow as pa
-
-        schema = self._open(file).schema
-        for name, value in file.folders.items():
-            if name not in schema.names:
-                schema = schema.append(pa.field(name, pa.scalar(value).type))
-        return schema
-
-    def _with_folders(self, batch: pa.RecordBatch, file: ParquetFile) -> pa.Table:
-        import pyarrow as pa
-
-        table = pa.Table.from_batches([batch])
-        for name, value in file.folders.items():
-            if name not in table.column_names:
-                table = table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
-        return table
+        return with_folders(plain_types(self._open(file).schema).empty_table(), file.folders).schema
 
     def _window(self, schema: pa.Schema) -> ds.Expression | None:
         """Write the window as a filter, where the column can be compared; a row without time stays, to be counted."""

@@ -57,7 +57,7 @@ def join_files(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table:
     import pyarrow as pa
 
     schema = joined_schema([(name, table.schema) for name, table in tables])
-    return pa.concat_tables([in_schema(table, schema) for _, table in tables])
+    return pa.concat_tables([in_schema(table, schema, name) for name, table in tables])
 
 
 def _table(file: CsvFile | JsonFile, types: Mapping[str, pa.DataType]) -> pa.Table:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from airflow_mlops.errors import SourceUnreadable
 from airflow_mlops.hooks.source.text_faults import check_start, not_in_encoding, unclosed_quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_mlops.hooks.source.hive import Value
 
 # Large enough that a parser is at its best, small enough that some of them in flight are little memory.
 BLOCK_BYTES = 4 << 20
@@ -31,10 +33,13 @@ class TextFile:
         For sentences.
     open : callable
         Opens its bytes.
+    folders : mapping
+        Columns that its folders name, with the value of all its rows.
     """
 
     name: str
     open: Callable[[], IO[bytes]]
+    folders: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_mlops.errors import SourceUnreadable
 from airflow_mlops.hooks.source.csv_file import CsvFile, wider
+from airflow_mlops.hooks.source.hive import with_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -58,7 +59,7 @@ def rows_of(files: Sequence[CsvFile | JsonFile], schema: pa.Schema) -> Iterator[
     blocks = ((file, block) for file in files for block in file.blocks())
 
     def parsed(item: tuple[CsvFile | JsonFile, Block]) -> pa.Table:
-        return in_schema(item[0].parse(item[1], types), schema)
+        return in_schema(_parsed(*item, types), schema, item[0].name)
 
     for table in _in_threads(parsed, blocks):
         yield from table.to_batches()
@@ -76,8 +77,9 @@ def joined_schema(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
 
     first, schema = schemas[0]
     for name, other in schemas[1:]:
+        either = [_timed_beside(schema, other), _timed_beside(other, schema)]
         try:
-            schema = pa.unify_schemas([schema, other], promote_options="permissive")
+            schema = pa.unify_schemas(either, promote_options="permissive")
         except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
             what = str(error).strip().splitlines()[0].rstrip(".")
             raise SourceUnreadable(
@@ -86,14 +88,20 @@ def joined_schema(schemas: Sequence[tuple[str, pa.Schema]]) -> pa.Schema:
     return schema
 
 
-def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Bring a file's columns to the order and types of all files; one it lacks is null."""
+def in_schema(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
+    """Bring a file's columns to the order and types of all files; one it lacks is null.
+
+    Raises
+    ------
+    SourceUnreadable
+        The file ``name`` has a value that the type of all files does not hold.
+    """
     import pyarrow as pa
 
     if table.schema.equals(schema):
         return table
     columns = [
-        table.column(field.name).cast(field.type)
+        _cast(table.column(field.name), field, name)
         if field.name in table.column_names
         else pa.nulls(table.num_rows, field.type)
         for field in schema
@@ -101,17 +109,47 @@ def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
+def _cast(column: pa.ChunkedArray, field: pa.Field, name: str) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    try:
+        return column.cast(field.type)
+    except pa.ArrowInvalid as error:  # an integer that no float holds exactly, or a decimal with too many digits
+        raise SourceUnreadable(
+            f"{name} has {field.name!r} as {column.type}, other files make it {field.type}, and a value does not go "
+            f"into that ({error}). Write all files with the same types."
+        ) from error
+
+
+def _timed_beside(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
+    """Take days for times where the other file has times: a writer leaves out hours that are all midnight."""
+    import pyarrow as pa
+
+    fields = []
+    for field in schema:
+        beside = other.field(field.name).type if field.name in other.names else None
+        is_time = beside is not None and pa.types.is_timestamp(beside) and beside.tz is None
+        fields.append(field.with_type(beside) if is_time and pa.types.is_date(field.type) else field)
+    return pa.schema(fields)
+
+
 def _schema(file: CsvFile | JsonFile, *, is_exact: bool) -> pa.Schema:
     if not is_exact:
         sample = file.blocks(_SAMPLE_BYTES)
         try:
-            return file.parse(next(sample)).schema
+            return _parsed(file, next(sample)).schema
         finally:
             sample.close()
     found: pa.Schema | None = None
-    for number, schema in enumerate(_in_threads(lambda block: file.parse(block).schema, file.blocks())):
+    for number, schema in enumerate(_in_threads(lambda block: _parsed(file, block).schema, file.blocks())):
         found = schema if found is None or not number else _wider_schema(file, found, schema)
     return found
+
+
+def _parsed(file: CsvFile | JsonFile, block: Block, types: Mapping[str, pa.DataType] | None = None) -> pa.Table:
+    """Read the rows of a block; what the folders say holds, as a parser makes a column of nulls of it."""
+    table = file.parse(block, types)
+    return with_folders(table.drop_columns([name for name in file.folders if name in table.column_names]), file.folders)
 
 
 def _wider_schema(file: CsvFile | JsonFile, one: pa.Schema, other: pa.Schema) -> pa.Schema:

@@ -93,7 +93,7 @@ class Cut:
         if missing:
             raise MissingColumns(missing, present=schema.names, where="the source")
         self.wanted = wanted
-        self._plain = _plain_types(schema)
+        self._plain = plain_types(schema)
         position = schema.names.index(wanted.time)
         _check_time(self._plain.field(position))
         self.schema = self._plain.set(position, pa.field(wanted.time, pa.timestamp("us", "UTC")))
@@ -169,7 +169,7 @@ class Cut:
         return plain.set_column(plain.column_names.index(self.wanted.time), self.wanted.time, utc)
 
 
-def _plain_types(schema: pa.Schema) -> pa.Schema:
+def plain_types(schema: pa.Schema) -> pa.Schema:
     """Undo what is only a way of storing: dictionaries, views and 64-bit offsets hold the same values."""
     import pyarrow as pa
 
@@ -187,6 +187,8 @@ def _check_time(field: pa.Field) -> None:
     import pyarrow as pa
 
     if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type) or pa.types.is_string(field.type):
+        return
+    if pa.types.is_null(field.type):  # no row, or none with a time: what is wrong with that is said of the rows
         return
     raise SourceUnreadable(
         f"{field.name!r} is {field.type}, not a time; give timestamps, dates or ISO 8601 text, or mend data.time."

@@ -9,8 +9,10 @@ import pytest
 
 from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.errors import EmptyWindow, MissingColumns, SourceUnreadable, SpecError
+from airflow_mlops.ledger import Ledger
 from airflow_mlops.operators.ingest import IngestOperator
 from airflow_mlops.refs import SnapshotRef
+from airflow_mlops.snapshots import is_stored
 from airflow_mlops.spec.data_sections import FileSource
 from airflow_mlops.spec.sections import LabelsSpec
 
@@ -93,6 +95,32 @@ def test_the_same_rows_in_another_file_are_the_same_snapshot(run, spec, file, ja
     pq.write_table(january.sort_by([("dest", "descending")]), file)
 
     assert run(spec)[0].id == first.id
+
+
+def test_a_snapshot_that_a_run_finds_counts_as_new_so_that_retention_leaves_it(run, spec, artifacts, tmp_path):
+    first, _ = run(spec)
+    manifest = tmp_path / "artifacts" / spec.name / "snapshots" / first.id / "manifest.json"
+    os.utime(manifest, (0, 0))
+    written = manifest.read_bytes()
+
+    assert run(spec)[0].same_as == "manual__1"
+    assert manifest.stat().st_mtime > 0
+    assert manifest.read_bytes() == written
+
+
+def test_a_snapshot_that_is_deleted_while_a_run_finds_it_is_read_again(run, spec, artifacts, monkeypatch):
+    first, _ = run(spec)
+    find = Ledger.find
+
+    def deleted_meanwhile(ledger, *asked):
+        artifacts.delete(first.uri)
+        return find(ledger, *asked)
+
+    monkeypatch.setattr(Ledger, "find", deleted_meanwhile)
+    again, _ = run(spec)
+
+    assert again.id == first.id
+    assert is_stored(artifacts, again)
 
 
 def test_a_shorter_window_has_fewer_rows_and_another_id(run, spec):

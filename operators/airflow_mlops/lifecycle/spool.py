@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import tempfile
 import uuid
 from contextlib import contextmanager
@@ -87,7 +88,9 @@ def spooled(store: ArtifactStore, place: str) -> Iterator[Spool]:
         URI of the folder.
     """
     is_local = store.protocol == "file"
-    folder = Path(store.path(place) if is_local else tempfile.gettempdir(), FOLDER if is_local else f"mlops-{FOLDER}")
+    # Who shares the machine may not open our files, nor we theirs.
+    shared = Path(tempfile.gettempdir(), f"mlops-{FOLDER}-{os.getuid()}")
+    folder = Path(store.path(place), FOLDER) if is_local else shared
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     path, held = _held(folder)

@@ -81,6 +81,8 @@ class IngestOperator(StageOperator):
             ref = self._read(hook, part, start, end, version)
             self.store.write_json(index, {"id": ref.id, "start": start.isoformat(), "end": end.isoformat()})
         first = self.ledger.find(self.model_spec.name, self.stage, ref.id)
+        if first is not None and not self._renewed(ref):
+            ref = self._read(hook, part, start, end, version)  # retention deleted it meanwhile
         if first is not None:
             self.log.info("skipped: same as run %s (snapshot %s, %d rows)", first.run, ref.id, ref.rows)
             return replace(ref, same_as=first.run)
@@ -180,6 +182,14 @@ class IngestOperator(StageOperator):
         ref = None if manifest is None else self._ref(manifest)
         # Rows that somebody removed are read again, rather than promised to those who come after.
         return ref if ref and is_stored(self.store, ref) else None
+
+    def _renewed(self, ref: SnapshotRef) -> bool:
+        """Write an old snapshot's manifest again, so that retention sees it at work; False where rows are gone."""
+        manifest = self.store.manifest(ref.uri)
+        if manifest is None:
+            return False
+        self.store.complete(ref.uri, manifest)
+        return is_stored(self.store, ref)
 
     def _ref(self, manifest: dict[str, Any]) -> SnapshotRef:
         return SnapshotRef(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_mlops.refs import SnapshotRef
 from airflow_mlops.spec import load_spec
 from airflow_mlops.spec.record import spec_record
 from airflow_mlops.stages.ingest import Wanted
+from airflow_mlops.stages.profile import Profile
 from tests.conftest import ROOT, utc
 
 NAME = "flights"
@@ -227,3 +229,79 @@ def test_the_page_is_written_beside_the_profile(data, life, tmp_path, capsys):
 
     assert "flights: profile" in page
     assert life[0].exists(f"{life[2].uri}/profile.json")
+
+
+# The rows of a source
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory, january):
+    """A spec whose rows are in a SQLite file."""
+    folder = tmp_path_factory.mktemp("warehouse")
+    frame = january.select(["scheduled", "flight", "origin", "temp", "late"]).to_pandas()
+    frame["scheduled"] = frame["scheduled"].dt.strftime("%Y-%m-%d %H:%M:%S")
+    with sqlite3.connect(folder / "rows.db") as database:
+        frame.to_sql("flights", database, index=False)
+    (folder / "rows.csv").write_text(frame.to_csv(index=False))
+    return folder
+
+
+def profile(folder, monkeypatch, *arguments, source="{kind: sql, conn_id: rows, query: SELECT * FROM flights}"):
+    """Run ``airflow-mlops data profile`` on the three days before 4 January."""
+    host = {"conn_type": "sqlite", "host": str(folder / "rows.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_ROWS", json.dumps(host))
+    monkeypatch.setenv("COLUMNS", "140")
+    spec = folder / "delays.yaml"
+    spec.write_text(
+        f"name: delays\nowner: me\ntask: binary\ndata: {{source: {source}, time: scheduled, key: [flight, scheduled], "
+        "target: late, sensitive: [origin]}\ningest: {window: 3d}\nfeatures: {columns: [temp]}\n"
+        "train: {estimator: logistic}\nevaluate: {holdout: 1d, gate: {block: 1h}}\n"
+        "retrain: {now: 2013-01-04T00:00:00Z}\n"
+    )
+    return main(["data", "profile", str(spec), *map(str, arguments)])
+
+
+def test_a_source_is_profiled_in_its_database_and_by_streaming_alike(warehouse, monkeypatch, capsys):
+    assert profile(warehouse, monkeypatch, "--json") == 0
+    there = printed(capsys)
+    assert (
+        profile(warehouse, monkeypatch, "--json", source=f"{{kind: file, format: csv, uri: {warehouse / 'rows.csv'}}}")
+        == 0
+    )
+    here = printed(capsys)
+
+    assert there["rows"] == here["rows"] > 1000
+    assert there["columns"]["origin"] == {"type": "string", "rows": there["rows"], "nulls": 0}
+    for name in ("flight", "temp", "late"):
+        one, other = there["columns"][name], here["columns"][name]
+        assert one.pop("quantiles", {}) == pytest.approx(other.pop("quantiles", {}))
+        assert one == pytest.approx(other)
+
+
+def test_profiles_of_days_that_were_written_merge_to_that_of_all(warehouse, monkeypatch, tmp_path, capsys):
+    files = [tmp_path / f"{day}.json" for day in (4, 7)]
+    for file, day in zip(files, (4, 7), strict=True):
+        assert profile(warehouse, monkeypatch, "--now", f"2013-01-0{day}", "--output", file) == 0
+    one, other = (Profile.from_dict(json.loads(file.read_text())) for file in files)
+    both = one.merge(other)
+
+    with sqlite3.connect(warehouse / "rows.db") as database:
+        [(rows, mean)] = database.execute("SELECT COUNT(*), AVG(temp) FROM flights WHERE scheduled < '2013-01-07'")
+    assert both.rows == rows
+    assert both.columns["temp"].mean == pytest.approx(mean)
+    assert both.columns["origin"].is_sensitive
+    assert profile(warehouse, monkeypatch, "--output", files[0]) == 2
+    assert "is there already; use --force" in capsys.readouterr().err
+
+
+def test_a_window_without_rows_has_no_profile(warehouse, monkeypatch, capsys):
+    assert profile(warehouse, monkeypatch, "--now", "2012-01-01") == 2
+    assert "no row between 2011-12-29T00:00:00+00:00 and 2012-01-01T00:00:00+00:00" in capsys.readouterr().err
+
+
+def test_the_table_of_a_source_says_where_it_was_made(warehouse, monkeypatch, capsys):
+    assert profile(warehouse, monkeypatch) == 0
+    out = capsys.readouterr().out
+
+    assert "counted in their database" in out
+    assert "sensitive, not shown" in out

@@ -340,6 +340,19 @@ def test_a_profile_made_in_the_database_says_what_one_of_its_rows_says(kind, req
             assert other.quantiles([0.1, 0.5, 0.9]) == pytest.approx(column.quantiles([0.1, 0.5, 0.9]), rel=0.01)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_profile_made_in_the_database_is_of_the_rows_of_the_window_alone(kind, request):
+    hours = [f"2013-01-0{1 + hour // 24} {hour % 24:02}:00:00" for hour in range(72)]
+    query = " UNION ALL ".join(f"SELECT '{hour}' AS scheduled" for hour in [*hours, "2013-01-01T23:30:00-05:00"])
+    conn_id = {"sqlite": "warehouse", "postgres": "pg"}[kind]
+    request.getfixturevalue({"sqlite": "warehouse", "postgres": "postgres"}[kind])
+    source = SqlSource(kind="sql", conn_id=conn_id, query=f"{query} UNION ALL SELECT NULL -- of all days")
+
+    found = profile_where_it_is(source, START, END, time="scheduled")
+
+    assert (found.rows, found.columns["scheduled"].nulls) == (25, 0)  # 2 January, and 23:30 in New York
+
+
 def test_a_database_that_refuses_a_profile_says_so(warehouse):
     with pytest.raises(SourceUnreadable, match="behind 'warehouse' refused the query: no such table: nowhere"):
         profile_where_it_is(SqlSource(kind="sql", conn_id="warehouse", query="SELECT * FROM nowhere"), START, END)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.errors import LedgerMisuse
+from airflow_mlops.errors import LedgerMisuse, Permanent
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -35,6 +35,19 @@ def add_moment(parser: ArgumentParser) -> None:
 def add_spec(parser: ArgumentParser) -> None:
     """Add the spec of the model."""
     parser.add_argument("--spec", type=Path, required=True, metavar="FILE", help="spec of the model")
+
+
+def refuse_to_overwrite(*paths: Path | None, force: bool) -> None:
+    """Stop before a file that is there already would be written over; None is no file.
+
+    Raises
+    ------
+    Permanent
+        One is there, and ``force`` was not given.
+    """
+    for path in paths:
+        if path and path.exists() and not force:
+            raise Permanent(f"{path} is there already; use --force to write over it, or another name.")
 
 
 def login_name() -> str:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.cli.asked import refuse_to_overwrite
 from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.errors import CalibrationUnusable, Permanent
+from airflow_mlops.errors import CalibrationUnusable
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -57,8 +58,7 @@ def run(options: Namespace) -> int:
     CalibrationUnusable
         The rate is none, or the history is empty or too short.
     """
-    if options.write and options.write.exists() and not options.force:
-        raise Permanent(f"{options.write} is there already; use --force to write over it, or another name.")
+    refuse_to_overwrite(options.write, force=options.force)
     from rich.console import Console
 
     from airflow_mlops.loop.calibration import calibrate, require_rate

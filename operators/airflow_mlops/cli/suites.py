@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.cli.asked import refuse_to_overwrite
 from airflow_mlops.cli.moments import iso_time
-from airflow_mlops.errors import ArtifactMissing, Permanent
+from airflow_mlops.errors import ArtifactMissing
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -44,8 +45,7 @@ def run(options: Namespace) -> int:
     Permanent
         The file is there already, and a person may have sharpened it.
     """
-    if options.output and options.output.exists() and not options.force:
-        raise Permanent(f"{options.output} is there already; use --force to write over it, or another name.")
+    refuse_to_overwrite(options.output, force=options.force)
     from rich.console import Console
 
     from airflow_mlops.stages.validate.suggest import suggest_suite

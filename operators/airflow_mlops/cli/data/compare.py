@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_mlops.cli.asked import refuse_to_overwrite
 from airflow_mlops.cli.data.choosing import WHICH, add_choice, choose
 from airflow_mlops.cli.data.listing import count
-from airflow_mlops.errors import Permanent
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -46,8 +46,7 @@ def run(options: Namespace) -> int:
 
     require("scipy", extra="gate", needed_by="data diff", library="SciPy")
     before, after = choose(options, options.before, options.after)
-    if options.html and options.html.exists() and not options.force:
-        raise Permanent(f"{options.html} is there already; use --force to write over it, or another name.")
+    refuse_to_overwrite(options.html, force=options.force)
     found = diff_profiles(before.profile(), after.profile())
     if options.html:
         from airflow_mlops.stages.profile.page import render_diff

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.cli.asked import refuse_to_overwrite
 from airflow_mlops.cli.data.choosing import WHICH, add_choice, choose
+from airflow_mlops.cli.data.columns import show_columns
 from airflow_mlops.cli.data.listing import count, size_of, used_by
 from airflow_mlops.cli.data.words import minute
 from airflow_mlops.errors import Permanent
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.cli.data.choosing import Chosen
     from airflow_mlops.lifecycle.catalog import Entry
-    from airflow_mlops.stages.profile import ColumnProfile, Profile
+    from airflow_mlops.stages.profile import Profile
 
 
 def add_to(actions: _SubParsersAction) -> None:
@@ -47,9 +49,7 @@ def run(options: Namespace) -> int:
     """
     # Two words read better than the one that a comparison needs.
     [chosen] = choose(options, ":".join(options.snapshot) if options.snapshot[0] == "as-of" else _only(options))
-    for path in (options.html, options.export):
-        if path and path.exists() and not options.force:
-            raise Permanent(f"{path} is there already; use --force to write over it, or another name.")
+    refuse_to_overwrite(options.html, options.export, force=options.force)
     if options.export:
         return _export(chosen, options)
     if options.rows:
@@ -84,22 +84,11 @@ def _plain(chosen: Chosen, profile: Profile) -> dict[str, Any]:
 
 
 def _show(chosen: Chosen, profile: Profile, options: Namespace) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     for entry in chosen.entries:
         for name, said in _facts(entry).items():
             if said:
                 print(f"{name}: {said}")
-    table = Table(box=None)
-    for heading in ("column", "type", "null", "distinct", "values"):
-        is_number = heading in ("null", "distinct")
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number or heading == "column")
-    for column in list(profile.columns.values())[: options.limit]:
-        table.add_row(*_row(column))
-    Console().print(table)
-    if (left_out := len(profile.columns) - options.limit) > 0:
-        print(f"{left_out} more columns are left out (--limit)")
+    show_columns(profile, options.limit)
 
 
 def _facts(entry: Entry) -> dict[str, str]:
@@ -114,21 +103,6 @@ def _facts(entry: Entry) -> dict[str, str]:
         "source version": ref.source_version or "",
         "used by": used_by(entry),
     }
-
-
-def _row(column: ColumnProfile) -> list[str]:
-    from rich.markup import escape
-
-    from airflow_mlops.stages.profile.words import distinct, share, some, value_of
-
-    head = [escape(column.name), escape(column.type), share(column.nulls, column.rows)]
-    if column.is_sensitive or not column.known:
-        return [*head, "", "sensitive, not shown" if column.is_sensitive else "no value"]
-    if column.kind in ("number", "time"):
-        values = column.minimum, column.maximum, column.quantiles([0.5])[0]
-        least, most, median = (value_of(column, value) for value in values)
-        return [*head, distinct(column), f"{least} to {most}, median {median}"]
-    return [*head, distinct(column), escape(some(tuple(str(value) for value, _, _ in column.heads), 3))]
 
 
 # Rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.hooks.source.sql import SqlReader, source_error
 from airflow_mlops.hooks.source.sql_batches import Header, as_reader
 from airflow_mlops.stages.kinds import kind_of
+from airflow_mlops.stages.profile.pushdown import DIALECTS, Dialect, profile_by_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,28 @@ if TYPE_CHECKING:
 _FIRST_ROWS = 1000
 
 
-def profile_where_it_is(source: SqlSource, start: datetime, end: datetime, *, sensitive: Sequence[str] = ()) -> Profile:
+# What each dialect makes a moment of, whether it is a timestamp, a date or text in ISO 8601; without a zone it is UTC.
+_MOMENT = {
+    "duckdb": "CAST({} AS TIMESTAMP WITH TIME ZONE)",
+    "postgresql": "CAST({} AS TIMESTAMP WITH TIME ZONE)",
+    "sqlite": "julianday({})",
+}
+
+
+def is_profiled_there(source: SqlSource) -> bool:
+    """Tell whether the SQL of the source's database is known.
+
+    Raises
+    ------
+    SourceUnreadable
+        The connection is not one that SQL can be sent to.
+    """
+    return SqlReader(source).dialect in DIALECTS
+
+
+def profile_where_it_is(
+    source: SqlSource, start: datetime, end: datetime, *, time: str | None = None, sensitive: Sequence[str] = ()
+) -> Profile:
     """Profile the rows of a window in their database; only summaries travel.
 
     Parameters
@@ -29,7 +51,10 @@ def profile_where_it_is(source: SqlSource, start: datetime, end: datetime, *, se
     source : SqlSource
         Its query and Airflow connection.
     start, end : datetime
-        Bounds with a zone, as for reading. SQLite compares whole days.
+        Bounds with a zone; ``start`` is included, ``end`` is not.
+    time : str, optional
+        Column the bounds are about: rows that the query gives beyond them, or without a time, are left out. Default:
+        all rows of the query, which in SQLite are those of whole days.
     sensitive : sequence of str
         Columns of which only type and nulls are asked.
 
@@ -46,8 +71,13 @@ def profile_where_it_is(source: SqlSource, start: datetime, end: datetime, *, se
     from sqlalchemy import exc
 
     engine, query, bounds = SqlReader(source).asked(start, end)
+    # On a line of its own: the query may end in a comment.
+    rows = f"({query.rstrip().rstrip(';')}\n) AS source_rows"
+    if time is not None and engine.dialect.name in _MOMENT:
+        rows = _between(rows, time, _MOMENT[engine.dialect.name])
+        bounds |= {"window_start": start.isoformat(), "window_end": end.isoformat()}
     try:
-        return _profile(engine, query, bounds, sensitive, where=f"the query on connection {source.conn_id!r}")
+        return _profile(engine, rows, bounds, sensitive, where=f"the query on connection {source.conn_id!r}")
     except exc.DBAPIError as error:
         connection = BaseHook.get_connection(source.conn_id)
         is_away = isinstance(error, exc.InterfaceError) or error.connection_invalidated
@@ -56,12 +86,15 @@ def profile_where_it_is(source: SqlSource, start: datetime, end: datetime, *, se
         engine.dispose()
 
 
-def _profile(engine: Engine, query: str, bounds: dict[str, Any], sensitive: Sequence[str], *, where: str) -> Profile:
+def _between(rows: str, time: str, moment: str) -> str:
+    at = moment.format(Dialect.name(time))
+    start, end = (moment.format(f":{name}") for name in ("window_start", "window_end"))
+    return f"(SELECT * FROM {rows} WHERE {at} >= {start} AND {at} < {end}) AS source_window"
+
+
+def _profile(engine: Engine, rows: str, bounds: dict[str, Any], sensitive: Sequence[str], *, where: str) -> Profile:
     from sqlalchemy import text
 
-    from airflow_mlops.stages.profile.pushdown import profile_by_sql
-
-    rows = f"({query.rstrip().rstrip(';')}) AS source_rows"
     with engine.connect() as session:
         if engine.dialect.name == "postgresql":
             # All statements see the same rows.

@@ -81,6 +81,15 @@ class SqlReader:
         query = _OTHER_COLON.sub(r"\\:", self.source.query)
         return engine, query, _bounds(self.source.query, start, end, engine.dialect.name)
 
+    @property
+    def dialect(self) -> str:
+        """Name the kind of database in SQLAlchemy's words, without asking it."""
+        from airflow.sdk import BaseHook
+
+        engine = self._engine(BaseHook.get_connection(self.source.conn_id))
+        engine.dispose()
+        return engine.dialect.name
+
     def _uses_adbc(self, connection: Connection) -> bool:
         is_postgres = connection.conn_type == "postgres"
         if self.source.reader == "adbc":

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.lifecycle.spool import spooled
 from airflow_mlops.snapshots import open_rows
 from airflow_mlops.snapshots.rows import FileRows
+from airflow_mlops.stages.validate.findings import worst_first
+from airflow_mlops.stages.validate.quarantine import quarantine_stream
+from airflow_mlops.stages.validate.values import most_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
     import pyarrow.dataset as ds
@@ -20,7 +24,9 @@ if TYPE_CHECKING:
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.refs import SnapshotRef
     from airflow_mlops.snapshots.rows import Rows
+    from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.data_sections import ValidateSpec
+    from airflow_mlops.stages.validate import Finding, Validation
     from airflow_mlops.stages.validate.suite import SqlRows
 
 Engine = Literal["pandas", "duckdb", "source"]
@@ -88,6 +94,63 @@ def _copy(rows: Rows, path: str) -> None:
     with pq.ParquetWriter(path, rows.schema) as writer:
         for batch in rows.batches():
             writer.write_batch(batch)
+
+
+def with_quarantine(
+    store: ArtifactStore,
+    uri: str,
+    validation: Validation,
+    rows: SqlRows | pa.Table | None,
+    snapshot: SnapshotRef,
+    suite: Mapping[str, Any] | None,
+    spec: ModelSpec,
+) -> Validation:
+    """Store the failing rows: those at hand, or a stream of them out of DuckDB.
+
+    A database has no order to count rows by, and words of its own: what failed there is looked for again among the rows
+    of the snapshot, which are those that would be used.
+
+    Parameters
+    ----------
+    store : ArtifactStore
+    uri : str
+        The Parquet file of the quarantine.
+    validation : Validation
+        What was found.
+    rows : SqlRows or Table or None
+        Where the suite ran.
+    snapshot : SnapshotRef
+    suite : mapping or None
+        With ``expectations``, as many as the validation has.
+    spec : ModelSpec
+        With ``validate.quarantine_rows`` and sensitive columns.
+
+    Returns
+    -------
+    Validation
+        The same, with the number of rows stored and the first of them.
+    """
+    from airflow_mlops.stages.validate.suite import SqlRows, run_suite_on
+
+    if validation.quarantine is not None:
+        store.write_table(uri, validation.quarantine)
+    if not isinstance(rows, SqlRows):
+        return validation
+    if rows.place == "duckdb":
+        return _quarantined(store, uri, validation, rows, validation.findings, spec)
+    judged = zip((suite or {}).get("expectations") or [], validation.expectations, strict=True)
+    failed = [item for item, finding in judged if not finding.passed and finding.severity != "info"]
+    with snapshot_in_duckdb(store, snapshot) as near:
+        again = run_suite_on(near, {**(suite or {}), "expectations": failed}, sensitive=spec.data.sensitive)
+        return _quarantined(store, uri, validation, near, [*validation.data_check, *again], spec)
+
+
+def _quarantined(
+    store: ArtifactStore, uri: str, validation: Validation, rows: SqlRows, findings: Sequence[Finding], spec: ModelSpec
+) -> Validation:
+    failing = quarantine_stream(rows, worst_first(findings), keep=most_kept(spec), sensitive=spec.data.sensitive)
+    count, head = store_quarantine(store, uri, failing)
+    return replace(validation, quarantine=head, quarantined=count)
 
 
 def store_quarantine(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import DataCheckFailed, SpecError
-from airflow_mlops.lifecycle.suite_rows import chosen_engine, snapshot_in_duckdb, store_quarantine
+from airflow_mlops.lifecycle.suite_rows import chosen_engine, snapshot_in_duckdb, with_quarantine
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import DataDocsLink
 from airflow_mlops.refs import ReportRef, SnapshotRef
@@ -22,6 +21,7 @@ from airflow_mlops.spec.suite_file import lint_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
     from airflow.sdk import Context
@@ -163,7 +163,7 @@ class ValidateOperator(StageOperator):
                 rows=rows,
             )
             place = self._place("quarantine", f"{key.replace(':', '-')}.parquet")
-            validation = self._quarantine(validation, rows, place)
+            validation = with_quarantine(self.store, place, validation, rows, snapshot, suite, self.model_spec)
         quarantine = place if validation.quarantined else None
         return self._store(validation, facts, snapshot, references, folder, quarantine)
 
@@ -184,37 +184,15 @@ class ValidateOperator(StageOperator):
             with self._source_rows(snapshot) as rows:
                 yield rows
 
-    @contextmanager
-    def _source_rows(self, snapshot: SnapshotRef) -> Iterator[SqlRows]:
+    def _source_rows(self, snapshot: SnapshotRef) -> AbstractContextManager[SqlRows]:
         """Open the source's query over the window of the snapshot, in its database."""
-        from airflow_mlops.hooks.source.sql import SqlReader
-        from airflow_mlops.stages.validate.suite import source_rows
+        from airflow_mlops.hooks.source.in_database import rows_in_database
 
-        source = self.model_spec.data.source
-        if not isinstance(source, SqlSource):
-            raise SpecError(f"validate.engine is source, but data.source is a {source.kind}: set duckdb, or auto.")
-        # The snapshot's end is the time of its last row, the query's is left out.
+        data = self.model_spec.data
+        if not isinstance(data.source, SqlSource):
+            raise SpecError(f"validate.engine is source, but data.source is a {data.source.kind}: set duckdb, or auto.")
         start, last = (datetime.fromisoformat(one) for one in (snapshot.start, snapshot.end))
-        engine, query, bounds = SqlReader(source).asked(start, last + timedelta(microseconds=1))
-        try:
-            yield source_rows(engine, query, bounds)
-        finally:
-            engine.dispose()
-
-    def _quarantine(self, validation: Validation, rows: SqlRows | pa.Table | None, place: str) -> Validation:
-        """Store the failing rows: those at hand, or a stream of them out of DuckDB."""
-        from airflow_mlops.stages.validate.quarantine import quarantine_stream
-        from airflow_mlops.stages.validate.suite import SqlRows
-        from airflow_mlops.stages.validate.values import most_kept
-
-        if validation.quarantine is not None:
-            self.store.write_table(place, validation.quarantine)
-        if not isinstance(rows, SqlRows) or rows.place != "duckdb":
-            return validation
-        keep, secret = most_kept(self.model_spec), self.model_spec.data.sensitive
-        failing = quarantine_stream(rows, validation.findings, keep=keep, sensitive=secret)
-        count, head = store_quarantine(self.store, place, failing)
-        return replace(validation, quarantine=head, quarantined=count)
+        return rows_in_database(data.source, start, last, data.time)
 
     def _earlier(self, snapshot: SnapshotRef) -> dict[str, str]:
         events = self.ledger.events(self.model_spec.name, kind=self.stage)

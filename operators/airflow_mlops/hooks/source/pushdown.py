@@ -23,7 +23,7 @@ _FIRST_ROWS = 1000
 
 
 # What each dialect makes a moment of, whether it is a timestamp, a date or text in ISO 8601; without a zone it is UTC.
-_MOMENT = {
+MOMENT = {
     "duckdb": "CAST({} AS TIMESTAMP WITH TIME ZONE)",
     "postgresql": "CAST({} AS TIMESTAMP WITH TIME ZONE)",
     "sqlite": "julianday({})",
@@ -73,8 +73,8 @@ def profile_where_it_is(
     engine, query, bounds = SqlReader(source).asked(start, end)
     # On a line of its own: the query may end in a comment.
     rows = f"({query.rstrip().rstrip(';')}\n) AS source_rows"
-    if time is not None and engine.dialect.name in _MOMENT:
-        rows = _between(rows, time, _MOMENT[engine.dialect.name])
+    if time is not None and engine.dialect.name in MOMENT:
+        rows = between(rows, time, MOMENT[engine.dialect.name])
         bounds |= {"window_start": start.isoformat(), "window_end": end.isoformat()}
     try:
         return _profile(engine, rows, bounds, sensitive, where=f"the query on connection {source.conn_id!r}")
@@ -86,7 +86,8 @@ def profile_where_it_is(
         engine.dispose()
 
 
-def _between(rows: str, time: str, moment: str) -> str:
+def between(rows: str, time: str, moment: str) -> str:
+    """Cut rows at ``:window_start`` (included) and ``:window_end`` (left out)."""
     at = moment.format(Dialect.name(time))
     start, end = (moment.format(f":{name}") for name in ("window_start", "window_end"))
     return f"(SELECT * FROM {rows} WHERE {at} >= {start} AND {at} < {end}) AS source_window"

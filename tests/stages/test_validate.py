@@ -9,12 +9,17 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from airflow_mlops.stages.profile import profile_table
 from airflow_mlops.stages.validate import facts_of, suggest_suite, validate
 from airflow_mlops.stages.validate.data_check import data_check
+from airflow_mlops.stages.validate.full_size import look
+from airflow_mlops.stages.validate.quarantine import quarantine_stream
 from airflow_mlops.stages.validate.stretches import new_stretches
-from airflow_mlops.stages.validate.suite import run_suite
+from airflow_mlops.stages.validate.suite import duckdb_rows, run_suite
 
 
 @pytest.fixture(scope="module")
@@ -578,3 +583,25 @@ def test_two_slips_in_a_small_batch_are_no_range(check, january):
 
     assert "far outside" not in check(few.assign(temp=few.temp.mask(few.index < 2, 700.5)))[1]
     assert "far outside" in check(few.assign(temp=few.temp.mask(few.index < 3, few.index + 700.5)))[1]
+
+
+def test_rows_that_fail_in_a_sample_are_kept_by_their_place_among_all(january, spec, reference, tmp_path):
+    """Of every three runs of 100 rows one is looked at; the suite has all rows, in DuckDB or in memory."""
+    table = january.slice(0, 3_000)
+    wrong = [*range(620, 650), 905, 2_450]
+    temp = table["temp"].to_numpy().copy()
+    temp[[105, *wrong]] = -9999
+    table = table.set_column(table.column_names.index("temp"), "temp", pa.array(temp))
+    small = spec.model_copy(update={"validate_": spec.validate_.model_copy(update={"check_rows": 1_000})})
+    sample, facts = look(table.to_batches(max_chunksize=250), profile_table(table), small)
+    pq.write_table(table, tmp_path / "rows.parquet")
+
+    with duckdb_rows([str(tmp_path / "rows.parquet")]) as rows:
+        for everything in (None, table, rows):
+            found = validate(sample, small, current=facts, reference=reference, rows=everything)
+            kept = found.quarantine
+            if kept is None:
+                kept = quarantine_stream(rows, found.findings, keep=100, sensitive=[]).read_all()
+            marked = kept.filter(pc.match_substring(kept["_reason"], "temp: no code"))
+            assert marked["scheduled"].to_pylist() == table["scheduled"].take(wrong).to_pylist()
+            assert set(marked["temp"].to_pylist()) == {-9999}

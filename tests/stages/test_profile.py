@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from airflow_mlops.errors import ProfilesDiffer
 from airflow_mlops.lifecycle.profiles import profile_of
 from airflow_mlops.refs import SnapshotRef
+from airflow_mlops.spec.data_sections import DriftSpec
+from airflow_mlops.stages.drift import drift
 from airflow_mlops.stages.profile import RANK_ERROR, Profile, profile_batches, profile_table
+from airflow_mlops.stages.profile.page import render_profile
 
 SHARES = [0.0001, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999]
 KINDS = {
@@ -167,3 +170,18 @@ def test_a_profile_is_made_once_and_those_of_parts_are_put_together(store):
     for each in parts:
         store.delete(each["uri"])
     assert profile_of(store, [ref]).columns["x"].mean == 2.0  # the rows are not read again
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_whose_squares_no_float_holds_have_a_mean_and_no_deviation():
+    random = np.random.default_rng(2)
+    table = pa.table({"x": random.normal(size=20_000) * 1e300})
+    whole, parts = profile_table(table), profile_table(table.slice(0, 9_000)).merge(profile_table(table.slice(9_000)))
+
+    for each in (whole.columns["x"], parts.columns["x"]):
+        assert each.mean == pytest.approx(np.mean(table["x"].to_numpy()))
+        assert each.deviation is None
+        assert type(each).from_dict(each.to_dict()).quantiles([0.9]) == pytest.approx([1.28e300], rel=0.05)
+    [found] = drift(whole, parts, ["x"], DriftSpec()).columns
+    assert (found.method, found.score) == ("wasserstein", 0.0)
+    assert "x" in render_profile(whole, title="large", facts={})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from airflow_mlops.stages.drift import scores
@@ -96,7 +97,9 @@ def score(
         How often each category is there, for columns whose profiles have not counted them.
     """
     if method == "wasserstein":
-        return scores.wasserstein(Distribution.of(then), Distribution.of(now), deviation=then.deviation or 0.0)
+        # Where no float holds the square of a deviation, Evidently has an infinite one.
+        deviation = inf if then.deviation is None else then.deviation
+        return scores.wasserstein(Distribution.of(then), Distribution.of(now), deviation=deviation)
     if method == "ks":
         return scores.kolmogorov_smirnov(Distribution.of(then), Distribution.of(now))
     reference, current = counted or tables_of(then, now, method, is_numerical=is_numerical)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.stages.profile.digest import Digest
@@ -76,8 +77,9 @@ class ColumnProfile:
 
     @property
     def deviation(self) -> float | None:
-        """Standard deviation, dividing by the number of values."""
-        return None if self.mean is None else float((self.squares / self.known) ** 0.5)
+        """Standard deviation, dividing by the number of values; None where its square is more than a float holds."""
+        is_known = self.mean is not None and isfinite(self.squares)
+        return float((self.squares / self.known) ** 0.5) if is_known else None
 
     @property
     def distinct(self) -> float | None:

@@ -63,7 +63,7 @@ class Digest:
         places = np.minimum((_cuts() * len(values)).astype(np.int64), len(values) - 1)
         starts = places[np.diff(places, prepend=-1) > 0]
         weights = np.diff(starts, append=len(values))
-        return cls(_means(np.add.reduceat(values, starts), weights, values, starts), weights)
+        return cls(_means(_sums(values, starts), weights, values, starts), weights)
 
     @classmethod
     def of_counts(cls, values: np.ndarray, counts: np.ndarray) -> Digest:
@@ -91,7 +91,8 @@ class Digest:
         starts = np.union1d(first, first[cuts > 1] + 1)
         starts = starts[starts < len(self.means)]
         weights = np.add.reduceat(self.weights, starts)
-        sums = np.add.reduceat(self.means * self.weights, starts)
+        with np.errstate(over="ignore"):
+            sums = _sums(self.means * self.weights, starts)
         return Digest(_means(sums, weights, self.means, starts), weights)
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
@@ -117,6 +118,14 @@ def _cuts() -> np.ndarray:
     import numpy as np
 
     return (np.sin(np.pi * (np.arange(POINTS) / POINTS - 0.5)) + 1) / 2
+
+
+def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Add up each stretch; a sum that no float holds is infinite, and its mean the stretch's end."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.add.reduceat(values, starts)
 
 
 def _means(sums: np.ndarray, weights: np.ndarray, values: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ def _numbers(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
     found = replace(found, nans=len(known) - len(ordered))
     if not len(ordered):
         return replace(found, values=ordered, counts=_counts([]))
-    mean = float(ordered.mean())
+    mean = _mean(ordered)
     moments = replace(
         found,
         minimum=float(ordered[0]),
@@ -84,11 +84,22 @@ def _numbers(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
     return replace(moments, digest=Digest.of_sorted(ordered), smallest=prints)
 
 
-def _squares(values: np.ndarray, mean: float) -> float:
+def _mean(values: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the mean, also where the sum of the values is beyond what a float holds."""
     import numpy as np
 
-    apart = values - mean
-    return float(np.dot(apart, apart))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(np.average(values, weights=weights))
+    return mean if np.isfinite(mean) else float(np.average(values / 2**60, weights=weights) * 2**60)
+
+
+def _squares(values: np.ndarray, mean: float) -> float:
+    """Return the sum of squared distances from the mean; infinite where no float holds it."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        apart = values - mean
+        return float(np.dot(apart, apart))
 
 
 def _is_whole(values: np.ndarray) -> bool:
@@ -183,13 +194,15 @@ def _merged_numbers(found: ColumnProfile, several: Sequence[ColumnProfile]) -> C
         return replace(found, values=np.array([]), counts=_counts([]))
     rows = np.array([each.known for each in several])
     means = np.array([each.mean for each in several])
-    mean = float((rows * means).sum() / rows.sum())
+    mean = _mean(means, rows)
+    with np.errstate(over="ignore"):
+        squares = float(sum(each.squares for each in several) + (rows * (means - mean) ** 2).sum())
     moments = replace(
         found,
         minimum=min(each.minimum for each in several if each.minimum is not None),
         maximum=max(each.maximum for each in several if each.maximum is not None),
         mean=mean,
-        squares=float(sum(each.squares for each in several) + (rows * (means - mean) ** 2).sum()),
+        squares=squares,
         is_whole=all(each.is_whole for each in several),
     )
     if all(each.counts is not None for each in several):

@@ -19,6 +19,8 @@ SLACK = timedelta(days=1)
 # A row is of another period when so long a time without rows lies between it and the stretch that holds most of them:
 # longer than any plausible delay, than that stretch itself, and than ten times what nearly all rows keep between them.
 LEAST_GAP, GAPS = timedelta(days=30), 10
+# A few rows are wrong sooner: beyond so long a time, twice any gap of the reference and so many usual distances.
+FEW_GAP, FEW_GAPS = timedelta(days=1), 50
 # A batch that comes so many times the reference's length before or after it, and so many days, is of another age.
 FAR = ((10, timedelta(days=360)), (4, timedelta(days=5 * 365)))
 
@@ -74,6 +76,10 @@ def _sorted_out(
     known = np.sort(then.drop_null().cast(pa.int64()).to_numpy())
     low, high = _period(moments[~is_undated & ~is_future], known)
     is_off = ~is_undated & ~is_future & ((moments < low) | (moments > high))
+    is_near = ~is_undated & ~is_future & ~is_off
+    is_astray = is_near & _astray(moments, is_near, known)
+    if _are_few(is_off | is_astray):
+        is_off |= is_astray
     reasons = []
     if is_undated.sum() > usual * len(moments):
         reasons.append(_undated(is_undated, moments, time, usual))
@@ -105,9 +111,7 @@ def _period(moments: np.ndarray, known: np.ndarray) -> tuple[float, float]:
         GAPS * float(np.quantile(gaps, 0.95)),
         2 * float(np.diff(known).max(initial=0)),
     )
-    cuts = np.flatnonzero(gaps > longest)
-    firsts, lasts = np.append(0, cuts + 1), np.append(cuts, len(ordered) - 1)
-    most = int(np.argmax(lasts - firsts))
+    firsts, lasts, most = _stretches(ordered, longest)
     low, high = most, most
     longest = max(longest, ordered[lasts[most]] - ordered[firsts[most]])
     while low and ordered[firsts[low]] - ordered[lasts[low - 1]] <= longest:
@@ -115,6 +119,32 @@ def _period(moments: np.ndarray, known: np.ndarray) -> tuple[float, float]:
     while high + 1 < len(firsts) and ordered[firsts[high + 1]] - ordered[lasts[high]] <= longest:
         high += 1
     return float(ordered[firsts[low]]), float(ordered[lasts[high]])
+
+
+def _astray(moments: np.ndarray, is_near: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Mark what lies apart from the stretch that holds most rows, by more than rows ever did in the reference."""
+    import numpy as np
+
+    ordered = np.sort(moments[is_near])
+    if len(ordered) < 4:
+        return np.zeros(len(moments), dtype=bool)
+    gaps = np.diff(ordered)
+    longest = max(
+        FEW_GAP.total_seconds() * 1e6,
+        FEW_GAPS * float(np.quantile(gaps, 0.9)),
+        2 * float(np.diff(known).max(initial=0)),
+    )
+    firsts, lasts, most = _stretches(ordered, longest)
+    return (moments < ordered[firsts[most]]) | (moments > ordered[lasts[most]])
+
+
+def _stretches(ordered: np.ndarray, longest: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return first and last row of each stretch without a longer gap, and which of them holds most rows."""
+    import numpy as np
+
+    cuts = np.flatnonzero(np.diff(ordered) > longest)
+    firsts, lasts = np.append(0, cuts + 1), np.append(cuts, len(ordered) - 1)
+    return firsts, lasts, int(np.argmax(lasts - firsts))
 
 
 def _is_outside(moments: np.ndarray, known: np.ndarray) -> np.ndarray:

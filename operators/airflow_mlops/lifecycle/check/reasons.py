@@ -33,6 +33,7 @@ _ACTIONS = {
     "renamed": "Map the new name to the old one at the source, or train a model that knows it.",
     "categories are kept": "Look for a filter that leaves these values out.",
     "more than one class": "Wait for the other labels, or look at the join that makes them.",
+    "more than one value": "Wait for the true values, or look at the join that makes them.",
     "known classes": "Write the target in the coding of the reference.",
     "coding": "Write the target in the coding of the reference.",
     "labels are there": "Wait for the labels before a model is trained or judged on these rows.",

@@ -37,8 +37,8 @@ ONE_CLASS = 1e-3
 # rows, a share so many times as far beyond those of windows as these lie apart, of at least so many windows.
 RARE, EXACT = 0.3, 0.1
 UNHEARD, LEAST_WINDOWS = 2.0, 10
-# A window of one class shows that so many times its rows may have one too.
-CALM_ROWS = 4
+# A window of one class shows that so many times its rows may have one too; so many windows without one, that few have.
+CALM_ROWS, MANY_WINDOWS = 4, 30
 
 
 def target_check(
@@ -48,7 +48,24 @@ def target_check(
     findings = list(_leakage(current, spec, reference))
     if spec.task != "regression":
         findings += _classes(table, current, spec, reference)
+    elif reference is not None:
+        findings += _constant(current, spec.data.target, reference)
     return findings
+
+
+def _constant(current: dict[str, Any], target: str, reference: dict[str, Any]) -> Iterator[Finding]:
+    """Find a number that is one and the same in all rows, and never was in a window."""
+    now, then = current["columns"][target], reference["columns"].get(target, {})
+    known = current["rows"] - now["nulls"]
+    if now["kind"] != "number" or "min" not in now or now["min"] != now["max"] or known < FEWEST:
+        return
+    least = reference.get("by_window", {}).get("variety", {}).get(target)
+    varied = then["quantiles"][1] < then["quantiles"][-2] if "quantiles" in then else False
+    if least == 0 or not varied:
+        return
+    text = f"{target!r} is {now['min']:g} in all {known} rows that have one"
+    text += f", and was {then['min']:g} to {then['max']:g} at training"
+    yield failed("more than one value", target, "critical", text, observed=now["min"], failing=known)
 
 
 def _classes(
@@ -85,8 +102,9 @@ def _one_class(table: pa.Table, target: str, current: dict[str, Any], reference:
     windows = reference.get("by_window", {}) if reference else {}
     is_calm = rows <= CALM_ROWS * windows.get("alone", {}).get(only, 0)
     most = windows.get("classes", {}).get(only, (0.0, 1.0))[1]
-    # What hardly ever has half of a window is no more likely where rows look a little like it.
-    is_likely = rows < FEW_ROWS and most > 0.5 and looks_like(table, only, (reference or {}).get("risks") or {})
+    # So many windows, none of one class, and a share that no window came near, say more than what rows look like.
+    is_open = rows < FEW_ROWS and windows.get("number", 0) < MANY_WINDOWS and most**rows >= ONE_CLASS
+    is_likely = is_open and looks_like(table, only, (reference or {}).get("risks") or {})
     if chance < ONE_CLASS and not is_calm and not is_likely:
         return failed("more than one class", target, "critical", f"{text}; at training {_shares(shares)}")
     why = f"in {rows} rows like these that is no surprise, for at training {_shares(shares)}"

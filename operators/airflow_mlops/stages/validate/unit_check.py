@@ -93,6 +93,8 @@ STILL, SCALED, ALIKE, WIDE = 0.1, 0.25, 0.03, 2.0
 LOOKS = ((0.15, 1.3, 2.0), (0.35, 1.6, 3.5))
 # The median of a part of the reference moves so far in any case, in widths of the distribution.
 USUAL = 0.3
+# Quantiles of fewer rows move by chance.
+LEAST_ROWS = 20
 
 
 def unit_check(
@@ -112,8 +114,10 @@ def unit_check(
     is_recent : bool, default=True
         Whether the reference lies so near in time that it shows how far the column moves by itself.
     """
+    import numpy as np
+
     found = _by_steps(values, name, then)
-    if found or not is_recent:
+    if found or not is_recent or np.isfinite(values).sum() < LEAST_ROWS:
         return found
     found = _by_scale(name, now, then)
     # Counts grow by any factor, and stay whole.

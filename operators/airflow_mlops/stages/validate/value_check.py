@@ -21,7 +21,7 @@ SENTINELS = frozenset(
     [-1, -9, -99, -999, -9999, -99999, -999999, 99, 999, 9999, 99999, 999999, -32768, 32767, 2147483647, -2147483648]
 )
 # Fewer than this share of rows, or than three rows, may be chance.
-SENTINEL_SHARE = 0.001
+SENTINEL_SHARE, SMALL_CODE = 0.001, 99
 # Of all values beyond one end of the reference's range, the share that is the sentinel: a real tail has many values.
 SENTINEL_PURITY = 0.9
 # Fewer values far outside the range are slips, however small the batch.
@@ -116,7 +116,8 @@ def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) ->
             continue
         found, counts = np.unique(beyond, return_counts=True)
         code, count = float(found[counts.argmax()]), int(counts.max())
-        if code not in SENTINELS or count < max(3, SENTINEL_SHARE * len(known)):
+        least = 1 if _is_proof(code, then) else 3
+        if code not in SENTINELS or count < max(least, SENTINEL_SHARE * len(known)):
             continue
         others = found[found != code]
         is_alone = not len(others) or np.abs(others - code).min() > then["max"] - then["min"]
@@ -132,6 +133,13 @@ def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) ->
         text = f"{name!r} is {code:g} in {count} of {len(known)} rows, and was {usual}"
         return failed("no code for unknown", name, "critical", text, observed=code, failing=count, rows=rows)
     return None
+
+
+def _is_proof(code: float, then: dict[str, Any]) -> bool:
+    """Tell whether one row is enough: a code below zero, of a column of counts or far from all that was."""
+    is_count = then["is_whole"] and then["min"] == then["quantiles"][0] == 0
+    far = then["max"] - then["min"] + max(abs(then["max"]), abs(then["min"]))
+    return (is_count and code == -1) or (code <= -SMALL_CODE and code < then["min"] - far)
 
 
 def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec) -> Finding | None:
@@ -184,8 +192,10 @@ def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
 
     if len(np.unique(beyond)) < 2:  # one value, many times, is a code and no measurement
         return None
+    beside = (then["max"] - then["min"]) / 4
     for power in POWERS:
-        if np.mean((beyond / power >= then["min"]) & (beyond / power <= then["max"])) > SENTINEL_PURITY:
+        values = beyond / power
+        if np.mean((values >= then["min"] - beside) & (values <= then["max"] + beside)) > SENTINEL_PURITY:
             return power
     return None
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from airflow_mlops.lifecycle.check.reasons import Reason, Severity
+from airflow_mlops.stages.validate.batch_check import ALMOST_NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -84,8 +85,10 @@ def span_ends(table: pa.Table, time: str) -> tuple[datetime, datetime] | None:
     return None if ends["min"] is None else (ends["min"].astimezone(UTC), ends["max"].astimezone(UTC))
 
 
-def check_rows(rows: int, history: History, spec: ModelSpec, since: str | None) -> list[Reason]:
-    """Compare the number of rows with that of every earlier batch."""
+def check_rows(
+    rows: int, history: History, spec: ModelSpec, since: str | None, *, filtered: str | None = None
+) -> list[Reason]:
+    """Compare the number of rows with that of every earlier batch; few ones in which a filter shows are marked."""
     if len(history.rows) < LEAST_BATCHES or not max(history.rows):
         return []
     low, high = min(history.rows), max(history.rows)
@@ -94,6 +97,8 @@ def check_rows(rows: int, history: History, spec: ModelSpec, since: str | None) 
     for ratio, severity in limits:
         if not low / ratio <= rows <= high * ratio:
             observed = round(rows / median(history.rows), 4)
+            if filtered and ALMOST_NOTHING * low < rows < low:
+                severity, text = "warn", f"{text}; a filter, for {filtered!r} holds less than it ever did?"
             return [Reason.found("rows as in history", None, severity, text, observed=observed, since=since)]
     return []
 

@@ -17,6 +17,7 @@ from airflow_mlops.lifecycle.check.repeats import Trace, check_reference, check_
 from airflow_mlops.lifecycle.check.since import since_when
 from airflow_mlops.stages.kinds import kind_of
 from airflow_mlops.stages.validate import facts_of, validate, worst_first
+from airflow_mlops.stages.validate.batch_check import filtered_by
 from airflow_mlops.stages.validate.data_check import data_check
 
 if TYPE_CHECKING:
@@ -215,8 +216,9 @@ class _Compared:
             return reasons
         if not any(reason.check == "rows are new" and reason.severity == "block" for reason in reasons):
             reasons += self._repeated(past)
-        number = rows.num_rows * self.given.every
-        return [*reasons, *check_rows(number, past, spec, current["start"]), *check_newest(rows, past, spec)]
+        number, filtered = rows.num_rows * self.given.every, filtered_by(rows, current, against) if past.rows else None
+        reasons += check_rows(number, past, spec, current["start"], filtered=filtered)
+        return [*reasons, *check_newest(rows, past, spec)]
 
     def _repeated(self, past: History) -> list[Reason]:
         columns, time = known_columns(self.rows, self.spec), self.spec.data.time

@@ -192,10 +192,14 @@ def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
 
     if len(np.unique(beyond)) < 2:  # one value, many times, is a code and no measurement
         return None
-    beside = (then["max"] - then["min"]) / 4
+    if np.isin(beyond, list(SENTINELS)).mean() > 0.5:
+        return None
+    # The column may have moved on, but not through zero.
+    width = then["max"] - then["min"]
+    low = max(then["min"] - width, 0.0 if then["min"] >= 0 else -np.inf)
+    high = min(then["max"] + width, 0.0 if then["max"] <= 0 else np.inf)
     for power in POWERS:
-        values = beyond / power
-        if np.mean((values >= then["min"] - beside) & (values <= then["max"] + beside)) > SENTINEL_PURITY:
+        if np.mean((beyond / power >= low) & (beyond / power <= high)) > SENTINEL_PURITY:
             return power
     return None
 

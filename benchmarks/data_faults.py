@@ -1,22 +1,27 @@
 """Are broken batches blocked, and good ones not: every fault on every stream, judged as the command judges.
 
     python -m benchmarks.data_faults --streams DIR [--json OUT] [--only NAME ...] [--good 200] [--rows 20000]
+        [--columns N] [--reference-rows 100000]
 
 A stream is a folder with ``data.parquet``: a time ``ts``, a target ``y``, in order of time. References are its first
 fifth, third and half. Good batches are a day, a week, a month, a quarter or a year long, as they have rows: spread over
 all that follows the reference, the last as far from it as the stream goes. Every block of one is false. The faults of
-`tests.faults` are put into the second and the eighth batch of each length.
+`tests.faults` are put into the second and the eighth batch of each length; ``--columns`` bounds the columns that each
+is put into, drawn anew for each batch.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,13 +33,14 @@ from rich.table import Table
 from scipy import stats
 
 from airflow_mlops.lifecycle.check import Checked, Terms, check, judge
-from tests.faults import Setting, as_table, cases, plain
+from airflow_mlops.lifecycle.check.repeats import Trace
+from tests.faults import Case, Setting, as_table, cases, plain
 
 REFERENCES = (0.2, 1 / 3, 0.5)
 # Lengths of batches in days, and the fewest rows of one.
 LENGTHS, LEAST_ROWS = (1, 7, 30, 91, 365), 20
-# Rows of a reference at most, its newest; and batches into which faults are put.
-REFERENCE_ROWS, PLACES = 100_000, (1, 7)
+# Batches into which faults are put.
+PLACES = (1, 7)
 
 
 @dataclass
@@ -57,32 +63,50 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of streams; default: all")
     parser.add_argument("--good", type=int, default=200, help="good batches of a stream, about")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of a batch at most")
+    parser.add_argument("--reference-rows", type=int, default=100_000, help="rows of a reference at most, the newest")
+    parser.add_argument("--columns", type=int, help="columns that each fault is put into; default: all")
     arguments = parser.parse_args()
     found = {}
     for file in sorted(arguments.streams.glob("*/data.parquet")):
         name = file.parent.name
         if not arguments.only or name in arguments.only:
-            found[name] = measure(plain(pq.read_table(file)), arguments.good, arguments.rows)
+            found[name] = measure(plain(pq.read_table(file)), Size.of(arguments))
             report(name, found[name])
     summary = summed(found)
     if arguments.json:
         arguments.json.write_text(json.dumps(summary, indent=2, default=str))
 
 
-def measure(frame: pd.DataFrame, number: int, most_rows: int) -> Counts:
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    good: int
+    rows: int
+    reference_rows: int
+    columns: int | None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Size:
+        """Take it from the command line."""
+        return cls(arguments.good, arguments.rows, arguments.reference_rows, arguments.columns)
+
+
+def measure(frame: pd.DataFrame, size: Size) -> Counts:
     """Judge good batches and broken ones of a stream."""
     frame, counts = frame.sort_values("ts", kind="stable").reset_index(drop=True), Counts()
     first, span = frame.ts.min(), frame.ts.max() - frame.ts.min()
     rate = len(frame) / (span / pd.Timedelta(days=1))
-    lengths = [pd.Timedelta(days=days) for days in LENGTHS if LEAST_ROWS <= rate * days <= most_rows]
+    lengths = [pd.Timedelta(days=days) for days in LENGTHS if LEAST_ROWS <= rate * days <= size.rows]
     for share in REFERENCES:
-        reference = frame[frame.ts < first + share * span].tail(REFERENCE_ROWS)
+        reference = frame[frame.ts < first + share * span].tail(size.reference_rows)
         rest = frame[frame.ts >= first + share * span]
         settled = [length for length in lengths if length < 0.4 * (1 - share) * span]
         judged = remembering(as_table(reference))
         for length in settled:
-            _good(rest, length, judged, counts, -(-number // (len(REFERENCES) * len(settled))))
-            _broken(reference, rest, length, judged, counts)
+            _good(rest, length, judged, counts, -(-size.good // (len(REFERENCES) * len(settled))))
+            for setting in _settings(reference, rest, length):
+                _broken(setting, length, judged, counts, size.columns)
     return counts
 
 
@@ -103,9 +127,17 @@ def remembering(reference: pa.Table) -> Judge:
         return known[key]
 
     facts_of.within = describe  # type: ignore[attr-defined]
+    traces: dict[tuple[str, ...], Trace] = {}
+
+    def trace(name: str, tables: Iterable[pa.Table], spec: Any, columns: Sequence[str]) -> Trace:
+        if name != "the reference":
+            return Trace.of(name, tables, spec, columns)
+        if tuple(columns) not in traces:
+            traces[tuple(columns)] = Trace.of(name, tables, spec, columns)
+        return traces[tuple(columns)]
 
     def judged(batch: pa.Table, history: tuple[tuple[str, pa.Table], ...] = ()) -> Checked:
-        judge.facts_of = facts_of
+        judge.facts_of, judge.Trace = facts_of, SimpleNamespace(of=trace)
         return check(batch, reference, Terms(), history)
 
     return judged
@@ -138,20 +170,27 @@ def _settings(reference: pd.DataFrame, rest: pd.DataFrame, length: pd.Timedelta)
             yield Setting(reference, before, batch)
 
 
-def _broken(reference: pd.DataFrame, rest: pd.DataFrame, length: pd.Timedelta, judged: Judge, counts: Counts) -> None:
-    for setting in _settings(reference, rest, length):
-        history = (("before", as_table(setting.before)),)
-        if judged(as_table(setting.batch), history).verdict == "block":
-            continue  # no good batch to begin with, and counted as a false block above where it is one
-        for case in cases(setting):
-            frame = case.make()
-            if frame is None:
-                continue
-            found = judged(as_table(frame), history)
-            counts.faults[case.group, case.name, case.expected][found.verdict] += 1
-            if not is_met(case.expected, found.verdict):
-                place = {"rows": len(frame), "days": length.days, "column": case.column}
-                counts.misses.append({"case": case.name, "expected": case.expected, **place, "said": _said(found)})
+def _broken(setting: Setting, length: pd.Timedelta, judged: Judge, counts: Counts, columns: int | None) -> None:
+    history = (("before", as_table(setting.before)),)
+    if judged(as_table(setting.batch), history).verdict == "block":
+        return  # no good batch to begin with, and counted as a false block above where it is one
+    for case in _drawn(setting, columns):
+        frame = case.make()
+        if frame is None:
+            continue
+        found = judged(as_table(frame), history)
+        counts.faults[case.group, case.name, case.expected][found.verdict] += 1
+        if not is_met(case.expected, found.verdict):
+            place = {"rows": len(frame), "days": length.days, "column": case.column}
+            counts.misses.append({"case": case.name, "expected": case.expected, **place, "said": _said(found)})
+
+
+def _drawn(setting: Setting, columns: int | None) -> Iterator[Case]:
+    """Give the cases of each fault, in no more than so many columns."""
+    random = Random(len(setting.batch))
+    for _, each in itertools.groupby(cases(setting), key=lambda case: case.name):
+        found = list(each)
+        yield from random.sample(found, min(columns or len(found), len(found)))
 
 
 def is_met(expected: str, verdict: str) -> bool:

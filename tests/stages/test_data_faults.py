@@ -14,17 +14,17 @@ SOMETIMES = {"sign flipped", "a value renamed", "rows of one hour of the day onl
 
 
 def flights(january):
-    """Every third flight: six days, and the four after in two halves."""
-    frame = plain(january).sort_values("scheduled", kind="stable")[::3]
+    """Every sixth flight: six days, and the five after in two parts."""
+    frame = plain(january).sort_values("scheduled", kind="stable")[::6]
     frame = frame.rename(columns={"scheduled": "ts"}).drop(columns=["flight", "wind_gust"], errors="ignore")
     frame = frame.assign(y=(frame.distance * 7 % 10 < 3).astype(int) if "y" not in frame else frame.y)
     return split(frame, *(pd.Timestamp(day, tz="UTC") for day in ("2013-01-07", "2013-01-09", "2013-01-12")))
 
 
 def sensors():
-    """Eight weeks of three machines each hour: heat that follows the day, a counter, a heavy tail, nulls by nature."""
-    random, hours = np.random.default_rng(1), 24 * 60
-    ts = pd.date_range("2024-01-01", periods=hours, freq="h").repeat(3)
+    """Eight weeks of three machines: heat that follows the day, a counter, a heavy tail, nulls by nature."""
+    random, hours = np.random.default_rng(1), 12 * 60
+    ts = pd.date_range("2024-01-01", periods=hours, freq="2h").repeat(3)
     heat = 60 + 8 * np.sin(ts.hour / 24 * 2 * np.pi) + random.normal(0, 2, len(ts))
     frame = pd.DataFrame(
         {
@@ -44,7 +44,7 @@ def sensors():
 
 def sales():
     """Prices with a trend, many customers, and a sum to predict."""
-    random, rows = np.random.default_rng(2), 6000
+    random, rows = np.random.default_rng(2), 3000
     ts = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.sort(random.random(rows)) * 90, unit="D")
     price = np.exp(4 + np.arange(rows) / rows + random.normal(0, 0.3, rows))
     frame = pd.DataFrame(

@@ -53,7 +53,7 @@ class LateRows:
     def __str__(self) -> str:
         """Say how many came, or went."""
         if self.now == self.before:
-            return f"other values in {self.now} rows of {self.span}"
+            return f"other values or types in {self.now} rows of {self.span}"
         come = self.now - self.before
         return f"{come} late rows of {self.span}" if come > 0 else f"{-come} rows of {self.span} are gone"
 

@@ -1,7 +1,7 @@
 """Are broken batches blocked, and good ones not: every fault on every stream, judged as the command judges.
 
     python -m benchmarks.data_faults --streams DIR [--json OUT] [--only NAME ...] [--good 200] [--rows 20000]
-        [--columns N] [--reference-rows 100000]
+        [--columns N] [--reference-rows 100000] [--references 0.2 0.5] [--places 1 7]
 
 A stream is a folder with ``data.parquet``: a time ``ts``, a target ``y``, in order of time. References are its first
 fifth, third and half. Good batches are a day, a week, a month, a quarter or a year long, as they have rows: spread over
@@ -36,11 +36,11 @@ from airflow_mlops.lifecycle.check import Checked, Terms, check, judge
 from airflow_mlops.lifecycle.check.repeats import Trace
 from tests.faults import Case, Setting, as_table, cases, plain
 
-REFERENCES = (0.2, 1 / 3, 0.5)
+REFERENCES = [0.2, 1 / 3, 0.5]
 # Lengths of batches in days, and the fewest rows of one.
 LENGTHS, LEAST_ROWS = (1, 7, 30, 91, 365), 20
 # Batches into which faults are put.
-PLACES = (1, 7)
+PLACES = [1, 7]
 
 
 @dataclass
@@ -64,6 +64,8 @@ def main() -> None:
     parser.add_argument("--good", type=int, default=200, help="good batches of a stream, about")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of a batch at most")
     parser.add_argument("--reference-rows", type=int, default=100_000, help="rows of a reference at most, the newest")
+    parser.add_argument("--references", type=float, nargs="*", default=REFERENCES, help="parts of a stream's time")
+    parser.add_argument("--places", type=int, nargs="*", default=PLACES, help="batches into which faults are put")
     parser.add_argument("--columns", type=int, help="columns that each fault is put into; default: all")
     arguments = parser.parse_args()
     found = {}
@@ -72,9 +74,9 @@ def main() -> None:
         if not arguments.only or name in arguments.only:
             found[name] = measure(plain(pq.read_table(file)), Size.of(arguments))
             report(name, found[name])
-    summary = summed(found)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(summary, indent=2, default=str))
+            summary = summed(found)
+            if arguments.json:  # after each stream, for all of them take long
+                arguments.json.write_text(json.dumps(summary, indent=2, default=str))
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,15 @@ class Size:
     rows: int
     reference_rows: int
     columns: int | None
+    references: tuple[float, ...]
+    places: tuple[int, ...]
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Size:
         """Take it from the command line."""
-        return cls(arguments.good, arguments.rows, arguments.reference_rows, arguments.columns)
+        given = arguments
+        parts, places = tuple(given.references), tuple(given.places)
+        return cls(given.good, given.rows, given.reference_rows, given.columns, parts, places)
 
 
 def measure(frame: pd.DataFrame, size: Size) -> Counts:
@@ -98,14 +104,14 @@ def measure(frame: pd.DataFrame, size: Size) -> Counts:
     first, span = frame.ts.min(), frame.ts.max() - frame.ts.min()
     rate = len(frame) / (span / pd.Timedelta(days=1))
     lengths = [pd.Timedelta(days=days) for days in LENGTHS if LEAST_ROWS <= rate * days <= size.rows]
-    for share in REFERENCES:
+    for share in size.references:
         reference = frame[frame.ts < first + share * span].tail(size.reference_rows)
         rest = frame[frame.ts >= first + share * span]
         settled = [length for length in lengths if length < 0.4 * (1 - share) * span]
         judged = remembering(as_table(reference))
         for length in settled:
-            _good(rest, length, judged, counts, -(-size.good // (len(REFERENCES) * len(settled))))
-            for setting in _settings(reference, rest, length):
+            _good(rest, length, judged, counts, -(-size.good // (len(size.references) * len(settled))))
+            for setting in _settings(reference, rest, length, size.places):
                 _broken(setting, length, judged, counts, size.columns)
     return counts
 
@@ -163,8 +169,10 @@ def _batch(rest: pd.DataFrame, length: pd.Timedelta, place: int) -> pd.DataFrame
     return rest[(rest.ts >= start) & (rest.ts < start + length)].reset_index(drop=True)
 
 
-def _settings(reference: pd.DataFrame, rest: pd.DataFrame, length: pd.Timedelta) -> Iterator[Setting]:
-    for place in PLACES:
+def _settings(
+    reference: pd.DataFrame, rest: pd.DataFrame, length: pd.Timedelta, places: Sequence[int]
+) -> Iterator[Setting]:
+    for place in places:
         before, batch = _batch(rest, length, place - 1), _batch(rest, length, place)
         if min(len(before), len(batch)) >= LEAST_ROWS:
             yield Setting(reference, before, batch)

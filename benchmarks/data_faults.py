@@ -122,7 +122,7 @@ Judge = Callable[..., Checked]
 def remembering(reference: pa.Table) -> Judge:
     """Give the command's own function, which describes one and the same reference only once a length of window."""
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
-    describe = judge.facts_of if not hasattr(judge.facts_of, "within") else judge.facts_of.within
+    describe = judge.facts_of
 
     def facts_of(table: pa.Table, spec: Any) -> dict[str, Any]:
         if table.num_rows != reference.num_rows:
@@ -132,7 +132,6 @@ def remembering(reference: pa.Table) -> Judge:
             known[key] = describe(table, spec)
         return known[key]
 
-    facts_of.within = describe  # type: ignore[attr-defined]
     traces: dict[tuple[str, ...], Trace] = {}
 
     def trace(name: str, tables: Iterable[pa.Table], spec: Any, columns: Sequence[str]) -> Trace:
@@ -143,8 +142,12 @@ def remembering(reference: pa.Table) -> Judge:
         return traces[tuple(columns)]
 
     def judged(batch: pa.Table, history: tuple[tuple[str, pa.Table], ...] = ()) -> Checked:
+        before = judge.facts_of, judge.Trace
         judge.facts_of, judge.Trace = facts_of, SimpleNamespace(of=trace)
-        return check(batch, reference, Terms(), history)
+        try:
+            return check(batch, reference, Terms(), history)
+        finally:
+            judge.facts_of, judge.Trace = before
 
     return judged
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from airflow_mlops.lifecycle.check import Terms, check
 from benchmarks.data_faults import is_met, remembering
 from tests.faults import FAULTS, Setting, as_table, plain
 
@@ -97,3 +98,64 @@ def test_a_fault_is_judged_as_it_must_be(streams, fault):
     found = judged(as_table(frame), (("before", before),) if fault.group == "time" else ())
 
     assert fault.name in SOMETIMES or is_met(fault.expected, found.verdict), (case, found.reasons)
+
+
+# Few rows that prove a fault, and what looks like one
+
+
+@pytest.fixture(scope="module")
+def readings():
+    """Twelve weeks of hours: 2,000 rows to compare with, and 24 of the next day."""
+    random, rows = np.random.default_rng(0), 2400
+    frame = pd.DataFrame(
+        {
+            "ts": pd.date_range("2024-01-01", periods=rows, freq="h"),
+            "heat": random.normal(20, 5, rows),
+            "calls": random.poisson(2, rows),
+            "battery": np.linspace(100, 60, rows) + random.normal(0, 0.1, rows),
+            "site": random.choice(list("abcdef"), rows),
+        }
+    )
+    return frame.assign(y=10 + 3 * frame.heat + random.normal(0, 2, rows))
+
+
+def judged(batch, reference):
+    found = check(as_table(batch), as_table(reference), Terms())
+    return found.verdict, {reason.column: reason for reason in found.reasons if reason.severity == found.verdict}
+
+
+@pytest.mark.parametrize(("column", "code"), [("heat", -999), ("calls", -1)])
+def test_one_row_with_a_code_for_unknown_blocks_with_its_time(readings, column, code):
+    batch = readings[2000:2024].reset_index(drop=True)
+    batch.loc[5, column] = code
+
+    verdict, reasons = judged(batch, readings[:2000])
+
+    assert verdict == "block"
+    assert reasons[column].message.startswith(f"'{column}' is {code} in 1 of 24 rows")
+    assert reasons[column].since == batch.ts[5].tz_localize("UTC").isoformat()
+
+
+def test_a_number_to_predict_that_froze_blocks(readings):
+    verdict, reasons = judged(readings[2000:2200].assign(y=12.5), readings[:2000])
+
+    assert verdict == "block"
+    assert reasons["y"].message.startswith("'y' is 12.5 in all 200 rows that have one, and was")
+
+
+def test_two_units_of_a_column_that_moved_on_are_marked(readings):
+    batch = readings[1400:1600].reset_index(drop=True)
+    batch["battery"] = batch.battery.mask(batch.index % 3 == 0, batch.battery * 1000)
+
+    verdict, reasons = judged(batch, readings[:1200])
+
+    assert verdict == "warn"
+    assert "divided by 1000 they fit: two units?" in reasons["battery"].message
+
+
+def test_few_rows_are_marked_where_a_filter_shows_and_block_where_none_does(readings):
+    batch = readings[2000:2400]
+    one_site = batch[batch.site == "a"]
+
+    assert judged(one_site, readings[:2000])[0] == "warn"
+    assert judged(batch.sample(len(one_site), random_state=1), readings[:2000])[0] == "block"

@@ -342,6 +342,15 @@ def test_nothing_newer_than_the_history_blocks(judge, history):
     assert worst["check"] == "rows come"
 
 
+@pytest.mark.parametrize(("days", "verdict"), [(100, "warn"), (365, "block")])
+def test_a_batch_long_after_the_history_is_marked_and_at_last_blocks(judge, history, days, verdict):
+    late = shifted(NEXT, timedelta(days=days))
+
+    _, facts = judge(late, "--history", str(history), "--now", "2026-01-01T00:00:00Z")
+
+    assert (facts["verdict"], facts["reasons"][0]["check"]) == (verdict, "times are near")
+
+
 def test_what_the_history_shows_as_well_is_only_marked(judge, tmp_path):
     def warmer(table):
         return table.set_column(2, "warm", pc.add(table.column("warm"), 200.0))

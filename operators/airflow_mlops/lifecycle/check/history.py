@@ -25,8 +25,10 @@ LEAST_BATCHES = 3
 MARKED = 1.5
 # Of the newest batches so many rows are kept, as a second reference.
 RECENT_ROWS, RECENT_BATCHES = 250_000, 12
-# A batch that comes so many usual distances after the last one, and so long after, is not the next.
+# A batch that comes so many usual distances after the last one, and so long after, is not the next; half as many are
+# marked, for a history may have stopped where the batches went on.
 STEPS, FAR_LEAST = 15, timedelta(days=180)
+STEPS_MARKED, MARKED_LEAST = 7, timedelta(days=60)
 # What a second reference may excuse: values that were so in the newest batches, which are known to be good.
 _EXCUSED = frozenset(
     {"nulls", "unit", "units", "range", "no code for unknown", "spelling", "categories", "renamed", "rows a window"}
@@ -119,14 +121,15 @@ def check_newest(table: pa.Table, history: History, spec: ModelSpec) -> list[Rea
     if len(history.spans) < LEAST_BATCHES:
         return []
     step = sorted(steps)[len(steps) // 2]
-    reach = max(STEPS * step, FAR_LEAST)
-    if ends[0] - last <= reach:
+    away = ends[0] - last
+    if away <= max(STEPS_MARKED * step, 2 * max(steps), MARKED_LEAST):
         return []
+    severity: Severity = "block" if away > max(STEPS * step, FAR_LEAST) else "warn"
     text = (
-        f"{time!r} runs from {_say(ends[0])} to {_say(ends[1])}, {(ends[0] - last).days:,} days after the newest batch "
+        f"{time!r} runs from {_say(ends[0])} to {_say(ends[1])}, {away.days:,} days after the newest batch "
         f"of the history ({_say(last)}), where batches follow each other by {_length(step)}: wrong dates?"
     )
-    return [Reason.found("times are near", time, "block", text, **facts)]
+    return [Reason.found("times are near", time, severity, text, **facts)]
 
 
 def excused(reasons: Sequence[Reason], broken: Collection[tuple[str, str | None]]) -> list[Reason]:

@@ -34,6 +34,14 @@ def _only(setting, value):
     return _with_target(setting, setting.batch[setting.target].map(lambda _: value))
 
 
+@rows("one and the same number", "labels", "block")
+def _frozen(setting, rng):
+    known = setting.reference[setting.target]
+    if known.nunique() < 100:
+        return None
+    return _with_target(setting, setting.batch[setting.target] * 0 + known.median())
+
+
 @rows("60 % of labels not there yet", "labels", "wait")
 def _waiting(setting, rng):
     values = setting.batch[setting.target]

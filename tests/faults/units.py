@@ -64,6 +64,11 @@ sentinel(-999, 0.01)
 sentinel(-999, 0.3)
 
 
+@column("sentinel -9999 in one row", "unit", "block", on=measured)
+def _one_row(setting, name, rng):
+    return None if setting.reference[name].min() < -999 else setting.batch[name].mask(setting.batch.index == 3, -9999)
+
+
 @column("-1 in a count", "unit", "block", on=lambda setting: setting.whole)
 def _minus_one(setting, name, rng):
     return setting.batch[name].mask(some(setting.batch, rng, 0.05), -1)

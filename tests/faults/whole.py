@@ -54,18 +54,33 @@ def _least_column(setting: Setting) -> tuple[str, object] | None:
 @rows("filtered batch: one value left out", "rows", "warn")
 def _filtered(setting, rng):
     found = _least_column(setting)
-    return None if found is None else setting.batch[setting.batch[found[0]] != found[1]]
+    return None if found is None else _enough(setting.batch[setting.batch[found[0]] != found[1]])
 
 
 @rows("filtered batch: one value only", "rows", "warn")
 def _one_value(setting, rng):
     found = _least_column(setting)
-    return None if found is None else setting.batch[setting.batch[found[0]] == found[1]]
+    return None if found is None else _enough(setting.batch[setting.batch[found[0]] == found[1]])
+
+
+@rows("filtered batch: a rarer value only", "rows", "warn")
+def _rarer(setting, rng):
+    for name in setting.texts:
+        shares = setting.batch[name].value_counts(normalize=True)
+        shares = shares[(shares > 0.05) & (shares < 0.25)]
+        if len(shares):
+            return _enough(setting.batch[setting.batch[name] == shares.index[0]])
+    return None
 
 
 @rows("a third of the rows", "rows", "warn")
 def _third(setting, rng):
-    return setting.batch[some(setting.batch, rng, 0.33)]
+    return _enough(setting.batch[some(setting.batch, rng, 0.33)])
+
+
+def _enough(frame: pd.DataFrame) -> pd.DataFrame | None:
+    """Fewer rows are no batch, whatever took the others away."""
+    return frame if len(frame) >= 10 else None
 
 
 @rows("rows of one hour of the day only", "rows", "warn")

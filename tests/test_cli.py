@@ -80,6 +80,18 @@ def test_a_folder_without_specs_is_exit_code_2(tmp_path, capsys):
     assert f"{tmp_path} holds no spec" in capsys.readouterr().err
 
 
+def test_a_glob_may_name_suites_beside_their_specs(tmp_path, capsys):
+    for name in ("flights.yaml", "flights.suite.yaml"):
+        (tmp_path / name).write_text((ROOT / "dags" / "specs" / name).read_text())
+    specs = list(map(str, sorted(tmp_path.glob("*.yaml"))))
+    assert main(["lint", *specs]) == 0
+
+    suite = tmp_path / "flights.suite.yaml"
+    suite.write_text(suite.read_text().replace("severity: critical", "severity: dire", 1))
+    assert main(["lint", *specs]) == 1
+    assert "2 files: 1 error" in capsys.readouterr().out
+
+
 def test_findings_are_json_on_request(tmp_path, capsys):
     main(["lint", str(tmp_path / "nowhere.yaml"), "--json"])
 

@@ -43,6 +43,7 @@ def run(options: Namespace) -> int:
         for number, file in enumerate(files, start=1):
             status.update(f"{number} of {len(files)}: {file}")
             findings += _lint_one(file, names)
+    findings = list(dict.fromkeys(findings))  # a suite that is named beside its spec
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -73,7 +74,10 @@ def _lint_one(file: Path, names: dict[str, Path]) -> list[Finding]:
     """Lint a file, and refuse a name that another file has; ``names`` collects them."""
     from airflow_mlops.spec.lint import lint
     from airflow_mlops.spec.load import examine
+    from airflow_mlops.spec.suite_file import lint_suite
 
+    if ".suite." in file.name:  # a glob names them too
+        return lint_suite(file)
     findings = lint(file)
     examined = examine(file)
     if examined.document and examined.spec and "name" in examined.sound:

@@ -20,7 +20,7 @@ class FileSource(Section):
 
     kind: Literal["file"]
     uri: str = Field(description="File, folder or glob: /data/flights/*.parquet, s3://bucket/flights/.")
-    format: Literal["parquet", "csv", "json"] = Field(description="JSON means one object a line.")
+    format: Literal["parquet", "csv", "json"] = Field(description="parquet, csv, or json: one object a line.")
     conn_id: str | None = Field(None, description="Airflow connection of the storage; none for local files.")
     partitioning: Literal["hive"] | None = Field(
         None, description="hive: folders named column=value hold a column each; those outside the window are not read."

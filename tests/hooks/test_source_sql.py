@@ -10,10 +10,12 @@ from types import ModuleType
 import pandas as pd
 import pyarrow as pa
 import pytest
+from airflow.sdk import Connection
 
 from airflow_mlops.errors import SourceUnavailable, SourceUnreadable, SpecError
 from airflow_mlops.hooks.source import SourceHook
 from airflow_mlops.hooks.source.pushdown import profile_where_it_is
+from airflow_mlops.hooks.source.sql import source_error
 from airflow_mlops.spec.data_sections import CallableSource, SqlSource
 from airflow_mlops.stages.profile import profile_table
 from tests.conftest import utc
@@ -70,6 +72,16 @@ def test_a_database_that_is_away_is_tried_again_later(monkeypatch):
 
     with pytest.raises(SourceUnavailable, match="connection 'away' did not answer"):
         sql(conn_id="away").read(START, END, "scheduled")
+
+
+@pytest.mark.parametrize("written", ["a b/c@d", "a%20b%2Fc%40d", "a+b%2Fc%40d"])
+def test_a_password_is_not_told_in_whatever_form_the_driver_shows_it(written):
+    connection = Connection(conn_id="warehouse", conn_type="postgres", password="a b/c@d")
+    source = SqlSource(kind="sql", conn_id="warehouse", query="SELECT 1")
+
+    error = source_error(f"no route to postgresql://me:{written}@db/x", connection, source, is_away=True)
+
+    assert str(error) == "connection 'warehouse' did not answer: no route to postgresql://me:***@db/x."
 
 
 def test_a_connection_that_takes_no_sql_is_named(monkeypatch):

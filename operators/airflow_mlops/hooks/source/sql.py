@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from airflow_mlops.errors import SourceUnavailable, SourceUnreadable
 from airflow_mlops.extras import require
@@ -180,8 +181,9 @@ def source_error(
 ) -> SourceUnavailable | SourceUnreadable:
     """Put what a driver says into a sentence, without the password."""
     said = " ".join(what.split()).rstrip(".")
-    if connection.password:
-        said = said.replace(connection.password, "***")
+    if password := connection.password:
+        for written in (password, quote(password, safe=""), quote_plus(password)):  # drivers may show the address
+            said = said.replace(written, "***")
     if is_away:
         return SourceUnavailable(f"connection {source.conn_id!r} did not answer: {said}.")
     return SourceUnreadable(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -421,3 +421,28 @@ def test_an_arrow_dataset_is_read_by_duckdb_like_files(table, tmp_path):
 
     assert kept[0] == kept[1]
     assert len(kept[0]) == ROWS
+
+
+def test_odd_rows_are_answered_as_in_pandas(tmp_path):
+    """No row at all, dates, numbers that are not finite, and a set that names a value twice."""
+    day = pa.array([date(2024, 2, 28), None, date(2024, 2, 29)], pa.date32())
+    odd = pa.table({"x": [1.0, float("inf"), None], "d": day, "s": ["a", "a", None]})
+    cases = [
+        case(VALUES + "be_of_type", column="x", type_="float64"),
+        case(COLUMN + "value_z_scores_to_be_less_than", column="x", threshold=1, double_sided=True),
+        case(VALUES + "be_in_set", column="d", value_set=["2024-02-28"]),
+        case(VALUES + "be_unique", column="d"),
+        case(COLUMN + "max_to_be_between", column="d", min_value="2024-02-28"),
+        case(COLUMN + "distinct_values_to_contain_set", column="s", value_set=["a", "a"]),
+        case(COLUMN + "most_common_value_to_be_in_set", column="s", value_set=["a"]),
+    ]
+    suite = {"name": "odd", "expectations": cases}
+    for table in (odd, odd.slice(0, 0)):
+        pq.write_table(table, tmp_path / "rows.parquet")
+        left = run_suite(table.to_pandas(), suite)
+        with duckdb_rows([str(tmp_path / "rows.parquet")]) as rows:
+            right = run_suite_on(rows, suite)
+            kept = quarantine_stream(rows, right, keep=10, sensitive=[])
+            expected = quarantine_table(table, left, keep=10, sensitive=[])
+            assert (kept and kept.read_all().num_rows) == (expected and expected.num_rows)
+        assert [(one.passed, one.failing) for one in right] == [(one.passed, one.failing) for one in left]

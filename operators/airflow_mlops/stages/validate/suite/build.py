@@ -71,6 +71,10 @@ def _written_out(item: dict[str, Any], zoned: Collection[str], times: Collection
         for name in _BOUNDS:
             kwargs[name] = _moment(kwargs[name], kwargs["column"] in zoned) if kwargs.get(name) is not None else None
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
+    if isinstance(kwargs.get("value_set"), list):
+        # Great Expectations' SQL counts a value that is given twice as two.
+        given = kwargs["value_set"]
+        kwargs["value_set"] = [one for place, one in enumerate(given) if one not in given[:place]]
     if isinstance(kwargs.get("row_condition"), str):
         _condition(kwargs)
     return {**item, "kwargs": kwargs}

@@ -37,7 +37,7 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 
 from airflow_mlops.stages.validate.suite.engine import DuckDBEngine, SuiteEngine
 from airflow_mlops.stages.validate.suite.patterns import to_re2
-from airflow_mlops.stages.validate.suite.sets import in_order, repeats
+from airflow_mlops.stages.validate.suite.sets import in_order, most_frequent, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -235,6 +235,12 @@ def _repeated(cls: Any, execution_engine: SuiteEngine, metric_domain_kwargs: Any
     return int(execution_engine.execute_query(query).scalar() or 0)
 
 
+def _most_common(cls: Any, execution_engine: SuiteEngine, metric_domain_kwargs: Any, **_: Any) -> list[Any]:
+    """Ask for the most frequent values alone; Great Expectations reads the counts of all."""
+    query = most_frequent(execution_engine.get_domain_records(metric_domain_kwargs), metric_domain_kwargs["column"])
+    return sorted(value for (value,) in execution_engine.execute_query(query))
+
+
 def _out_of_order(rising: bool) -> Callable[..., int]:
     def count(
         cls: Any, execution_engine: SuiteEngine, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any
@@ -256,6 +262,7 @@ def _no_examples(cls: Any, **_: Any) -> list[Any]:
 
 
 _direct("table.column_types", SuiteEngine, _column_types)
+_direct("column.most_common_value", SuiteEngine, _most_common)
 _direct("column_values.unique.unexpected_count", SuiteEngine, _repeated)
 _direct("compound_columns.unique.unexpected_count", SuiteEngine, _repeated)
 _direct("column_values.increasing.unexpected_count", DuckDBEngine, _out_of_order(rising=True))

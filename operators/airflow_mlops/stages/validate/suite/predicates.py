@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.suite.sets import order_predicate, quoted, repeats_predicate
@@ -72,4 +73,14 @@ def _where(expectation: Expectation, engine: SuiteEngine) -> str:
 
 
 def _text(clause: Any, engine: SuiteEngine) -> str:
+    from sqlalchemy import BindParameter, literal_column
+    from sqlalchemy.sql.visitors import replacement_traverse
+
+    def written(part: Any, **_: Any) -> Any:
+        """Write what is no finite number as SQL does: a bare inf would be a column's name."""
+        value = part.value if isinstance(part, BindParameter) else None
+        is_odd = isinstance(value, float) and not isfinite(value)
+        return literal_column(f"CAST('{value}' AS DOUBLE)") if is_odd else None
+
+    clause = replacement_traverse(clause, {}, written)
     return str(clause.compile(dialect=engine.engine.dialect, compile_kwargs={"literal_binds": True}))

@@ -108,7 +108,10 @@ def _bare(value: Any) -> Any:
         items = [_bare(item) for item in value]
         return [int(item) if isinstance(item, float) and item.is_integer() else item for item in items]
     value = value.item() if hasattr(value, "item") else value
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    if not hasattr(value, "isoformat"):
+        return value
+    # pandas has a time that is none.
+    return value.isoformat() if value == value else None
 
 
 def _short(value: object) -> str:

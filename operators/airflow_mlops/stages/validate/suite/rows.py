@@ -65,7 +65,7 @@ class SqlRows:
         )
         query = query.limit(most) if most is not None else query
         if self.place == "duckdb":
-            return self.duckdb.sql(str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))).df()
+            return self._as_pandas(str(query.compile(self.engine, compile_kwargs={"literal_binds": True})))
         import pandas as pd
 
         with self.engine.connect() as connection:
@@ -73,15 +73,20 @@ class SqlRows:
 
     def type_frame(self, name: str, most: int) -> pd.DataFrame:
         """Read a few values of a column, and a null where it has one: a frame of the type that all would give."""
-        import pandas as pd
-        import pyarrow as pa
-
         column = quoted(name)
         query = f"(SELECT {column} FROM {_VIEW} WHERE {column} IS NOT NULL LIMIT {most})"
         null = f"(SELECT {column} FROM {_VIEW} WHERE {column} IS NULL LIMIT 1)"
-        table = pa.Table.from_batches(self.duckdb.sql(f"{query} UNION ALL {null}").to_arrow_table().to_batches())
-        frame = table.cast(pa.schema([self.schema.field(name)])).to_pandas() if self.schema else table.to_pandas()
-        return pd.DataFrame(frame)
+        return self._as_pandas(f"{query} UNION ALL {null}")
+
+    def _as_pandas(self, query: str) -> pd.DataFrame:
+        """Read a query into the frame that the snapshot itself would give: by way of Arrow, dates stay dates."""
+        import pandas as pd
+        import pyarrow as pa
+
+        found = self.duckdb.sql(query).to_arrow_table()
+        if self.schema is not None:
+            found = found.cast(pa.schema([self.schema.field(name) for name in found.column_names]))
+        return pd.DataFrame(found.to_pandas())
 
     @property
     def table(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.extras import require
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+    from great_expectations.data_context import AbstractDataContext
     from great_expectations.validator.validator import Validator
 
     from airflow_mlops.stages.validate.findings import Finding
@@ -182,14 +184,21 @@ def _validator_of(frame: pd.DataFrame) -> Validator:
 
 
 def _validator(engine: Any, rows: Any) -> Validator:
-    import great_expectations as gx
     from great_expectations.core.batch import Batch
-    from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.validator.validator import Validator
+
+    return Validator(execution_engine=engine, batches=[Batch(data=rows)], data_context=_context())
+
+
+@cache
+def _context() -> AbstractDataContext:
+    """Make Great Expectations' context once a process: it holds settings and none of the rows."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return Validator(execution_engine=engine, batches=[Batch(data=rows)], data_context=context)
+    return context
 
 
 def _engine_of(rows: SqlRows) -> SuiteEngine:

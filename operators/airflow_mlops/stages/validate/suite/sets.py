@@ -23,6 +23,21 @@ def repeats(rows: Any, domain: Mapping[str, Any]) -> sa.Select:
     return sa.select(sa.func.sum(groups.c.n))
 
 
+def most_frequent(rows: Any, name: str) -> sa.Select:
+    """Select the values that are there most often: one, or those that are there equally often."""
+    import sqlalchemy as sa
+
+    column: Any = sa.column(name)
+    counts = (
+        sa.select(column.label("value"), sa.func.count().label("n"))
+        .select_from(_from(rows))
+        .where(column.is_not(None))
+        .group_by(column)
+        .cte("counts")
+    )
+    return sa.select(counts.c.value).where(counts.c.n == sa.select(sa.func.max(counts.c.n)).scalar_subquery())
+
+
 def in_order(rows: Any, name: str, *, rising: bool, strictly: bool) -> sa.Select:
     """Count the rows that come before the one they follow; nulls are left out, and so is the first row."""
     import sqlalchemy as sa

@@ -28,6 +28,8 @@ DUPLICATES_WARN = 0.01
 LEAST_WINDOWS = 4
 # Of a snapshot much shorter than a window the rate says more about the hour than about the source.
 LEAST_OF_WINDOW = 0.5
+# Rows beyond what was by so much are marked; validate.max_row_ratio is where they stop the run.
+MARKED = 1.5
 # Of a filtered batch too few rows are a warning, unless this part of the emptiest window, or less, is left. It is
 # filtered where a column has this part, or less, of the variety it had in every window.
 ALMOST_NOTHING, LESS_VARIETY = 0.02, 0.5
@@ -174,13 +176,13 @@ def counted(
     if len(counts) < LEAST_WINDOWS or span < LEAST_OF_WINDOW * window:
         return
     rows, (low, high) = current["rows"] * current.get("every", 1) * (window / span), (min(counts), max(counts))
-    if low / ratio <= rows <= high * ratio:
+    if low / MARKED <= rows <= high * MARKED:
         return
     text = (
         f"{rows:,.0f} rows a window of {format_duration(window)} by {spec.data.time!r}, and never fewer than {low:,} "
         f"or more than {high:,} at training: a source that is cut off, or sends twice?"
     )
-    severity: Severity = "critical"
+    severity: Severity = "warning" if low / ratio <= rows <= high * ratio else "critical"
     by = filtered_by(table, current, reference) if ALMOST_NOTHING * low < rows < low else None
     if by is not None:
         severity, text = "warning", f"{text} Or a filter: {by!r} holds less than it ever did."

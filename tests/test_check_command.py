@@ -396,6 +396,33 @@ def test_a_fault_of_values_says_since_when(judge):
     assert worst["since"] == "2024-04-14T04:00:00+00:00"
 
 
+def test_a_code_blocks_where_real_values_left_the_range_as_well(judge, tmp_path):
+    def load(table, less):
+        warm = pc.subtract(pc.add(table.column("warm"), 480.0), less)
+        return table.set_column(2, "warm", warm)
+
+    pq.write_table(load(GOOD, 0.0), tmp_path / "good.parquet")
+    low = load(BATCH, 15.0)
+    codes = pc.if_else(pa.array(~first(10)), low.column("warm"), -999.0)
+
+    worst = blocked(judge(low.set_column(2, "warm", codes), reference=tmp_path / "good.parquet"))
+
+    assert (worst["check"], worst["column"], worst["failing"]) == ("no code for unknown", "warm", 10)
+
+
+def test_a_coding_turned_round_blocks_where_all_columns_are_true_or_false(judge, tmp_path):
+    def switched(table):
+        return pa.table({"ts": table.column("ts"), "is_warm": pc.greater(table.column("warm"), 20.0), "y": table["y"]})
+
+    pq.write_table(switched(GOOD), tmp_path / "good.parquet")
+    batch = switched(BATCH)
+    turned = pc.subtract(1, batch.column("y"))
+
+    passed(judge(batch, reference=tmp_path / "good.parquet"))
+    worst = blocked(judge(batch.set_column(2, "y", turned), reference=tmp_path / "good.parquet"))
+    assert (worst["check"], worst["column"]) == ("coding", "y")
+
+
 def test_nulls_are_dated_by_the_first_part_that_shows_them(judge):
     halved = pc.if_else(pa.array(~first(84)), None, BATCH.column("warm"))
 

@@ -55,7 +55,7 @@ def risks(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[str
     columns: dict[str, Any] = {}
     for name in rows.column_names:
         kind = kind_of(rows.schema.field(name).type)
-        if name == target or name in skip or kind not in ("number", "text"):
+        if name == target or name in skip or kind not in ("number", "text", "boolean"):
             continue
         scale = _edges(numbers(rows, name)) if kind == "number" else _values(rows.column(name))
         if len(scale):
@@ -111,7 +111,7 @@ def _edges(values: np.ndarray) -> list[float]:
     return np.unique(np.quantile(known, np.arange(1, BINS) / BINS)).tolist() if len(known) else []
 
 
-def _values(column: pa.ChunkedArray) -> list[str]:
+def _values(column: pa.ChunkedArray) -> list[str | bool]:
     counts = column.drop_null().to_pandas().value_counts()
     return counts.index[:VALUES].tolist()
 

@@ -121,7 +121,9 @@ def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) ->
             continue
         others = found[found != code]
         is_alone = not len(others) or np.abs(others - code).min() > then["max"] - then["min"]
-        if count < SENTINEL_PURITY * len(beyond) and not is_alone:
+        # Most of what lies below zero where nothing ever did: that other rows left the range as well explains none.
+        is_impossible = then["min"] >= 0 and code <= -SMALL_CODE and 2 * count > int((known < 0).sum())
+        if count < SENTINEL_PURITY * len(beyond) and not is_alone and not is_impossible:
             continue
         # A number with decimals, or one that was below zero before, reaches -1 and -9 by itself.
         if -10 < code < 0 and not (then["is_whole"] and then["min"] >= 0):

@@ -188,7 +188,12 @@ class ArtifactStore:
 
         payload = self.read_bytes(uri, digest=digest)
         try:
-            return pq.read_table(pa.BufferReader(payload), columns=columns)
+            # Not pq.read_table: its threads sometimes outlive the end of the process, which then aborts.
+            file = pq.ParquetFile(pa.BufferReader(payload))
+            missing = [name for name in columns or () if name not in file.schema_arrow.names]
+            if missing:
+                raise ArtifactCorrupt(f"{uri} has no column {', '.join(map(repr, missing))}; ingest or run it again.")
+            return file.read(columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
             raise ArtifactCorrupt(f"{uri} is not a Parquet file ({error}); restore it or ingest again.") from error
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-    from great_expectations.data_context import AbstractDataContext
+    from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
     from great_expectations.validator.validator import Validator
 
     from airflow_mlops.stages.validate.findings import Finding

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from airflow_mlops.hooks.source.hive import Value
 
+# Bytes of a file read at a time.
+_READ_BYTES = 1 << 20
 _BATCH_ROWS = 131_072
 
 
@@ -81,7 +83,13 @@ class ParquetRows:
             self._check_window()
 
     def _rows(self, file: ParquetFile, dataset: ds.Dataset, **asked: Any) -> Iterator[pa.RecordBatch]:
-        scanner = dataset.scanner(**asked, batch_size=_BATCH_ROWS, batch_readahead=4, fragment_readahead=1)
+        import pyarrow.dataset as ds
+
+        # Pages are read as they are decoded: a column chunk kept whole is memory that files of any size may not take.
+        paged = ds.ParquetFragmentScanOptions(use_buffered_stream=True, buffer_size=_READ_BYTES, pre_buffer=False)
+        scanner = dataset.scanner(
+            **asked, batch_size=_BATCH_ROWS, batch_readahead=1, fragment_readahead=1, fragment_scan_options=paged
+        )
         try:
             yield from scanner.to_batches()
         except (OSError, ValueError) as error:

@@ -99,7 +99,8 @@ def _squares(values: np.ndarray, mean: float) -> float:
 
     with np.errstate(over="ignore"):
         apart = values - mean
-        return float(np.dot(apart, apart))
+        # Not np.dot: its library starts threads of its own, which wait in circles beside ours.
+        return float(np.square(apart, out=apart).sum())
 
 
 def _is_whole(values: np.ndarray) -> bool:

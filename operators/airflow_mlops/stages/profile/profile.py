@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -99,6 +99,7 @@ def profile_batches(
         name: [measure(name, pa.nulls(0, schema.field(name).type), is_sensitive=name in sensitive)] for name in names
     }
     rows = 0
+    measured: list[Future[None]] = []
 
     def add(batch: pa.RecordBatch, name: str) -> None:
         several = waiting[name]
@@ -107,17 +108,25 @@ def profile_batches(
             waiting[name] = [merged(several)]
 
     with ThreadPoolExecutor(threads) as pool:
-        for batch in batches:
-            list(pool.map(lambda name, batch=batch: add(batch, name), names))
+        for batch in batches:  # which is read while the one before is measured
+            _wait_for(measured)
+            measured = [pool.submit(add, batch, name) for name in names]
             rows += batch.num_rows
             if progress is not None:
                 progress(rows)
+        _wait_for(measured)
     return Profile(rows, {name: merged(waiting[name]) for name in names})
 
 
 def profile_table(table: pa.Table, *, sensitive: Sequence[str] = (), threads: int = 2) -> Profile:
     """Profile rows that are in memory; see `profile_batches`."""
     return profile_batches(table.to_batches(), table.schema, sensitive=sensitive, threads=threads)
+
+
+def _wait_for(measured: Iterable[Future[None]]) -> None:
+    """Wait for some columns, and raise what one of them raised."""
+    for column in measured:
+        column.result()
 
 
 def _absent(name: str, rows: int) -> ColumnProfile:

@@ -50,7 +50,7 @@ def test_all_brings_every_extra_that_a_stage_needs(project):
     [requirement] = extras["all"]
 
     named = set(requirement.partition("[")[2].rstrip("]").split(","))
-    assert named == set(extras) - {"all", "celery", "dev", "spark"}  # no stage runs in Spark; it is large, and needs Java
+    assert named == set(extras) - {"all", "celery", "dev", "spark"}  # no stage runs in Spark, which needs Java
 
 
 def test_is_found_by_airflow_and_mlflow_through_entry_points(contents):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_mlops.errors import ArtifactMissing
-from airflow_mlops.snapshots.rows import BATCH_ROWS, Bounds
+from airflow_mlops.snapshots.rows import BATCH_ROWS, Bounds, InMemory
 from airflow_mlops.snapshots.window import Window, cast_batch, plain_schema
 from airflow_mlops.spec.rules import looks_secret
 
@@ -107,7 +107,7 @@ def open_lake(lake: Mapping[str, Any], credentials: Credentials | None, rows: in
 
 
 @dataclass(frozen=True)
-class LakeRows:
+class LakeRows(InMemory):
     """The rows of a window of a table, with the types of a snapshot; see `Rows`."""
 
     lake: LakeTable
@@ -133,21 +133,6 @@ class LakeRows:
             inside = (inside if bounds is None else bounds.inside(inside)).select(names)
             for offset in range(0, inside.num_rows, BATCH_ROWS):
                 yield inside.slice(offset, BATCH_ROWS)
-
-    def table(
-        self,
-        columns: Sequence[str] | None = None,
-        *,
-        time: str | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
-    ) -> pa.Table:
-        """Read rows into memory; see `Rows.table`."""
-        import pyarrow as pa
-
-        names = list(columns) if columns is not None else self.schema.names
-        schema = pa.schema([self.schema.field(name) for name in names])
-        return pa.Table.from_batches(self.batches(columns, time=time, start=start, end=end), schema)
 
     def _narrowed(self, time: str | None, start: datetime | None, end: datetime | None) -> Window:
         if time != self.window.time:

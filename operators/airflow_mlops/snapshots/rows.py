@@ -62,8 +62,27 @@ class Rows(Protocol):
         """Read rows into memory; parameters as for `batches`."""
 
 
+class InMemory:
+    """Rows that are read into memory by their batches."""
+
+    def table(
+        self: Rows,
+        columns: Sequence[str] | None = None,
+        *,
+        time: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pa.Table:
+        """Read rows into memory; see `Rows.table`."""
+        import pyarrow as pa
+
+        names = list(columns) if columns is not None else self.schema.names
+        schema = pa.schema([self.schema.field(name) for name in names])
+        return pa.Table.from_batches(self.batches(columns, time=time, start=start, end=end), schema)
+
+
 @dataclass(frozen=True)
-class FileRows:
+class FileRows(InMemory):
     """Rows in Parquet files of the artifact store.
 
     Pyarrow's dataset is left alone: importing it imports pandas, and it decodes a whole group of rows at a time.
@@ -107,21 +126,6 @@ class FileRows:
                 inside = alike if bounds is None else bounds.inside(alike)
                 if inside.num_rows:
                     yield inside.select(names)
-
-    def table(
-        self,
-        columns: Sequence[str] | None = None,
-        *,
-        time: str | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
-    ) -> pa.Table:
-        """Read rows into memory; see `Rows.table`."""
-        import pyarrow as pa
-
-        names = list(columns) if columns is not None else self.schema.names
-        schema = pa.schema([self.schema.field(name) for name in names])
-        return pa.Table.from_batches(self.batches(columns, time=time, start=start, end=end), schema)
 
     def _of_file(self, path: str, names: Sequence[str], bounds: Bounds | None) -> Iterator[pa.RecordBatch]:
         import pyarrow.parquet as pq

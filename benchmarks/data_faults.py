@@ -17,11 +17,10 @@ import itertools
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from airflow_mlops.lifecycle.check import Checked, Terms, check, judge
-from airflow_mlops.lifecycle.check.repeats import Trace
+from airflow_mlops.lifecycle.check import Checked, Opened, Terms, check
 from tests.faults import Case, Setting, as_table, cases, plain
 
 REFERENCES = [0.2, 1 / 3, 0.5]
@@ -120,34 +118,11 @@ Judge = Callable[..., Checked]
 
 
 def remembering(reference: pa.Table) -> Judge:
-    """Give the command's own function, which describes one and the same reference only once a length of window."""
-    known: dict[tuple[Any, ...], dict[str, Any]] = {}
-    describe = judge.facts_of
-
-    def facts_of(table: pa.Table, spec: Any) -> dict[str, Any]:
-        if table.num_rows != reference.num_rows:
-            return describe(table, spec)
-        key = (spec.monitor_window, *spec.features.columns)
-        if key not in known:
-            known[key] = describe(table, spec)
-        return known[key]
-
-    traces: dict[tuple[str, ...], Trace] = {}
-
-    def trace(name: str, tables: Iterable[pa.Table], spec: Any, columns: Sequence[str]) -> Trace:
-        if name != "the reference":
-            return Trace.of(name, tables, spec, columns)
-        if tuple(columns) not in traces:
-            traces[tuple(columns)] = Trace.of(name, tables, spec, columns)
-        return traces[tuple(columns)]
+    """Give the command's own function for batches that are held against one and the same reference."""
+    known = Opened(reference)
 
     def judged(batch: pa.Table, history: tuple[tuple[str, pa.Table], ...] = ()) -> Checked:
-        before = judge.facts_of, judge.Trace
-        judge.facts_of, judge.Trace = facts_of, SimpleNamespace(of=trace)
-        try:
-            return check(batch, reference, Terms(), history)
-        finally:
-            judge.facts_of, judge.Trace = before
+        return check(batch, known, Terms(), history)
 
     return judged
 

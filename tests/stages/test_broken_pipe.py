@@ -220,7 +220,7 @@ def test_a_sketch_tells_the_share_of_rows_that_are_among_others():
         {"ts": pd.date_range("2024-01-01", periods=20_000, freq="min", tz="UTC"), "x": rng.random(20_000)}
     )
     half = pd.concat([many.head(1500), pd.DataFrame({"x": rng.random(1500)})])
-    sketch = rows_facts(as_table(many), time="ts", columns=["x"], window=None)["sketch"]
+    sketch = rows_facts(as_table(many), time="ts", columns=["x"])["sketch"]
     share, looked_up = share_among(fingerprints(as_table(half), ["x"]), sketch)
     assert not sketch["is_all"]
     assert looked_up > 200
@@ -235,5 +235,5 @@ def test_a_row_has_one_fingerprint_whatever_the_width_and_order_of_its_columns()
 
 def test_sensitive_columns_leave_no_fingerprint():
     table = pa.table({"ts": pa.array([0, 1], pa.timestamp("us", "UTC")), "name": ["x", "y"]})
-    told = rows_facts(table, time="ts", columns=["name"], window=None, sensitive=["name"])
+    told = rows_facts(table, time="ts", columns=["name"], sensitive=["name"])
     assert told["sketch"]["kept"] == ""

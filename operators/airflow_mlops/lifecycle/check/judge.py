@@ -223,7 +223,7 @@ class _Compared:
     def _repeated(self, past: History) -> list[Reason]:
         columns, time = known_columns(self.rows, self.spec), self.spec.data.time
         now, reference = (
-            Trace.of(name, opened.tables(table, time, self.known, is_guessed=self.terms.is_guessed), self.spec, columns)
+            opened.trace(name, table, self.spec, columns, self.known, is_guessed=self.terms.is_guessed)
             for name, opened, table in (
                 ("the batch", self.given, self.rows),
                 ("the reference", self.known, self.good),

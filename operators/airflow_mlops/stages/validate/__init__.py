@@ -3,13 +3,14 @@
 from airflow_mlops.stages.validate.batch_check import Former
 from airflow_mlops.stages.validate.findings import Finding, verdict_of, worst_first
 from airflow_mlops.stages.validate.suggest import suggest_suite
-from airflow_mlops.stages.validate.validate import Validation, facts_of, validate
+from airflow_mlops.stages.validate.validate import Validation, facts_of, lasting_facts_of, validate
 
 __all__ = [
     "Finding",
     "Former",
     "Validation",
     "facts_of",
+    "lasting_facts_of",
     "suggest_suite",
     "validate",
     "verdict_of",

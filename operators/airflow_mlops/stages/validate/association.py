@@ -122,42 +122,6 @@ def _per_value(rows: int) -> int:
     return MIN_ROWS_PER_VALUE if rows >= FEW_ROWS else MIN_ROWS_OF_FEW
 
 
-def leanings(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[str, float]:
-    """Return how much each text of each column leans to the second of two classes, with its sign.
-
-    Parameters
-    ----------
-    table : Table
-        The rows. Rows without a target are left out.
-    target : str
-        Column with two classes.
-    skip : sequence of str
-        Columns left out.
-
-    Returns
-    -------
-    dict
-        From ``column=text`` to the share of the second class among its rows, less that of all rows, times the root of
-        the text's own share: so rare texts say little. Empty for other than two classes.
-    """
-    frame = table.select([name for name in table.column_names if name not in skip or name == target]).to_pandas()
-    frame = frame[frame[target].notna()]
-    classes = sorted(frame[target].unique(), key=str)
-    if len(classes) != 2:
-        return {}
-    is_second = (frame[target] == classes[1]).astype(float)
-    found: dict[str, float] = {}
-    for name in frame.columns:
-        if name == target or frame[name].dtype != object or _is_nested(frame[name]):
-            continue
-        if frame[name].nunique() * MIN_ROWS_PER_VALUE > len(frame):
-            continue
-        groups = is_second.groupby(frame[name])
-        lean = (groups.mean() - is_second.mean()) * (groups.size() / len(frame)) ** 0.5
-        found |= {f"{name}={text}": round(float(value), 4) for text, value in lean.items()}
-    return found
-
-
 def _is_nested(column: pd.Series) -> bool:
     """Tell whether values are lists or mappings, which cannot be counted or compared."""
     known = column.dropna()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_bytes, encode_table
 from airflow_mlops.stages.kinds import kind_of
-from airflow_mlops.stages.validate.association import associations, leanings, separations
+from airflow_mlops.stages.validate.association import associations, separations
 from airflow_mlops.stages.validate.risks import risks
-from airflow_mlops.stages.validate.rows_facts import KINDS, ordered, rows_facts
+from airflow_mlops.stages.validate.rows_facts import KINDS, count_windows, ordered, rows_facts
 from airflow_mlops.stages.validate.text_facts import text_facts
 from airflow_mlops.stages.validate.values import class_name, numbers
 from airflow_mlops.stages.validate.window_facts import window_facts
@@ -33,7 +33,7 @@ COMMON_TEXT = 0.02
 FORM = 5
 
 
-def describe(
+def lasting_facts(
     table: pa.Table,
     *,
     time: str,
@@ -41,10 +41,9 @@ def describe(
     key: Sequence[str] = (),
     sensitive: Sequence[str] = (),
     features: Sequence[str] = (),
-    window: timedelta | None = None,
     is_classification: bool = True,
 ) -> dict[str, Any]:
-    """Describe a snapshot, column by column.
+    """Describe a snapshot, column by column: all that is the same whatever the window.
 
     Parameters
     ----------
@@ -60,8 +59,6 @@ def describe(
         Columns described by type and nulls alone.
     features : sequence of str
         Columns by which a row that comes again is known; all but time and target where there is none.
-    window : timedelta, optional
-        Length of the windows whose rows are counted.
     is_classification : bool, default=True
         Whether the target is a class.
 
@@ -69,8 +66,8 @@ def describe(
     -------
     dict
         JSON: ``rows``, ``start``, ``end``, ``content`` (digest of all columns but the time), ``duplicates`` (share of
-        rows whose key came before), what `rows_facts` tells, ``columns``, ``by_window``, and of a target ``classes``,
-        ``associations``, ``leanings``, ``separations`` and ``risks``.
+        rows whose key came before), what `rows_facts` tells, ``columns``, and of a target ``classes``,
+        ``associations``, ``separations`` and ``risks``.
     """
     present, hidden = target in table.column_names, (time, *sensitive)
     known_by = features or [name for name in table.column_names if name not in (time, target)]
@@ -79,14 +76,35 @@ def describe(
         **columns_of(table, time=time, sensitive=sensitive),
         "content": digest_bytes(encode_table(table.drop_columns([time]) if time in table.column_names else table)),
         "duplicates": duplicates(table, key),
-        **rows_facts(table, time=time, columns=known_by, window=window, sensitive=sensitive),
+        **rows_facts(table, time=time, columns=known_by, sensitive=sensitive),
         "classes": _counts(table, target) if present and target and is_classification else {},
         "associations": associations(table, target, skip=hidden, is_classification=is_classification)
         if present and target
         else {},
-        "leanings": leanings(table, target, skip=hidden) if present and target and is_classification else {},
         "separations": separations(table, target, skip=hidden) if present and target and is_classification else {},
         "risks": risks(table, target, skip=hidden) if present and target and is_classification else {},
+    }
+
+
+def facts_by_window(
+    table: pa.Table,
+    *,
+    time: str,
+    target: str | None = None,
+    window: timedelta | None = None,
+    sensitive: Sequence[str] = (),
+    is_classification: bool = True,
+) -> dict[str, Any]:
+    """Describe windows back from the newest row.
+
+    Returns
+    -------
+    dict
+        JSON: ``windows`` (rows of each full one, oldest first), ``window_s``, and ``by_window`` as of `window_facts`.
+    """
+    return {
+        "windows": count_windows(ordered(table, time)[0], window) if window else [],
+        "window_s": window.total_seconds() if window else None,
         "by_window": window_facts(
             table, time=time, target=target, window=window, sensitive=sensitive, is_classification=is_classification
         ),

@@ -27,9 +27,7 @@ KINDS = frozenset({"number", "boolean", "text", "time"})
 NEWEST = 0.25
 
 
-def rows_facts(
-    table: pa.Table, *, time: str, columns: Sequence[str], window: timedelta | None, sensitive: Sequence[str] = ()
-) -> dict[str, Any]:
+def rows_facts(table: pa.Table, *, time: str, columns: Sequence[str], sensitive: Sequence[str] = ()) -> dict[str, Any]:
     """Describe the rows of a snapshot.
 
     Parameters
@@ -40,17 +38,14 @@ def rows_facts(
         Column with the event time, a timestamp.
     columns : sequence of str
         What makes a row the same again: the features, for the time of a batch that comes again may be another.
-    window : timedelta or None
-        Length of the windows whose rows are counted; None counts none.
     sensitive : sequence of str
         Columns that leave no trace.
 
     Returns
     -------
     dict
-        ``windows`` (rows of each full window back from the newest row, oldest first) and ``window_s``; ``silence_s``
-        (longest time without a row); ``sketch``, from which `share_among` tells how many other rows are among these;
-        ``repeats``, the share of the newest quarter's rows that are also in the older three.
+        ``silence_s`` (longest time without a row); ``sketch``, from which `share_among` tells how many other rows are
+        among these; ``repeats``, the share of the newest quarter's rows that are also in the older three.
 
     References
     ----------
@@ -63,8 +58,6 @@ def rows_facts(
     prints = fingerprints(table, [name for name in columns if name not in sensitive])
     kept = np.unique(prints)[:FINGERPRINTS]
     return {
-        "windows": count_windows(moments, window) if window else [],
-        "window_s": window.total_seconds() if window else None,
         "silence_s": float(np.diff(moments).max() / 1e6) if len(moments) > 1 else None,
         "sketch": {"kept": b64encode(kept.astype("<u8").tobytes()).decode(), "is_all": len(kept) < FINGERPRINTS},
         "repeats": share_repeated(prints[order]) if len(prints) else None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.data_check import data_check
-from airflow_mlops.stages.validate.facts import describe
+from airflow_mlops.stages.validate.facts import facts_by_window, lasting_facts
 from airflow_mlops.stages.validate.findings import Finding, Verdict, verdict_of, worst_first
 from airflow_mlops.stages.validate.quarantine import quarantine_table
 from airflow_mlops.stages.validate.suite import run_suite, run_suite_on
@@ -150,16 +150,28 @@ def validate(
     )
 
 
-def facts_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
-    """Describe a snapshot with the names the spec gives its columns."""
-    described = describe(
+def facts_of(table: pa.Table, spec: ModelSpec, *, lasting: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Describe a snapshot with the names the spec gives its columns; ``lasting`` is `lasting_facts_of`, where known."""
+    by_window = facts_by_window(
+        table,
+        time=spec.data.time,
+        target=spec.data.target,
+        window=spec.monitor_window,
+        sensitive=spec.data.sensitive,
+        is_classification=spec.task != "regression",
+    )
+    known = lasting or lasting_facts_of(table, spec)
+    return {"task": spec.task, "features": spec.features.columns, **known, **by_window}
+
+
+def lasting_facts_of(table: pa.Table, spec: ModelSpec) -> dict[str, Any]:
+    """Describe what is the same whatever the window."""
+    return lasting_facts(
         table,
         time=spec.data.time,
         target=spec.data.target,
         key=spec.data.key,
         sensitive=spec.data.sensitive,
         features=spec.features.columns,
-        window=spec.monitor_window,
         is_classification=spec.task != "regression",
     )
-    return {"task": spec.task, "features": spec.features.columns, **described}

@@ -159,3 +159,9 @@ def test_few_rows_are_marked_where_a_filter_shows_and_block_where_none_does(read
 
     assert judged(one_site, readings[:2000])[0] == "warn"
     assert judged(batch.sample(len(one_site), random_state=1), readings[:2000])[0] == "block"
+
+
+def test_a_day_written_as_a_large_whole_number_that_goes_on_is_no_unit(readings):
+    days = readings.assign(day=736_000 + readings.index // 4)
+
+    assert judged(days[2000:2060], days[:2000])[0] == "pass"

@@ -11,62 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.stages.validate.conversions import CONVERSIONS, SAME, Conversion
 from airflow_mlops.stages.validate.findings import Finding, Severity, failed
 
 if TYPE_CHECKING:
     import numpy as np
 
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """``factor`` times a value, plus ``offset``, is the same measurement in another unit."""
-
-    name: str
-    factor: float
-    offset: float = 0.0
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Convert values."""
-        return self.factor * values + self.offset
-
-    def times(self, factor: float) -> Conversion:
-        """Give a conversion whose results are so many times as large."""
-        return Conversion(self.name, self.factor * factor, self.offset * factor)
-
-    def reversed(self) -> Conversion:
-        """Give the way back."""
-        before, after = self.name.split(" to ")
-        return Conversion(f"{after} to {before}", 1 / self.factor, -self.offset / self.factor)
-
-
-_ONE_WAY = (
-    Conversion("miles to kilometres", 1.609344),
-    Conversion("feet to metres", 0.3048),
-    Conversion("inches to centimetres", 2.54),
-    Conversion("inches to millimetres", 25.4),
-    Conversion("nautical miles to kilometres", 1.852),
-    Conversion("nautical miles to miles", 1.1507794),
-    Conversion("metres a second to kilometres an hour", 3.6),
-    Conversion("miles an hour to metres a second", 0.44704),
-    Conversion("knots to metres a second", 0.5144444),
-    Conversion("pounds to kilograms", 0.45359237),
-    Conversion("ounces to grams", 28.349523),
-    Conversion("gallons to litres", 3.7854118),
-    Conversion("inches of mercury to hectopascals", 33.863886),
-    Conversion("millimetres of mercury to hectopascals", 1.3332239),
-    Conversion("pounds a square inch to kilopascals", 6.8947573),
-    Conversion("kilocalories to kilojoules", 4.184),
-    Conversion("hours to minutes", 60.0),
-    Conversion("hours to seconds", 3600.0),
-    Conversion("days to hours", 24.0),
-    Conversion("weeks to days", 7.0),
-    Conversion("centimetres to millimetres", 10.0),
-    Conversion("shares to percent", 100.0),
-    Conversion("degrees Celsius to degrees Fahrenheit", 1.8, 32.0),
-    Conversion("degrees Celsius to kelvin", 1.0, 273.15),
-)
-SAME = Conversion("itself", 1.0)
-CONVERSIONS = tuple(each for one in _ONE_WAY for each in (one, one.reversed()))
 
 # Constants are often cut off: 1.609 for 1.609344.
 CUT_OFF = 3e-4
@@ -76,8 +26,6 @@ WRONG = (0.941, 0.959, 0.973, 0.987, 1.013, 1.027, 1.041, 1.059)
 LEAST_SHARE, LEAST_VALUES = 0.05, 6
 # Share of these that the conversion must explain, and that a wrong one may.
 EXPLAINED, BY_CHANCE = 0.9, 0.3
-# How near a factor is to that of the conversion it is named after.
-NAMED = 0.05
 # So many widths beyond the converted reference is another season; farther is no conversion of it.
 NEAR = 1.5
 # From this share on the rows are of another unit; below, two units are mixed.
@@ -124,12 +72,6 @@ def unit_check(
     return found if found or (now["is_whole"] and then["is_whole"]) else _by_distribution(name, now, then)
 
 
-def named_after(factor: float) -> Conversion | None:
-    """Find the conversion with about this factor, where one is within a twentieth."""
-    near = [one for one in CONVERSIONS if not one.offset and abs(factor / one.factor - 1) <= NAMED]
-    return min(near, key=lambda one: abs(factor / one.factor - 1), default=None)
-
-
 def _by_steps(values: np.ndarray, name: str, then: dict[str, Any]) -> Finding | None:
     import numpy as np
 
@@ -166,6 +108,14 @@ class Known:
         right = np.searchsorted(steps, seen).clip(0, len(steps) - 1)
         return np.minimum(np.abs(steps[right] - seen), np.abs(steps[(right - 1).clip(0)] - seen))
 
+    def gap(self, seen: np.ndarray, one: Conversion = SAME) -> np.ndarray:
+        """Give how far apart the known values are between which each value lies, converted."""
+        import numpy as np
+
+        steps = np.sort(one.of(self.values))
+        right = np.searchsorted(steps, seen).clip(1, len(steps) - 1)
+        return steps[right] - steps[right - 1]
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -193,6 +143,12 @@ class Grid:
         step, origin = abs(one.factor) * self.step, one.of(np.array(self.origin))
         return np.abs(seen - origin - step * np.round((seen - origin) / step))
 
+    def gap(self, seen: np.ndarray, one: Conversion = SAME) -> np.ndarray:
+        """Give the step for each value, converted."""
+        import numpy as np
+
+        return np.full(len(seen), abs(one.factor) * self.step)
+
 
 def _explanation(
     seen: np.ndarray, counts: np.ndarray, scale: Known | Grid, rounding: float, then: dict[str, Any]
@@ -206,12 +162,15 @@ def _explanation(
     if share < LEAST_SHARE or len(new) < LEAST_VALUES:
         return share, 0.0, None
 
+    reach = rounding + CUT_OFF * abs(new)
+
     def explained(one: Conversion) -> float:
-        fits = scale.distance(new, one) <= rounding + CUT_OFF * abs(new)
-        return float(weights[fits].sum() / weights.sum())
+        return float(weights[scale.distance(new, one) <= reach].sum() / weights.sum())
 
     def by_chance(one: Conversion) -> float:
-        return sum(explained(one.times(wrong)) for wrong in WRONG) / len(WRONG)
+        # Values anywhere between two steps: of large numbers with small steps the constant's cut-off reaches them all.
+        anywhere = float((weights * np.minimum(1, 2 * reach / scale.gap(new, one))).sum() / weights.sum())
+        return max(anywhere, sum(explained(one.times(wrong)) for wrong in WRONG) / len(WRONG))
 
     middle = float(new[np.searchsorted(weights.cumsum(), weights.sum() / 2)])
     placed = [one for one in CONVERSIONS if _is_near(middle, one, then)]

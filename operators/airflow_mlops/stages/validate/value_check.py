@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.stages.validate.conversions import named_after
 from airflow_mlops.stages.validate.findings import Finding, failed
 from airflow_mlops.stages.validate.text_check import text_check
-from airflow_mlops.stages.validate.unit_check import named_after, unit_check
+from airflow_mlops.stages.validate.unit_check import unit_check
 from airflow_mlops.stages.validate.values import most_kept, numbers
 
 if TYPE_CHECKING:

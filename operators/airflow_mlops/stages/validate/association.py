@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from airflow_mlops.stages.kinds import kind_of
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
 
 # Enough to tell 0.95 from 0.9; more rows cost time only.
@@ -50,23 +48,38 @@ def associations(
     dict
         From column to a number in [-1, 1]; columns of other kinds, and constant ones, are left out.
     """
-    import pandas as pd
-
-    frame = thinned(table).to_pandas()
-    frame = frame[frame[target].notna()]
-    answer = frame[target]
-    if len(frame) < LEAST_ROWS or answer.nunique() < 2:
-        return {}
-    if not is_classification and not pd.api.types.is_numeric_dtype(answer):
+    rows = thinned(table)
+    rows = rows.filter(_is_known(rows.column(target)))
+    answer = _answer(rows, target, is_classification=is_classification)
+    if answer is None or len(answer) < LEAST_ROWS or answer.min() == answer.max():
         return {}
     found = {}
-    for name in frame.columns:
+    for name in rows.column_names:
         if name == target or name in skip:
             continue
-        value = _association(frame[name], answer, is_classification=is_classification)
+        value = _association(rows, name, answer, is_classification=is_classification)
         if value is not None:
             found[name] = round(value, 4)
     return found
+
+
+def _is_known(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return pc.invert(pc.is_null(column, nan_is_null=True))
+
+
+def _answer(rows: pa.Table, target: str, *, is_classification: bool) -> np.ndarray | None:
+    """Give the target as numbers, or as numbers of classes in the order of their names; None where it has neither."""
+    import numpy as np
+    import pandas as pd
+
+    if not is_classification:
+        is_number = kind_of(rows.schema.field(target).type) in ("number", "boolean")
+        return numbers(rows, target) if is_number else None
+    codes, classes = pd.factorize(rows.column(target).to_pandas())
+    places = np.argsort(sorted(range(len(classes)), key=lambda place: str(classes[place])))
+    return places[codes]
 
 
 def separations(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[str, float]:
@@ -122,33 +135,38 @@ def _per_value(rows: int) -> int:
     return MIN_ROWS_PER_VALUE if rows >= FEW_ROWS else MIN_ROWS_OF_FEW
 
 
-def _is_nested(column: pd.Series) -> bool:
-    """Tell whether values are lists or mappings, which cannot be counted or compared."""
-    known = column.dropna()
-    return column.dtype == object and len(known) > 0 and not isinstance(known.iloc[0], Hashable)
+def _association(rows: pa.Table, name: str, answer: np.ndarray, *, is_classification: bool) -> float | None:
+    import numpy as np
 
-
-def _association(column: pd.Series, answer: pd.Series, *, is_classification: bool) -> float | None:
-    import pandas as pd
-
-    known = column.notna().to_numpy()
-    column, answer = column[known], answer[known]
-    if len(column) < LEAST_ROWS or _is_nested(column) or column.nunique() < 2 or answer.nunique() < 2:
+    column = rows.column(name)
+    kind = kind_of(column.type)
+    if kind not in ("number", "boolean", "text"):
         return None
-    if pd.api.types.is_numeric_dtype(column):
-        values = column.to_numpy(dtype=float)
-        if not is_classification:
-            return _pearson(values, answer.to_numpy(dtype=float))
-        classes = sorted(answer.unique(), key=str)
-        if len(classes) == 2:
-            return _gini(values, (answer == classes[1]).to_numpy())
-        return _correlation_ratio(values, pd.factorize(answer)[0])
-    if not isinstance(column.iloc[0], str) or column.nunique() * _per_value(len(column)) > len(column):
+    values = codes_of(column) if kind == "text" else numbers(rows, name)
+    known = values >= 0 if kind == "text" else ~np.isnan(values)
+    values, answer = values[known], answer[known]
+    if len(values) < LEAST_ROWS or values.min() == values.max() or answer.min() == answer.max():
         return None
-    codes = pd.factorize(column)[0]
-    if is_classification:
-        return _errors_removed(codes, pd.factorize(answer)[0])
-    return _correlation_ratio(answer.to_numpy(dtype=float), codes)
+    if kind != "text":
+        return _of_number(values, answer, is_classification=is_classification)
+    if np.count_nonzero(np.bincount(values)) * _per_value(len(values)) > len(values):
+        return None
+    return _errors_removed(values, answer) if is_classification else _correlation_ratio(answer, values)
+
+
+def codes_of(column: pa.ChunkedArray) -> np.ndarray:
+    """Give each text a number, and what is null -1."""
+    import numpy as np
+
+    codes = column.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    return np.nan_to_num(codes, nan=-1).astype("int64")
+
+
+def _of_number(values: np.ndarray, answer: np.ndarray, *, is_classification: bool) -> float | None:
+    if not is_classification:
+        return _pearson(values, answer)
+    classes = set(answer.tolist())
+    return _gini(values, answer == max(classes)) if len(classes) == 2 else _correlation_ratio(values, answer)
 
 
 def _gini(values: np.ndarray, is_positive: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.kinds import kind_of
-from airflow_mlops.stages.validate.association import associations, separations
+from airflow_mlops.stages.validate.association import associations, codes_of, separations
 from airflow_mlops.stages.validate.rows_facts import ordered
 from airflow_mlops.stages.validate.values import class_name, numbers
 
@@ -78,39 +78,62 @@ def variety(table: pa.Table, name: str) -> float | None:
     Of a number the distance from its first twentieth to its last, of a text the share of all but the commonest one, of
     times the hours of the day; None of other kinds, and where nothing is known.
     """
+    values = _values(table, name)
+    return None if values is None else _spread(values, kind_of(table.schema.field(name).type))
+
+
+def _values(table: pa.Table, name: str) -> np.ndarray | None:
+    """Give numbers, or of texts and times a number each (the hour of a time) and -1 for a null."""
     import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     column = table.column(name)
     kind = kind_of(column.type)
     if kind == "number":
-        values = numbers(table, name)
-        low, high = np.quantile(known, ENDS) if len(known := values[~np.isnan(values)]) else (0.0, 0.0)
-        return float(high - low)
-    if kind not in ("text", "time") or column.null_count == len(column):
+        return numbers(table, name)
+    if kind == "text":
+        return codes_of(column)
+    if kind != "time":
         return None
-    known = column.drop_null() if kind == "text" else _hours(column.drop_null())
-    counts = pc.value_counts(known).field(1)
-    return float(1 - pc.max(counts).as_py() / len(known)) if kind == "text" else float(len(counts))
+    if not pa.types.is_timestamp(column.type):
+        return np.where(column.is_valid().to_numpy(), 0, -1)
+    return pc.fill_null(pc.hour(column), -1).to_numpy()
 
 
-def _hours(moments: pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _spread(values: np.ndarray, kind: str) -> float | None:
+    import numpy as np
 
-    return pc.hour(moments) if pa.types.is_timestamp(moments.type) else pa.chunked_array([[0]])
+    if kind == "number":
+        known = np.sort(values[~np.isnan(values)])
+        if not len(known):
+            return 0.0
+        low, high = np.interp(np.array(ENDS) * (len(known) - 1), np.arange(len(known)), known)
+        return float(high - low)
+    counts = np.bincount(values[values >= 0])
+    if not len(counts):
+        return None
+    return float(1 - counts.max() / counts.sum()) if kind == "text" else float(np.count_nonzero(counts))
 
 
 def _variety(table: pa.Table, cuts: Sequence[np.ndarray], sensitive: Sequence[str]) -> dict[str, float]:
     """Give of each column the least variety in a window."""
     least: dict[str, float] = {}
-    for rows in cuts:
-        part = table.take(rows[:: max(1, len(rows) // JUDGED_ROWS)])
-        for name in part.column_names:
-            value = None if name in sensitive else variety(part, name)
-            if value is not None:
-                least[name] = round(min(value, least.get(name, value)), 6)
+    parts = [_even(rows) for rows in cuts]
+    for name in table.column_names:
+        values = None if name in sensitive else _values(table, name)
+        if values is None:
+            continue
+        kind = kind_of(table.schema.field(name).type)
+        found = [value for value in (_spread(values[rows], kind) for rows in parts) if value is not None]
+        if found:
+            least[name] = round(min(found), 6)
     return least
+
+
+def _even(rows: np.ndarray) -> np.ndarray:
+    """Take at least so many rows that lie evenly."""
+    return rows[:: max(1, len(rows) // JUDGED_ROWS)]
 
 
 def _cuts(table: pa.Table, time: str, window: timedelta | None) -> Iterator[np.ndarray]:
@@ -148,7 +171,7 @@ def _against(
 ) -> dict[str, dict[str, float]]:
     most: dict[str, dict[str, float]] = {"associations": {}, "separations": {}}
     for rows in cuts:
-        part = table.take(rows[:: max(1, len(rows) // JUDGED_ROWS)])
+        part = table.take(_even(rows))
         for kind, found in (
             ("associations", associations(part, target, skip=skip, is_classification=is_classification)),
             ("separations", separations(part, target, skip=skip) if is_classification else {}),

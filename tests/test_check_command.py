@@ -376,12 +376,74 @@ def test_a_file_of_the_history_that_cannot_be_read_is_marked(judge, tmp_path):
     assert "broken.csv of the history is left out" in facts["reasons"][0]["message"]
 
 
-def test_rows_beyond_a_sample_are_judged_by_all_of_them(judge, monkeypatch):
+@pytest.fixture
+def sampled(monkeypatch):
+    """Take more than 1,000 rows for too many to be held."""
     monkeypatch.setattr(sniffed, "LARGE_ROWS", 1000)
+    monkeypatch.setattr(sniffed, "SAMPLE_ROWS", 1000)
 
+
+def test_rows_beyond_a_sample_are_judged_by_all_of_them(judge, sampled):
     passed(judge(BATCH))
     worst = blocked(judge(GOOD.slice(1900, 168)))
     assert "100% of the 168 rows are those of the reference" in worst["message"]
+
+
+def written(table: pa.Table, place) -> pa.Table:
+    """Write as the name says: Parquet, CSV or JSON lines."""
+    if place.suffix == ".parquet":
+        pq.write_table(table, place)
+    elif place.suffix == ".csv":
+        csv.write_csv(plain(table), place)
+    else:
+        place.write_text(plain(table).to_pandas().to_json(orient="records", lines=True, date_format="iso"))
+
+
+LONG = hours(START + timedelta(hours=2400), 2400, seed=2)
+
+
+@pytest.mark.parametrize("name", ["long.parquet", "long.csv", "long.jsonl"])
+def test_a_sampled_batch_has_as_many_rows_and_windows_as_it_has(judge, sampled, tmp_path, name):
+    written(LONG, tmp_path / name)
+
+    assert passed(judge(tmp_path / name, "--now", "2025-01-01T00:00:00Z"))["rows"] == pytest.approx(2400, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["long.csv", "long.jsonl"])
+def test_nulls_are_those_of_rows_outside_the_sample_too(judge, sampled, tmp_path, name):
+    is_kept = np.arange(LONG.num_rows) // 100 % 4 == 0
+    written(LONG.set_column(2, "warm", pc.if_else(pa.array(is_kept), LONG.column("warm"), None)), tmp_path / name)
+
+    worst = blocked(judge(tmp_path / name, "--now", "2025-01-01T00:00:00Z"))
+
+    assert (worst["check"], worst["column"]) == ("nulls", "warm")
+    assert "75" in worst["message"]
+
+
+def test_a_value_outside_the_sample_that_is_no_number_blocks_by_its_column(judge, sampled, tmp_path, folder):
+    texts = LONG.column("guests").cast(pa.string()).to_numpy(zero_copy_only=False).copy()
+    texts[150] = "many"
+    written(GOOD, tmp_path / "good.csv")
+    written(LONG.set_column(3, "guests", pa.array(texts)), tmp_path / "long.csv")
+
+    worst = blocked(judge(tmp_path / "long.csv", "--now", "2025-01-01T00:00:00Z", reference=tmp_path / "good.csv"))
+
+    assert "'guests'" in worst["message"]
+    assert "many" in worst["message"]
+
+
+def test_sampled_batches_of_a_history_count_all_their_rows(judge, sampled, tmp_path):
+    (tmp_path / "earlier").mkdir()
+    for part in range(3):
+        rows = hours(START + timedelta(hours=2400 * (part + 1)), 2400, seed=30 + part)
+        written(rows, tmp_path / "earlier" / f"{part}.csv")
+    again = pa.concat_tables([LONG.slice(0, 0), hours(START + timedelta(hours=9600), 2400, seed=40)])
+    old = shifted(hours(START + timedelta(hours=2400), 2400, seed=30), timedelta(hours=7200))
+
+    passed(judge(again, "--history", str(tmp_path / "earlier"), "--now", "2025-06-01T00:00:00Z"))
+    worst = blocked(judge(old, "--history", str(tmp_path / "earlier"), "--now", "2025-06-01T00:00:00Z"))
+
+    assert "are those of 0.csv" in worst["message"]
 
 
 # What a reason says

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
     from collections.abc import Iterator
 
-    import pyarrow as pa
-
-    from airflow_mlops.hooks.source.sniffed import Expected
-    from airflow_mlops.lifecycle.check import Checked, Terms
+    from airflow_mlops.hooks.source.sniffed import Expected, FoundRows
+    from airflow_mlops.lifecycle.check import Checked, Opened, Terms
     from airflow_mlops.spec import ModelSpec
 
 BLOCKED = 4
@@ -58,7 +56,7 @@ def run(options: Namespace) -> int:
 
 def _checked(options: Namespace) -> Checked:
     from airflow_mlops.hooks.source.sniffed import Expected, files_at, read_files
-    from airflow_mlops.lifecycle.check import Checked, Opened, check, unreadable
+    from airflow_mlops.lifecycle.check import Checked, check, unreadable
 
     terms = _terms(options)
     given: dict[str, Any] = dict(getattr(terms.spec.data.source, "options", {})) if terms.spec else {}
@@ -71,8 +69,17 @@ def _checked(options: Namespace) -> Checked:
     except SourceUnreadable as error:
         return Checked.of([unreadable(error)], 0)
     terms = replace(terms, is_guessed=rows.is_text or reference.is_text)
-    batch, good = (Opened(found.table, found.every, found.stream) for found in (rows, reference))
-    return check(batch, good, terms, _history(options.history, expected))
+    good = _opened(reference)
+    try:
+        return check(_opened(rows), good, terms, _history(options.history, expected))
+    except SourceUnreadable as error:
+        return Checked.of([unreadable(error)], rows.table.num_rows * rows.every)
+
+
+def _opened(found: FoundRows) -> Opened:
+    from airflow_mlops.lifecycle.check import Opened
+
+    return Opened(found.table, found.every, found.stream)
 
 
 def _terms(options: Namespace) -> Terms:
@@ -106,7 +113,7 @@ def _suite(spec: ModelSpec) -> dict[str, Any] | None:
     return {"name": spec.name, **Document.read(path).value}
 
 
-def _history(folder: Path | None, expected: Expected) -> Iterator[tuple[str, pa.Table | SourceUnreadable]]:
+def _history(folder: Path | None, expected: Expected) -> Iterator[tuple[str, Opened | SourceUnreadable]]:
     """Read the batches of a folder one by one, a file each, sorted by name."""
     from airflow_mlops.hooks.source.sniffed import files_below, read_files
 
@@ -116,7 +123,7 @@ def _history(folder: Path | None, expected: Expected) -> Iterator[tuple[str, pa.
         raise Permanent(f"--history is {folder}, and no such folder is there; name the folder of earlier good batches.")
     for file in files_below(folder):
         try:
-            yield file.name, read_files(str(file), expected).table
+            yield file.name, _opened(read_files(str(file), expected))
         except SourceUnreadable as error:
             yield file.name, error
 

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import SourceUnreadable
+from airflow_mlops.hooks.source.csv_file import NULLS, CsvFile
 from airflow_mlops.hooks.source.cut_off import check_end
-from airflow_mlops.hooks.source.tables import NULLS, join_files, read_csv, read_json_lines
+from airflow_mlops.hooks.source.json_file import JsonFile
+from airflow_mlops.hooks.source.text_blocks import TextFile
+from airflow_mlops.hooks.source.text_rows import in_schema, joined_schema, rows_of, schema_of
 from airflow_mlops.stages.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -27,10 +31,11 @@ _FORMATS: dict[str, Format] = {
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
 }
 _MAGIC = "*?["
-# Of more rows than this an even sample is kept, in runs of rows, so that a column goes from row to row as it does.
-LARGE_ROWS, RUN, BATCH_ROWS = 1_000_000, 100, 131_072
+# Of more rows than this an even sample is kept, in runs of rows, so that a column goes from row to row as it does: at
+# most as many rows as validate.check_rows is by default.
+LARGE_ROWS, SAMPLE_ROWS, RUN, BATCH_ROWS = 1_000_000, 250_000, 100, 131_072
 # Bytes that tell the format of a file whose name does not, and the delimiter of its header.
-_HEAD = 1 << 16
+_HEAD, _READ_BYTES = 1 << 16, 1 << 20
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -134,7 +139,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def read_files(place: str, expected: Expected | None = None) -> FoundRows:
-    """Read all files at a place into one table; a column that a file lacks is null there.
+    """Read all files at a place: all rows of few, an even sample of many; a column that a file lacks is null there.
 
     Raises
     ------
@@ -145,20 +150,18 @@ def read_files(place: str, expected: Expected | None = None) -> FoundRows:
     if not files:
         raise SourceUnreadable(f"no file is at {place}; check the path, or wait until the data has landed.")
     formats = [format_of(file) for file in files]
-    names = tuple(file.name for file in files)
-    if set(formats) == {"parquet"}:
-        opened = [_open_parquet(file) for file in files]
-        every = -(-sum(parquet.metadata.num_rows for parquet in opened) // LARGE_ROWS)
-        if every > 1:
-            stream = partial(_batches, files)
-            return FoundRows(_even(stream(), every), names, is_text=False, every=every, stream=stream)
-    tables = [(file.name, _read(file, kind, known)) for file, kind in zip(files, formats, strict=True)]
+    opened = [_open(file, kind, known) for file, kind in zip(files, formats, strict=True)]
+    schema = joined_schema([(file.name, file.schema) for file in opened])
+    stream = partial(_batches, opened, schema)
+    table, every = _even(stream(), schema)
     texts = [file for file, kind in zip(files, formats, strict=True) if kind == "csv"]
     return FoundRows(
-        join_files(tables),
-        names,
+        table,
+        tuple(file.name for file in files),
         is_text=any(kind != "parquet" for kind in formats),
         delimiter=known.options_for(texts[0]).get("delimiter", ",") if texts else None,
+        every=every,
+        stream=stream if every > 1 else None,
     )
 
 
@@ -188,51 +191,85 @@ def _head(file: Path) -> bytes:
         raise SourceUnreadable(f"{file.name} is not whole gzip ({error}); copy it again.") from error
 
 
-def _read(file: Path, kind: Format, known: Expected) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file whose types are known; its rows can be read again and again."""
+
+    name: str
+    schema: pa.Schema
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+
+
+def _open(file: Path, kind: Format, known: Expected) -> _Opened:
     if kind == "parquet":
-        return _read_parquet(file)
+        with _open_parquet(file) as opened:
+            return _Opened(file.name, opened.schema_arrow, partial(_parquet_batches, file))
+    text = TextFile(file.name, partial(file.open, "rb"))
     if kind == "json":
-        return read_json_lines(file.read_bytes(), file.name, known.options)
+        return _opened_text(JsonFile(text, known.options), {})
     options = known.options_for(file)
-    table = read_csv(file.read_bytes(), file.name, options, types=known.types)
+    opened_csv = _opened_text(CsvFile(text, options), known.types)
     if file.suffix.lower() != ".gz":  # whose own checksum tells whether it is whole
         check_end(file, delimiter=options.get("delimiter", ","), quote=options.get("quote", '"'))
-    return table
+    return opened_csv
+
+
+def _opened_text(file: CsvFile | JsonFile, types: Mapping[str, pa.DataType]) -> _Opened:
+    """Find types from all values, but for those that are given."""
+    import pyarrow as pa
+
+    found = schema_of([file], is_exact=True)
+    schema = pa.schema([(field.name, types.get(field.name, field.type)) for field in found])
+    return _Opened(file.name, schema, partial(rows_of, [file], schema))
 
 
 def _is_tabbed(file: Path) -> bool:
     return ".tsv" in file.suffixes
 
 
-def _batches(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+def _batches(files: Sequence[_Opened], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
     for file in files:
-        with _parquet_errors(file):
-            yield from _open_parquet(file).iter_batches(BATCH_ROWS)
+        for batch in file.batches():
+            yield from in_schema(pa.Table.from_batches([batch]), schema, file.name).to_batches()
 
 
-def _even(batches: Iterator[pa.RecordBatch], every: int) -> pa.Table:
-    """Keep of each ``every`` runs of rows the first."""
+def _even(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> tuple[pa.Table, int]:
+    """Keep of each ``every`` runs of rows the first; that is doubled whenever too many rows are kept."""
     import numpy as np
     import pyarrow as pa
 
-    kept, position = [], 0
+    every, position, held = 1, 0, 0
+    kept: list[tuple[pa.RecordBatch, np.ndarray]] = []
     for batch in batches:
-        runs = np.arange(position, position + batch.num_rows) // RUN
-        kept.append(pa.Table.from_batches([batch.filter(pa.array(runs % every == 0))]))
+        kept.append(_thinned(batch, np.arange(position, position + batch.num_rows) // RUN, every))
         position += batch.num_rows
-    return join_files([("", table) for table in kept])
+        held += kept[-1][0].num_rows
+        while held > (LARGE_ROWS if every == 1 else SAMPLE_ROWS):
+            every *= 2
+            kept = [_thinned(*one, every) for one in kept]
+            held = sum(one.num_rows for one, _ in kept)
+    return pa.Table.from_batches([one for one, _ in kept], schema), every
 
 
-def _read_parquet(file: Path) -> pa.Table:
-    with _parquet_errors(file):
-        return _open_parquet(file).read()
+def _thinned(batch: pa.RecordBatch, runs: np.ndarray, every: int) -> tuple[pa.RecordBatch, np.ndarray]:
+    import pyarrow as pa
+
+    is_kept = runs % every == 0
+    return (batch, runs) if is_kept.all() else (batch.filter(pa.array(is_kept)), runs[is_kept])
+
+
+def _parquet_batches(file: Path) -> Iterator[pa.RecordBatch]:
+    with _parquet_errors(file), _open_parquet(file) as opened:
+        yield from opened.iter_batches(BATCH_ROWS)
 
 
 def _open_parquet(file: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
     with _parquet_errors(file):
-        opened = pq.ParquetFile(file)
+        opened = pq.ParquetFile(file, pre_buffer=False, buffer_size=_READ_BYTES)
         _check_names(opened.schema_arrow.names, file.name)
         return opened
 

@@ -57,10 +57,10 @@ class History:
     recent: list[pa.Table] = field(default_factory=list)
     unread: list[Reason] = field(default_factory=list)
 
-    def add(self, table: pa.Table, trace: Trace, *, time: str) -> None:
-        """Take in the next batch."""
+    def add(self, table: pa.Table, trace: Trace, *, rows: int, time: str) -> None:
+        """Take in the next batch, of whose rows the table has all or an even sample."""
         self.traces.append(trace)
-        self.rows.append(table.num_rows)
+        self.rows.append(rows)
         ends = span_ends(table, time)
         if ends:
             self.spans.append(ends)

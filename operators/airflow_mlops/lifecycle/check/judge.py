@@ -13,7 +13,7 @@ from airflow_mlops.lifecycle.check.history import History, check_newest, check_r
 from airflow_mlops.lifecycle.check.inferred import infer_spec
 from airflow_mlops.lifecycle.check.opened import Opened
 from airflow_mlops.lifecycle.check.reasons import Reason
-from airflow_mlops.lifecycle.check.repeats import Trace, check_reference, check_repeats, known_columns
+from airflow_mlops.lifecycle.check.repeats import check_reference, check_repeats, known_columns
 from airflow_mlops.lifecycle.check.since import since_when
 from airflow_mlops.stages.kinds import kind_of
 from airflow_mlops.stages.validate import facts_of, validate, worst_first
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["pass", "warn", "block"]
 # An earlier batch: its name, and its rows or why they cannot be read.
-Earlier = tuple[str, "pa.Table | SourceUnreadable"]
+Earlier = tuple[str, "pa.Table | Opened | SourceUnreadable"]
 _ORDER = ("block", "warn", "info")
 
 
@@ -117,7 +117,7 @@ def check(
         The batch, and rows that are known to be good. Not modified.
     terms : Terms
         By what it is judged.
-    history : iterable of (name, Table or SourceUnreadable)
+    history : iterable of (name, Table, Opened or SourceUnreadable)
         Earlier good batches, oldest first.
 
     Raises
@@ -139,7 +139,7 @@ def check(
     spec = terms.spec or infer_spec(
         good, columns=rows.column_names, span=span_of(rows, time), time=time, target=terms.target
     )
-    past = _past(history, rows, good, spec)
+    past = _past(history, rows, known, good, spec)
     compared = _Compared(given, known, rows, good, spec, terms)
     reasons += compared.reasons(past, said=[reason.column for reason in reasons])
     ends = span_ends(rows, time)
@@ -177,15 +177,18 @@ def _written_as_text(table: pa.Table, reference: pa.Table, rows: pa.Table, time:
     return [Reason.found("type is kept", time, "warn", text, failing=table.num_rows)]
 
 
-def _past(history: Iterable[Earlier], rows: pa.Table, good: pa.Table, spec: ModelSpec) -> History:
+def _past(history: Iterable[Earlier], rows: pa.Table, known: Opened, good: pa.Table, spec: ModelSpec) -> History:
     """Read the history a batch at a time; of older ones only a trace is kept."""
     past, columns = History(), known_columns(rows, spec)
     for name, batch in history:
         if isinstance(batch, SourceUnreadable):
             past.add_unread(name, batch)
             continue
-        table = alike(like(with_times(plain(batch), spec.data.time, is_number_time=True), good, is_guessed=True), good)
-        past.add(table, Trace.of(name, [table], spec, columns), time=spec.data.time)
+        found = batch if isinstance(batch, Opened) else Opened(batch)
+        timed = with_times(plain(found.table), spec.data.time, is_number_time=True)
+        table = alike(like(timed, good, is_guessed=True), good)
+        trace = found.trace(name, table, spec, columns, known, is_guessed=True)
+        past.add(table, trace, rows=found.rows, time=spec.data.time)
     return past
 
 

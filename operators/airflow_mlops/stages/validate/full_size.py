@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 RUN = 100
 
 
-def look(batches: Iterable[pa.RecordBatch], profile: Profile, spec: ModelSpec) -> tuple[pa.Table, dict[str, Any]]:
+def look(
+    batches: Iterable[pa.RecordBatch], profile: Profile, spec: ModelSpec, *, every: int | None = None
+) -> tuple[pa.Table, dict[str, Any]]:
     """Sample rows of any number, and describe all of them.
 
     Parameters
@@ -40,16 +42,18 @@ def look(batches: Iterable[pa.RecordBatch], profile: Profile, spec: ModelSpec) -
         Of the same rows.
     spec : ModelSpec
         With ``validate.check_rows``.
+    every : int, optional
+        Of so many runs of 100 rows the first is kept; default: so many that ``validate.check_rows`` rows are.
 
     Returns
     -------
     table : Table
-        Of each n runs of 100 rows the first, about ``validate.check_rows`` rows.
+        The rows that are kept.
     facts : dict
-        As from `facts_of`, and ``every``, which is n. Counts are those of the sample, so that they go together; shares
+        As from `facts_of`, and ``every``. Counts are those of the sample, so that they go together; shares
         of nulls, ranges, quantiles, rows a window, the longest silence, repeated rows and fingerprints are of all rows.
     """
-    every = -(-profile.rows // spec.validate_.check_rows)
+    every = every or -(-profile.rows // spec.validate_.check_rows)
     known_by = [name for name in spec.features.columns if name not in spec.data.sensitive]
     kept, moments, features, keys = [], [], [], []
     position = 0

@@ -50,8 +50,12 @@ def since_when(
     moments = table.column(time).cast(pa.int64()).to_numpy().astype(float)
     if not (moments == moments).any():
         return [None] * len(findings)
-    asked = {item.column for item in findings if item.column and item.check in _OF_VALUES and not item.rows}
-    firsts = _first_parts(asked & set(table.column_names), table, moments, spec, reference) if asked else {}
+    asked = {
+        (item.check, item.column)
+        for item in findings
+        if item.column in table.column_names and item.check in _OF_VALUES and not item.rows
+    }
+    firsts = _first_parts(asked, table, moments, spec, reference) if asked else {}
     return [_since(finding, moments, firsts) for finding in findings]
 
 
@@ -68,7 +72,11 @@ def _since(finding: Finding, moments: np.ndarray, firsts: dict[tuple[str, str | 
 
 
 def _first_parts(
-    columns: set[str], table: pa.Table, moments: np.ndarray, spec: ModelSpec, reference: dict[str, Any]
+    asked: set[tuple[str, str | None]],
+    table: pa.Table,
+    moments: np.ndarray,
+    spec: ModelSpec,
+    reference: dict[str, Any],
 ) -> dict[tuple[str, str | None], float]:
     """Find for each check of a column the start of the first part of the batch that shows it by itself."""
     import numpy as np
@@ -77,9 +85,11 @@ def _first_parts(
     firsts: dict[tuple[str, str | None], float] = {}
     order = np.argsort(moments, kind="stable")[: int((moments == moments).sum())]
     parts = np.array_split(order, max(1, min(PARTS, len(order) // LEAST_ROWS)))
-    for name in sorted(columns & set(reference["columns"])):
+    for name in sorted({name for _, name in asked if name} & set(reference["columns"])):
         against = {**reference, "columns": {name: reference["columns"][name]}}
         for part in parts:
+            if all(each in firsts for each in asked if each[1] == name):
+                break
             for check in _judged(table.select([name]).take(pa.array(np.sort(part))), name, spec, against):
                 firsts.setdefault((check, name), float(moments[part].min()))
     return firsts

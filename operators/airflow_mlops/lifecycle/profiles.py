@@ -6,8 +6,9 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_mlops.snapshots import BATCH_ROWS, open_rows
-from airflow_mlops.stages.profile.profile import FORM, Profile, profile_batches
+from airflow_mlops.snapshots import BATCH_ROWS, check_files, open_rows
+from airflow_mlops.snapshots.rows import FileRows
+from airflow_mlops.stages.profile.profile import FORM, Profile, profile_batches, profile_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,12 +61,27 @@ def _stored(store: ArtifactStore, place: str, rows: SnapshotRef, sensitive: Sequ
         stored = store.read_json(place)
         if stored.get("form") == FORM and stored.get("sensitive") == sorted(sensitive):
             return Profile.from_dict(stored)
-    opened = open_rows(store, rows)
+    profile = _profiled(store, rows, sensitive)
+    store.write_json(place, {**profile.to_dict(), "sensitive": sorted(sensitive)})
+    return profile
 
-    def tell(done: int) -> None:
+
+def _profiled(store: ArtifactStore, snapshot: SnapshotRef, sensitive: Sequence[str]) -> Profile:
+    opened = open_rows(store, snapshot, is_checked=False)
+
+    def check() -> None:
+        check_files(store, snapshot)
+
+    def tell_columns(done: int) -> None:
+        if opened.rows >= _PROGRESS_ROWS:
+            log.info("profiled %d of %d columns", done, len(opened.schema))
+
+    def tell_rows(done: int) -> None:
         if done % _PROGRESS_ROWS < BATCH_ROWS and done >= _PROGRESS_ROWS:
             log.info("profiled %d of %d rows", done, opened.rows)
 
-    profile = profile_batches(opened.batches(), opened.schema, sensitive=sensitive, progress=tell)
-    store.write_json(place, {**profile.to_dict(), "sensitive": sorted(sensitive)})
-    return profile
+    if isinstance(opened, FileRows):
+        return profile_columns(
+            opened.columns, opened.schema, opened.rows, sensitive=sensitive, beside=check, progress=tell_columns
+        )
+    return profile_batches(opened.batches(), opened.schema, sensitive=sensitive, progress=tell_rows)

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20
 
 
-def open_rows(store: ArtifactStore, snapshot: SnapshotRef) -> Rows:
+def open_rows(store: ArtifactStore, snapshot: SnapshotRef, *, is_checked: bool = True) -> Rows:
     """Open a snapshot of any size, after its bytes have been compared with their digests.
+
+    Parameters
+    ----------
+    store : ArtifactStore
+    snapshot : SnapshotRef
+    is_checked : bool, default=True
+        False leaves the comparison, `check_files`, to the caller, who keeps nothing of the rows before it is done.
 
     Raises
     ------
@@ -41,8 +48,8 @@ def open_rows(store: ArtifactStore, snapshot: SnapshotRef) -> Rows:
     import pyarrow as pa
     from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
 
-    for uri, digest in snapshot.files:
-        check_digest(store, uri, digest)
+    if is_checked:
+        check_files(store, snapshot)
     paths = tuple(store.path(uri) for uri, _ in snapshot.files)
     rows = FileRows(
         LocalFileSystem() if store.protocol == "file" else PyFileSystem(FSSpecHandler(store.fs)), paths, snapshot.rows
@@ -50,6 +57,7 @@ def open_rows(store: ArtifactStore, snapshot: SnapshotRef) -> Rows:
     try:
         rows.schema  # noqa: B018 - read from the files, once, where it says what is wrong with them
     except (pa.ArrowInvalid, OSError) as error:
+        check_files(store, snapshot)
         raise ArtifactCorrupt(
             f"snapshot {snapshot.id} is not Parquet ({error}); restore its files or ingest again."
         ) from error
@@ -89,6 +97,12 @@ def is_stored(store: ArtifactStore, snapshot: SnapshotRef) -> bool:
             return False
         return True
     return all(store.exists(uri) for uri, _ in snapshot.files)
+
+
+def check_files(store: ArtifactStore, snapshot: SnapshotRef) -> None:
+    """Compare all files of a snapshot with their digests; errors as for `check_digest`."""
+    for uri, digest in snapshot.files:
+        check_digest(store, uri, digest)
 
 
 def check_digest(store: ArtifactStore, uri: str, digest: str) -> None:

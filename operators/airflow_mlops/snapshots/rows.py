@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     import pyarrow as pa
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 BATCH_ROWS = 131_072
 # Bytes of a file that are read at a time.
 _READ_BYTES = 1 << 20
+# Each text that is written out takes so many bytes for its length alone.
+_LENGTH_BYTES = 4
 
 
 class Rows(Protocol):
@@ -140,6 +143,55 @@ class FileRows(InMemory):
             ]
             present = [name for name in names if name in file.schema_arrow.names]
             yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=present)
+
+    @contextmanager
+    def columns(self) -> Iterator[Callable[[str], Iterator[pa.Array]]]:
+        """Open the files for one thread, which may then read one column after another.
+
+        Yields
+        ------
+        callable
+            Gives the values of a column by its name, at most 131,072 at a time. Texts that a file holds as a
+            dictionary stay one.
+        """
+        import pyarrow as pa
+
+        with ExitStack() as opened:
+            files = [opened.enter_context(self._by_column(path)) for path in self.paths]
+
+            def values(name: str) -> Iterator[pa.Array]:
+                for file in files:
+                    present = [name] if name in file.schema_arrow.names else []
+                    for batch in file.iter_batches(BATCH_ROWS, columns=present, use_threads=False):
+                        is_coded = present and pa.types.is_dictionary(batch.schema.field(name).type)
+                        yield (batch if is_coded else _alike(batch, [name], self.schema)).column(0)
+
+            yield values
+
+    @contextmanager
+    def _by_column(self, path: str) -> Iterator[pq.ParquetFile]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with self.filesystem.open_input_file(path) as source:
+            metadata = pq.read_metadata(source)
+            texts = {field.name for field in self.schema if pa.types.is_string(field.type)}
+            coded = _coded(metadata) & texts
+            with pq.ParquetFile(
+                source, metadata=metadata, pre_buffer=False, buffer_size=_READ_BYTES, read_dictionary=coded
+            ) as file:
+                yield file
+
+
+def _coded(metadata: pq.FileMetaData) -> set[str]:
+    """Name columns that are too small to hold texts themselves: of others, making a dictionary is what takes time."""
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    names = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
+    return {
+        name
+        for place, name in enumerate(names)
+        if sum(group.column(place).total_uncompressed_size for group in groups) < metadata.num_rows * _LENGTH_BYTES
+    }
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ def distinct_of(then: ColumnProfile, now: ColumnProfile) -> float:
     if then.counts is not None and now.counts is not None:
         return float(len(set(then.values) | set(now.values)))
     if then.kind == now.kind == "number":
-        from airflow_mlops.stages.profile.measure import merged
+        from airflow_mlops.stages.profile.measure import distinct_numbers
 
-        return merged([then, now]).distinct or float(np.inf)
+        return distinct_numbers([then, now]) or float(np.inf)
     return max(each.distinct or 0.0 for each in (then, now))
 
 

@@ -138,7 +138,7 @@ class ColumnProfile:
             plain["values"] = list(self.values) if is_listed else encoded(self.values, "<f8")
             plain["counts"] = encoded(self.counts, "<i8")
         if self.smallest is not None:
-            plain["smallest"] = encoded(self.smallest, "<u8")
+            plain["smallest"] = encoded(self.smallest, "<u8", is_random=True)
         for name in ("digest", "texts"):
             if getattr(self, name) is not None:
                 plain[name] = getattr(self, name).to_dict()

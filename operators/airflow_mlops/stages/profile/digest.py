@@ -104,7 +104,7 @@ class Digest:
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
-        return {"means": encoded(self.means, "<f8"), "weights": encoded(self.weights, "<i8")}
+        return {"means": encoded(self.means, "<f8", is_random=True), "weights": encoded(self.weights, "<i8")}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Digest:

@@ -10,7 +10,7 @@ from airflow_mlops.errors import ProfilesDiffer
 from airflow_mlops.stages.kinds import kind_of
 from airflow_mlops.stages.profile.column import MOST_VALUES, ColumnProfile
 from airflow_mlops.stages.profile.digest import Digest
-from airflow_mlops.stages.profile.distinct import smallest, smallest_of
+from airflow_mlops.stages.profile.distinct import estimate, smallest, smallest_of
 from airflow_mlops.stages.profile.texts import Texts
 
 if TYPE_CHECKING:
@@ -34,9 +34,12 @@ def measure(name: str, values: pa.Array, *, is_sensitive: bool = False) -> Colum
     """
     import pyarrow as pa
 
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    found = ColumnProfile(name, str(values.type), kind_of(values.type), len(values), values.null_count)
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        if not pa.types.is_string(kind) or values.dictionary.null_count:
+            values = values.cast(kind)
+    found = ColumnProfile(name, str(kind), kind_of(kind), len(values), values.null_count)
     if is_sensitive:
         return replace(found, is_sensitive=True)
     if found.kind == "time":
@@ -51,7 +54,7 @@ def measure(name: str, values: pa.Array, *, is_sensitive: bool = False) -> Colum
         pairs = [(value, count) for value, count in ((False, found.known - is_true), (True, is_true)) if count]
         return replace(found, values=[value for value, _ in pairs], counts=_counts([count for _, count in pairs]))
     if found.kind == "text":
-        return _texts(found, values.cast(pa.string()))
+        return _texts(found, values)
     return found
 
 
@@ -68,23 +71,28 @@ def _numbers(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
     found = replace(found, nans=len(known) - len(ordered))
     if not len(ordered):
         return replace(found, values=ordered, counts=_counts([]))
-    mean = _mean(ordered)
-    moments = replace(
+    found = replace(
         found,
         minimum=float(ordered[0]),
         maximum=float(ordered[-1]),
-        mean=mean,
-        squares=_squares(ordered, mean),
         is_whole=is_whole or _is_whole(ordered),
     )
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    if len(starts) <= MOST_VALUES:
-        return replace(moments, values=ordered[starts], counts=np.diff(starts, append=len(ordered)))
-    prints = smallest(ordered[starts], np.array([], dtype=np.uint64))
-    return replace(moments, digest=Digest.of_sorted(ordered), smallest=prints)
+    is_first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    distinct = np.count_nonzero(is_first)
+    if distinct <= MOST_VALUES:
+        starts = np.flatnonzero(is_first)
+        values, counts = ordered[starts], np.diff(starts, append=len(ordered))
+        mean = _mean(values, counts)
+        return replace(found, values=values, counts=counts, mean=mean, squares=_squares(values.copy(), mean, counts))
+    different = ordered if distinct == len(ordered) else ordered[is_first]
+    prints = smallest(different, np.array([], dtype=np.uint64))
+    digest = Digest.of_sorted(ordered)
+    mean = _mean(digest.means, digest.weights)
+    return replace(found, digest=digest, smallest=prints, mean=mean, squares=_squares(ordered, mean))
 
 
-def _mean(values: np.ndarray, weights: np.ndarray | None = None) -> float:
+def _mean(values: np.ndarray, weights: np.ndarray) -> float:
     """Return the mean, also where the sum of the values is beyond what a float holds."""
     import numpy as np
 
@@ -93,14 +101,17 @@ def _mean(values: np.ndarray, weights: np.ndarray | None = None) -> float:
     return mean if np.isfinite(mean) else float(np.average(values / 2**60, weights=weights) * 2**60)
 
 
-def _squares(values: np.ndarray, mean: float) -> float:
-    """Return the sum of squared distances from the mean; infinite where no float holds it."""
+def _squares(values: np.ndarray, mean: float, weights: np.ndarray | None = None) -> float:
+    """Return the sum of squared distances from the mean; infinite where no float holds it. The values are used up."""
     import numpy as np
 
     with np.errstate(over="ignore"):
-        apart = values - mean
+        values -= mean
         # Not np.dot: its library starts threads of its own, which wait in circles beside ours.
-        return float(np.square(apart, out=apart).sum())
+        np.square(values, out=values)
+        if weights is not None:
+            values *= weights
+        return float(values.sum())
 
 
 def _is_whole(values: np.ndarray) -> bool:
@@ -111,11 +122,22 @@ def _is_whole(values: np.ndarray) -> bool:
 
 
 def _texts(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
+    import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    counted = pc.value_counts(values.drop_null())
-    pairs = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
-    return _with_texts(found, Counter(dict(pairs)))
+    known = values.drop_null()
+    counted: Counter[str] = Counter()
+    if pa.types.is_dictionary(values.type):
+        counts = np.bincount(np.from_dlpack(known.indices), minlength=len(known.dictionary)).tolist()
+        # A dictionary may hold a text twice, or one that no row has.
+        for text, count in zip(known.dictionary.to_pylist(), counts, strict=True):
+            if count:
+                counted[text] += count
+        return _with_texts(found, counted)
+    texts = pc.value_counts(known.cast(pa.string()))
+    counted.update(dict(zip(texts.field(0).to_pylist(), texts.field(1).to_pylist(), strict=True)))
+    return _with_texts(found, counted)
 
 
 def _with_texts(found: ColumnProfile, counted: Counter[str]) -> ColumnProfile:
@@ -216,6 +238,12 @@ def _merged_numbers(found: ColumnProfile, several: Sequence[ColumnProfile]) -> C
         return replace(moments, digest=Digest.of_counts(values, counts), smallest=smallest(values, none))
     digest = Digest.merged([each.points for each in several if each.points is not None])
     return replace(moments, digest=digest, smallest=_merged_prints(several))
+
+
+def distinct_numbers(several: Sequence[ColumnProfile]) -> float | None:
+    """Estimate how many different numbers several profiles hold together, without the rest of a merge."""
+    prints = _merged_prints([each for each in several if each.known])
+    return None if prints is None else estimate(prints)
 
 
 def _merged_prints(several: Sequence[ColumnProfile]) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from airflow_mlops.stages.profile.measure import measure, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
 
@@ -116,6 +117,61 @@ def profile_batches(
                 progress(rows)
         _wait_for(measured)
     return Profile(rows, {name: merged(waiting[name]) for name in names})
+
+
+def profile_columns(
+    opened: Callable[[], AbstractContextManager[Callable[[str], Iterable[pa.Array]]]],
+    schema: pa.Schema,
+    rows: int,
+    *,
+    sensitive: Sequence[str] = (),
+    threads: int = 2,
+    beside: Callable[[], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Profile:
+    """Profile rows whose columns can be read one by one: each thread reads what it measures, and holds one column.
+
+    Parameters
+    ----------
+    opened : callable
+        Opens the rows for one thread: what that gives takes the name of a column and gives its values, some at a time.
+    schema : Schema
+        Of the rows.
+    rows : int
+        How many.
+    sensitive, threads
+        As for `profile_batches`, whose answer this one's is within the stated errors.
+    beside : callable, optional
+        What one of the threads does first, such as a check of the same rows. What it raises comes before all else.
+    progress : callable, optional
+        Called with the number of columns so far, after each column.
+    """
+    names = iter(schema.names)  # the threads take turns
+    measured: dict[str, ColumnProfile] = {}
+
+    def measure_some() -> None:
+        with opened() as values:
+            for name in names:
+                kind = schema.field(name).type
+                measured[name] = _column(name, kind, values(name), is_sensitive=name in sensitive)
+                if progress is not None:
+                    progress(len(measured))
+
+    with ThreadPoolExecutor(threads) as pool:
+        first = [pool.submit(beside)] if beside is not None else []
+        _wait_for([*first, *[pool.submit(measure_some) for _ in range(threads)]])
+    return Profile(rows, {name: measured[name] for name in schema.names})
+
+
+def _column(name: str, kind: pa.DataType, values: Iterable[pa.Array], *, is_sensitive: bool) -> ColumnProfile:
+    import pyarrow as pa
+
+    several = [measure(name, pa.nulls(0, kind), is_sensitive=is_sensitive)]
+    for some in values:
+        several.append(measure(name, some, is_sensitive=is_sensitive))
+        if len(several) >= _WAITING:
+            several = [merged(several)]
+    return merged(several)
 
 
 def profile_table(table: pa.Table, *, sensitive: Sequence[str] = (), threads: int = 2) -> Profile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -305,6 +306,22 @@ def test_duckdb_judges_and_quarantines_as_pandas_does(run, snapshot, far_away, a
 
     assert kept[0] == kept[1]
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("engine", ["pandas", "duckdb", None])
+def test_the_quarantine_of_a_sample_holds_rows_outside_it_too(run, snapshot, january, artifacts, flights_spec, engine):
+    codes = np.arange(january.num_rows) % 50 == 7
+    broken = january.set_column(
+        january.column_names.index("temp"), "temp", pc.if_else(pa.array(codes), -9999.0, january["temp"])
+    )
+    few = flights_spec.validate_.model_copy(update={"check_rows": 1_000})
+    spec = _with(flights_spec, validate_=few)
+    spec = _in(engine, spec) if engine else _with(spec, validate_=few.model_copy(update={"suite": None}))
+
+    _, operator = run(snapshot(broken), spec=spec, reference=snapshot(january))
+
+    kept = artifacts.read_table(operator.ledger.events("flights", kind="validate")[0].payload["quarantine"])
+    assert kept.filter(pc.match_substring(kept["_reason"], "temp: no code")).num_rows == codes.sum()
 
 
 def test_the_source_engine_wants_a_database(run, snapshot, january, flights_spec):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ from airflow_mlops.stages.validate.values import most_kept
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import duckdb
     import pyarrow as pa
     import pyarrow.dataset as ds
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.spec.data_sections import ValidateSpec
     from airflow_mlops.stages.validate import Finding, Validation
+    from airflow_mlops.stages.validate.quarantine import DuckdbRows
     from airflow_mlops.stages.validate.suite import SqlRows
 
 Engine = Literal["pandas", "duckdb", "source"]
@@ -105,7 +107,7 @@ def with_quarantine(
     suite: Mapping[str, Any] | None,
     spec: ModelSpec,
 ) -> Validation:
-    """Store the failing rows: those at hand, or a stream of them out of DuckDB.
+    """Store the failing rows: those at hand where all rows are, or a stream of them out of DuckDB.
 
     A database has no order to count rows by, and words of its own: what failed there is looked for again among the rows
     of the snapshot, which are those that would be used.
@@ -132,9 +134,13 @@ def with_quarantine(
     """
     from airflow_mlops.stages.validate.suite import SqlRows, run_suite_on
 
-    if validation.quarantine is not None:
-        store.write_table(uri, validation.quarantine)
     if not isinstance(rows, SqlRows):
+        if validation.quarantine is None:
+            return validation
+        if validation.rows < snapshot.rows:  # of a sample
+            with _scanned(store, snapshot) as all_rows:
+                return _quarantined(store, uri, validation, all_rows, validation.findings, spec)
+        store.write_table(uri, validation.quarantine)
         return validation
     if rows.place == "duckdb":
         return _quarantined(store, uri, validation, rows, validation.findings, spec)
@@ -145,8 +151,37 @@ def with_quarantine(
         return _quarantined(store, uri, validation, near, [*validation.data_check, *again], spec)
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """A snapshot in DuckDB itself, without what a suite needs."""
+
+    duckdb: duckdb.DuckDBPyConnection
+    table: str
+    names: list[str]
+
+
+@contextmanager
+def _scanned(store: ArtifactStore, snapshot: SnapshotRef) -> Iterator[_Scanned]:
+    """Open a snapshot for one query, a batch at a time."""
+    import duckdb
+    import pyarrow as pa
+
+    opened = open_rows(store, snapshot)
+    with (
+        tempfile.TemporaryDirectory(prefix="mlops-scan-") as spill,
+        duckdb.connect(config={"memory_limit": "256MB", "threads": 1, "temp_directory": spill}) as connection,
+    ):
+        connection.register("stored_rows", pa.RecordBatchReader.from_batches(opened.schema, opened.batches()))
+        yield _Scanned(connection, "stored_rows", opened.schema.names)
+
+
 def _quarantined(
-    store: ArtifactStore, uri: str, validation: Validation, rows: SqlRows, findings: Sequence[Finding], spec: ModelSpec
+    store: ArtifactStore,
+    uri: str,
+    validation: Validation,
+    rows: DuckdbRows,
+    findings: Sequence[Finding],
+    spec: ModelSpec,
 ) -> Validation:
     failing = quarantine_stream(rows, worst_first(findings), keep=most_kept(spec), sensitive=spec.data.sensitive)
     count, head = store_quarantine(store, uri, failing)

@@ -179,4 +179,5 @@ def _stretches(
             stopped.add(finding.column)
             rows = tuple(stretch.positions[list(finding.rows)].tolist())
             message, since = f"{stretch}: {finding.message}", finding.since or stretch.facts["start"]
-            yield replace(finding, message=message, rows=rows, since=since)
+            condition = finding.condition and f"{finding.condition} AND {stretch.condition(spec.data.time)}"
+            yield replace(finding, message=message, rows=rows, since=since, condition=condition)

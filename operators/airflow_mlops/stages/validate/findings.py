@@ -35,7 +35,7 @@ class Finding:
     rows : tuple of int
         Positions of failing rows, as many as were asked for.
     condition : str or None
-        Of DuckDB's SQL: what selects all failing rows, where positions were not asked for.
+        Of DuckDB's SQL: what selects all failing rows, where positions were not asked for, or are those of a sample.
     engine : str or None
         Where an expectation ran: pandas, duckdb or source.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_mlops.stages.validate.findings import worst_first
 from airflow_mlops.stages.validate.suite.predicates import NUMBERED, ROW
@@ -12,15 +12,31 @@ from airflow_mlops.stages.validate.suite.sets import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import duckdb
     import pyarrow as pa
 
     from airflow_mlops.stages.validate.findings import Finding
-    from airflow_mlops.stages.validate.suite.rows import SqlRows
 
 # Column of the reasons.
 REASON = "_reason"
 _POSITIONS = "failing_positions"
 _BATCH_ROWS = 65_536
+
+
+class DuckdbRows(Protocol):
+    """Rows behind a name in DuckDB; they are asked for once."""
+
+    @property
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        """Return the connection."""
+
+    @property
+    def table(self) -> str:
+        """Return the name."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the columns."""
 
 
 def quarantine_table(
@@ -70,14 +86,13 @@ def _reason(finding: Finding) -> str:
 
 
 def quarantine_stream(
-    rows: SqlRows, findings: Iterable[Finding], *, keep: int, sensitive: Sequence[str]
+    rows: DuckdbRows, findings: Iterable[Finding], *, keep: int, sensitive: Sequence[str]
 ) -> pa.RecordBatchReader | None:
     """Collect the failing rows of any number, in DuckDB.
 
     Parameters
     ----------
-    rows : SqlRows
-        In DuckDB.
+    rows : DuckdbRows
     findings : iterable of Finding
         By their ``condition``, or by the positions in ``rows``.
     keep : int
@@ -100,7 +115,7 @@ def quarantine_stream(
         f"CREATE OR REPLACE TEMP VIEW {NUMBERED} AS SELECT *, row_number() OVER () - 1 AS {ROW} FROM {rows.table}"
     )
     connection.register(_POSITIONS, _positions(positions))
-    columns = ", ".join(quoted(name) for name in rows.kinds if name not in sensitive)
+    columns = ", ".join(quoted(name) for name in rows.names if name not in sensitive)
     # A limit takes the rows of the worst checks; they are given in their order.
     few = f"ORDER BY _rank, {ROW} LIMIT {keep}" if keep < sys.maxsize else ""
     query = f"SELECT {columns}, {REASON} FROM ({_reasoned(conditions)} {few}) ORDER BY {ROW}"

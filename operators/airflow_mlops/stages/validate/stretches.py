@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.facts import columns_of, duplicates
+from airflow_mlops.stages.validate.suite.sets import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,10 @@ class Stretch:
     def span(self) -> timedelta:
         """From its oldest row to its newest."""
         return datetime.fromisoformat(self.facts["end"]) - datetime.fromisoformat(self.facts["start"])
+
+    def condition(self, time: str) -> str:
+        """Write in DuckDB's SQL which rows of the whole snapshot lie between its oldest and its newest."""
+        return f"{quoted(time)} BETWEEN '{self.facts['start']}' AND '{self.facts['end']}'"
 
     def __str__(self) -> str:
         """Name it by its days."""

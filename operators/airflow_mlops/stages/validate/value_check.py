@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.conversions import named_after
 from airflow_mlops.stages.validate.findings import Finding, failed
+from airflow_mlops.stages.validate.suite.sets import quoted
 from airflow_mlops.stages.validate.text_check import text_check
 from airflow_mlops.stages.validate.unit_check import unit_check
 from airflow_mlops.stages.validate.values import most_kept, numbers
@@ -134,7 +135,8 @@ def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) ->
         rows = tuple(int(row) for row in np.flatnonzero(values == code)[:keep])
         usual = f"never outside {_range_text(then)} at training"
         text = f"{name!r} is {code:g} in {count} of {len(known)} rows, and was {usual}"
-        return failed("no code for unknown", name, "critical", text, observed=code, failing=count, rows=rows)
+        facts = {"failing": count, "rows": rows, "condition": f"{quoted(name)} = {code!r}"}
+        return failed("no code for unknown", name, "critical", text, observed=code, **facts)
     return None
 
 

@@ -89,6 +89,11 @@ class SqlRows:
         return pd.DataFrame(found.to_pandas())
 
     @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self.kinds)
+
+    @property
     def table(self) -> str:
         """Name of the view in DuckDB."""
         return _VIEW

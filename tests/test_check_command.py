@@ -265,6 +265,20 @@ def test_a_batch_of_another_age_blocks(judge):
     assert "days before the reference" in worst["message"]
 
 
+@pytest.mark.parametrize(("days", "verdict"), [(900, "pass"), (1500, "warn"), (4000, "block")])
+def test_a_reference_that_grew_old_is_marked_and_blocks_at_last(judge, days, verdict):
+    _, facts = judge(shifted(BATCH, timedelta(days=days)), "--now", "2040-01-01T00:00:00Z")
+
+    assert facts["verdict"] == verdict
+    assert [reason["check"] for reason in facts["reasons"]] == ["times are near"] * (verdict != "pass")
+
+
+def test_a_batch_that_follows_the_history_is_near_however_old_the_reference_is(judge, tmp_path):
+    pq.write_table(shifted(BATCH, timedelta(days=4000)), tmp_path / "1.parquet")
+
+    passed(judge(shifted(NEXT, timedelta(days=4000)), "--history", str(tmp_path), "--now", "2040-01-01T00:00:00Z"))
+
+
 @pytest.mark.parametrize("text", ["soon", "12"])
 def test_a_time_column_without_times_blocks(judge, text):
     worst = blocked(judge(BATCH.set_column(0, "ts", pa.array([text] * BATCH.num_rows))))

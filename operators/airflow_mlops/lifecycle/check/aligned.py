@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import Permanent
@@ -11,7 +12,7 @@ from airflow_mlops.stages.kinds import kind_of
 TIME, NO_TIME = "ts", "(no time)"
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     import pyarrow as pa
 
@@ -208,3 +209,14 @@ def span_of(table: pa.Table, time: str) -> timedelta | None:
         return None
     # The last row stands for as long as the others do.
     return (ends["max"] - ends["min"]) * (table.num_rows / (table.num_rows - 1))
+
+
+def span_ends(table: pa.Table, time: str) -> tuple[datetime, datetime] | None:
+    """Return oldest and newest time; None where there are no times."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if time not in table.column_names or not pa.types.is_timestamp(table.schema.field(time).type):
+        return None
+    ends = pc.min_max(table.column(time).cast(pa.timestamp("us", "UTC"))).as_py()
+    return None if ends["min"] is None else (ends["min"].astimezone(UTC), ends["max"].astimezone(UTC))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_mlops.lifecycle.check.reasons import Reason
+from airflow_mlops.lifecycle.check.aligned import span_ends
+from airflow_mlops.lifecycle.check.reasons import Reason, Severity
 from airflow_mlops.stages.kinds import kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pyarrow as pa
 
@@ -21,8 +24,9 @@ SLACK = timedelta(days=1)
 LEAST_GAP, GAPS = timedelta(days=30), 10
 # A few rows are wrong sooner: beyond so long a time, twice any gap of the reference and so many usual distances.
 FEW_GAP, FEW_GAPS = timedelta(days=1), 50
-# A batch that comes so many times the reference's length before or after it, and so many days, is of another age.
-FAR = ((10, timedelta(days=360)), (4, timedelta(days=5 * 365)))
+# A batch that comes so many lengths of all that is known after it, or before it, and so long, is of another age. A
+# reference grows old while it is used, so after it this is only marked, until it is too far for any use.
+FAR, FAR_LEAST, AFTER_LEAST = 10, timedelta(days=360), timedelta(days=5 * 365)
 
 
 def check_dates(table: pa.Table, reference: pa.Table, *, time: str, now: datetime) -> tuple[pa.Table, list[Reason]]:
@@ -54,6 +58,39 @@ def check_dates(table: pa.Table, reference: pa.Table, *, time: str, now: datetim
         return table.drop_columns([time]), [_no_times(table, time)] if table.num_rows else []
     moments = table.column(time).cast(pa.int64()).to_numpy().astype(float)
     return _sorted_out(table, moments, reference, time=time, now=now)
+
+
+def check_age(
+    table: pa.Table, reference: pa.Table, spans: Sequence[tuple[datetime, datetime]], *, time: str
+) -> list[Reason]:
+    """Find a whole batch that lies in another age than the reference and all earlier batches.
+
+    Parameters
+    ----------
+    table, reference : Table
+        Rows, with times in microseconds UTC where they are times. Not modified.
+    spans : sequence of (datetime, datetime)
+        First and last time of each earlier batch.
+    time : str
+        Column with the event time.
+    """
+    ends, known = span_ends(table, time), span_ends(reference, time)
+    if ends is None or known is None:
+        return []
+    low = min([known[0], *(start for start, _ in spans)])
+    high = max([known[1], *(end for _, end in spans)])
+    is_after = ends[0] > high
+    gap = ends[0] - high if is_after else low - ends[1]
+    if gap <= max(FAR * (high - low), FAR_LEAST):
+        return []
+    text = (
+        f"{time!r} runs from {ends[0]:%Y-%m-%d %H:%M} to {ends[1]:%Y-%m-%d %H:%M}, {gap.days:,} days "
+        f"{'after' if is_after else 'before'} the reference and all earlier batches, which cover "
+        f"{(high - low).days:,} days to {high:%Y-%m-%d %H:%M}: wrong dates?"
+    )
+    severity: Severity = "warn" if is_after and gap <= AFTER_LEAST else "block"
+    since = ends[0].isoformat()
+    return [Reason.found("times are near", time, severity, text, failing=table.num_rows, since=since)]
 
 
 def _no_times(table: pa.Table, time: str) -> Reason:
@@ -95,7 +132,7 @@ def _sorted_out(
     kept = table.filter(pa.array(is_kept)) if not is_kept.all() and is_kept.any() else table
     if not is_kept.any() and len(moments):
         return (table.drop_columns([time]) if is_undated.all() else table), reasons
-    return kept, reasons + _far(moments[is_kept], known, time)
+    return kept, reasons
 
 
 def _period(moments: np.ndarray, known: np.ndarray) -> tuple[float, float]:
@@ -196,22 +233,6 @@ def _misdated(is_off: np.ndarray, moments: np.ndarray, time: str) -> Reason:
     return _reason(
         "times are near", time, text + ("; they are left out" if few else ""), is_off, moments[is_off].min(), few=few
     )
-
-
-def _far(moments: np.ndarray, known: np.ndarray, time: str) -> list[Reason]:
-    """Find a whole batch that lies in another age than the reference."""
-    if not len(moments) or len(known) < 2:
-        return []
-    span = known[-1] - known[0]
-    gap = max(moments.min() - known[-1], known[0] - moments.max())
-    if not any(gap > max(times * span, least.total_seconds() * 1e6) for times, least in FAR):
-        return []
-    where = "after" if moments.min() > known[-1] else "before"
-    text = (
-        f"{time!r} runs from {_say(moments.min())} to {_say(moments.max())}, {gap / 8.64e10:,.0f} days {where} the "
-        f"reference, which covers {span / 8.64e10:,.0f} days to {_say(known[-1])}: wrong dates?"
-    )
-    return [Reason.found("times are near", time, "block", text, failing=len(moments), since=_iso(moments.min()))]
 
 
 def _reason(check: str, time: str, text: str, is_wrong: np.ndarray, first: float | None, *, few: bool) -> Reason:

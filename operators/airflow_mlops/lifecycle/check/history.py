@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
+from airflow_mlops.lifecycle.check.aligned import span_ends
 from airflow_mlops.lifecycle.check.reasons import Reason, Severity
 from airflow_mlops.stages.validate.batch_check import ALMOST_NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import datetime
 
     import pyarrow as pa
 
@@ -74,17 +76,6 @@ class History:
         """Take note of a file that cannot be read."""
         text = f"{name} of the history is left out: {error}"
         self.unread.append(Reason.found("file is read", None, "warn", text))
-
-
-def span_ends(table: pa.Table, time: str) -> tuple[datetime, datetime] | None:
-    """Return oldest and newest time; None where there are no times."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if time not in table.column_names or not pa.types.is_timestamp(table.schema.field(time).type):
-        return None
-    ends = pc.min_max(table.column(time).cast(pa.timestamp("us", "UTC"))).as_py()
-    return None if ends["min"] is None else (ends["min"].astimezone(UTC), ends["max"].astimezone(UTC))
 
 
 def check_rows(

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.errors import Permanent, SourceUnreadable
-from airflow_mlops.lifecycle.check.aligned import align, alike, like, plain, span_of, with_times
-from airflow_mlops.lifecycle.check.dates import check_dates
-from airflow_mlops.lifecycle.check.history import History, check_newest, check_rows, excused, span_ends
+from airflow_mlops.lifecycle.check.aligned import align, alike, like, plain, span_ends, span_of, with_times
+from airflow_mlops.lifecycle.check.dates import check_age, check_dates
+from airflow_mlops.lifecycle.check.history import History, check_newest, check_rows, excused
 from airflow_mlops.lifecycle.check.inferred import infer_spec
 from airflow_mlops.lifecycle.check.opened import Opened
 from airflow_mlops.lifecycle.check.reasons import Reason
@@ -140,6 +140,8 @@ def check(
         good, columns=rows.column_names, span=span_of(rows, time), time=time, target=terms.target
     )
     past = _past(history, rows, known, good, spec)
+    if not any(reason.column == time and reason.severity == "block" for reason in reasons):
+        reasons += check_age(rows, good, past.spans, time=time)
     compared = _Compared(given, known, rows, good, spec, terms)
     reasons += compared.reasons(past, said=[reason.column for reason in reasons])
     ends = span_ends(rows, time)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_mlops.artifacts import ArtifactStore, digest_json, encode_table
+from airflow_mlops.artifacts import ArtifactStore, digest_bytes, digest_json, encode_table
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 
 
@@ -74,9 +75,27 @@ def test_key_order_does_not_change_a_digest():
 
 
 def test_the_store_works_on_any_fsspec_filesystem():
-    from fsspec.implementations.memory import MemoryFileSystem
-
     store = ArtifactStore(MemoryFileSystem(), "/bucket/mlops", "memory")
     store.write_table(store.uri("t.parquet"), pa.table({"x": [1, 2]}))
 
     assert store.read_table(store.uri("t.parquet"))["x"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_a_file_of_any_size_is_written_whole_or_not_at_all(kind, tmp_path):
+    places = {
+        "local": ArtifactStore.local(tmp_path),
+        "memory": ArtifactStore(MemoryFileSystem(), f"{tmp_path}", "memory"),
+    }
+    to, uri = places[kind], places[kind].uri("m", "large")
+
+    def stopped():
+        yield b"half"
+        raise ArtifactMissing("gone")
+
+    with pytest.raises(ArtifactMissing, match="gone"):
+        to.write_blocks(uri, stopped())
+    assert not to.exists(uri)
+    to.write_blocks(uri, [b"a" * 10, b"b"])
+    assert b"".join(to.blocks(uri)) == b"a" * 10 + b"b"
+    assert to.digest_of(uri) == digest_bytes(b"a" * 10 + b"b")

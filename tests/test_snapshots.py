@@ -10,7 +10,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from airflow_mlops.errors import ArtifactMissing, EmptyWindow, MissingColumns, SourceUnreadable
+from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing, EmptyWindow, MissingColumns, SourceUnreadable
 from airflow_mlops.hooks.source import SourceHook
 from airflow_mlops.lifecycle.lakes import refer_to_rows
 from airflow_mlops.refs import SnapshotRef
@@ -235,3 +235,9 @@ def test_reading_rows_does_not_import_pandas(files, store):
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
 
     assert done.stdout.strip() == "48 False", done.stderr
+
+
+def test_a_column_that_one_part_lacks_is_null_there_and_one_that_all_lack_is_missing(files, store):
+    assert read_rows(store, files, ["late"])["late"].to_pylist() == [None] * 24 + [1] * 24
+    with pytest.raises(ArtifactCorrupt, match="snapshot s has no column 'never'"):
+        read_rows(store, files, ["x", "never"])

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import posixpath
+import tempfile
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import pandas as pd
     import pyarrow as pa
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 # Rows that a reader of one batch at a time has to decode at once.
 ROW_GROUP = 131_072
+# Bytes of a large file that are in memory at a time.
+_BLOCK = 1 << 20
 
 
 def digest_bytes(payload: bytes) -> str:
@@ -124,6 +127,46 @@ class ArtifactStore:
                 "written: the file was changed or cut. Restore it, or delete its folder and run the stage again."
             )
         return payload
+
+    def blocks(self, uri: str) -> Iterator[bytes]:
+        """Read a file of any size, a megabyte at a time.
+
+        Raises
+        ------
+        ArtifactMissing
+            Nothing is stored there.
+        """
+        try:
+            with self.fs.open(self.path(uri), "rb") as file:
+                while block := file.read(_BLOCK):
+                    yield block
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"nothing is stored at {uri}; run the stage that makes it again.") from error
+
+    def digest_of(self, uri: str) -> str:
+        """Return the digest of a file of any size; errors as for `blocks`."""
+        found = hashlib.sha256()
+        for block in self.blocks(uri):
+            found.update(block)
+        return found.hexdigest()
+
+    def write_blocks(self, uri: str, blocks: Iterable[bytes]) -> None:
+        """Write a file of any size whole or not at all, by way of a local one."""
+        path = self.path(uri)
+        if self.protocol == "file":
+            beside = f"{path}.{uuid.uuid4().hex}.tmp"
+            self.fs.makedirs(posixpath.dirname(path), exist_ok=True)
+            with self.fs.open(beside, "wb") as file:
+                for block in blocks:
+                    file.write(block)
+            self.fs.mv(beside, path)
+            return
+        # What stops on its way into an object store would be a cut object there.
+        with tempfile.NamedTemporaryFile() as whole:
+            for block in blocks:
+                whole.write(block)
+            whole.flush()
+            self.fs.put_file(whole.name, path)
 
     def exists(self, uri: str) -> bool:
         """Tell whether a file or folder is there."""

@@ -6,9 +6,10 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.artifacts import MANIFEST, digest_bytes
+from airflow_mlops.artifacts import MANIFEST
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 from airflow_mlops.refs import ModelRef, SnapshotRef
+from airflow_mlops.snapshots import check_digest
 from airflow_mlops.stages.model_file import model_uri
 
 if TYPE_CHECKING:
@@ -113,16 +114,17 @@ class Copy:
             self.written += 1
 
     def _file(self, source: str, to: str, digest: str | None, *, is_complete: bool) -> None:
-        payload = self.source.read_bytes(source, digest=digest)
-        self.files, self.size = self.files + 1, self.size + len(payload)
-        wanted = digest_bytes(payload)
-        if self.destination.exists(to) and digest_bytes(self.destination.read_bytes(to)) == wanted:
+        if digest is not None:
+            check_digest(self.source, source, digest)
+        wanted = digest or self.source.digest_of(source)
+        self.files, self.size = self.files + 1, self.size + self.source.fs.size(self.source.path(source))
+        if self.destination.exists(to) and self.destination.digest_of(to) == wanted:
             return
         if is_complete:
             raise ArtifactCorrupt(
                 f"{to} is there already and holds other bytes than {source}: nothing was overwritten, and nothing "
                 "promoted. Find out which of the two was changed, and restore it."
             )
-        self.destination.write_bytes(to, payload)
-        self.destination.read_bytes(to, digest=wanted)
+        self.destination.write_blocks(to, self.source.blocks(source))
+        check_digest(self.destination, to, wanted)
         self.written += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.refs import SnapshotRef
     from airflow_mlops.snapshots.rows import Rows
-
-# Bytes that are hashed at a time.
-_BLOCK = 1 << 20
 
 
 def open_rows(store: ArtifactStore, snapshot: SnapshotRef, *, is_checked: bool = True) -> Rows:
@@ -67,20 +63,24 @@ def open_rows(store: ArtifactStore, snapshot: SnapshotRef, *, is_checked: bool =
 def read_rows(store: ArtifactStore, snapshot: SnapshotRef, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a snapshot into memory, after its bytes have been compared with their digests.
 
+    A column that one of its files lacks is null there.
+
     Raises
     ------
     ArtifactMissing
         A file is gone, or the version of the lake.
     ArtifactCorrupt
-        The bytes of a file do not match its digest, or are not Parquet.
+        The bytes of a file do not match its digest, or are not Parquet, or no file has one of the columns.
     """
-    import pyarrow as pa
-
-    if snapshot.lake is not None:
-        return open_rows(store, snapshot).table(columns)
-    chosen = list(columns) if columns is not None else None
-    tables = [store.read_table(uri, digest=digest, columns=chosen) for uri, digest in snapshot.files]
-    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+    if snapshot.lake is None and len(snapshot.files) == 1:
+        (uri, digest), *_ = snapshot.files
+        return store.read_table(uri, digest=digest, columns=list(columns) if columns is not None else None)
+    rows = open_rows(store, snapshot)
+    missing = [name for name in columns or () if name not in rows.schema.names]
+    if missing:
+        named = ", ".join(map(repr, missing))
+        raise ArtifactCorrupt(f"snapshot {snapshot.id} has no column {named}; ingest or run it again.")
+    return rows.table(columns)
 
 
 def read_frame(store: ArtifactStore, snapshot: SnapshotRef, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -115,15 +115,9 @@ def check_digest(store: ArtifactStore, uri: str, digest: str) -> None:
     ArtifactCorrupt
         The bytes are not those that were written.
     """
-    found = hashlib.sha256()
-    try:
-        with store.fs.open(store.path(uri), "rb") as file:
-            while block := file.read(_BLOCK):
-                found.update(block)
-    except FileNotFoundError as error:
-        raise ArtifactMissing(f"nothing is stored at {uri}; run the stage that makes it again.") from error
-    if found.hexdigest() != digest:
+    found = store.digest_of(uri)
+    if found != digest:
         raise ArtifactCorrupt(
-            f"{uri} has digest {found.hexdigest()[:12]}, but {digest[:12]} was written: the file was changed or cut. "
+            f"{uri} has digest {found[:12]}, but {digest[:12]} was written: the file was changed or cut. "
             "Restore it, or delete its folder and run the stage again."
         )

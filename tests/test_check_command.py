@@ -274,9 +274,11 @@ def test_a_reference_that_grew_old_is_marked_and_blocks_at_last(judge, days, ver
 
 
 def test_a_batch_that_follows_the_history_is_near_however_old_the_reference_is(judge, tmp_path):
-    pq.write_table(shifted(BATCH, timedelta(days=4000)), tmp_path / "1.parquet")
+    (tmp_path / "history").mkdir()
+    pq.write_table(shifted(BATCH, timedelta(days=4000)), tmp_path / "history" / "1.parquet")
 
-    passed(judge(shifted(NEXT, timedelta(days=4000)), "--history", str(tmp_path), "--now", "2040-01-01T00:00:00Z"))
+    options = ("--history", str(tmp_path / "history"), "--now", "2040-01-01T00:00:00Z")
+    passed(judge(shifted(NEXT, timedelta(days=4000)), *options))
 
 
 @pytest.mark.parametrize("text", ["soon", "12"])

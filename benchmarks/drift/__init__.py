@@ -15,5 +15,7 @@ its own, twice on a few rows first, so that all libraries are loaded:
 *tests*
     Evidently's test of each column once, on the same frames, nothing drawn.
 
-Evidently runs at the first number of rows only. Peak memory is that of the whole process.
+The snapshots are written by what ingest writes them with. Evidently runs at the first number of rows only, beside the
+frames that it needs in memory. Peak memory is that of the whole process; given apart is what it held with warm
+libraries, after the first two runs on few rows, and what came on top for the rows.
 """

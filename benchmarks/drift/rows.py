@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from airflow_mlops.artifacts import ArtifactStore
+from airflow_mlops.lifecycle.spool import spooled
 from airflow_mlops.refs import SnapshotRef
 
 if TYPE_CHECKING:
@@ -27,27 +27,19 @@ def store_of(folder: Path) -> ArtifactStore:
 
 
 def write_snapshot(folder: Path, name: str, rows: int, *, is_now: bool) -> SnapshotRef:
-    """Write rows as ingest stores them, a million at a time; return the reference to them."""
+    """Write rows by what ingest writes them with, a million at a time; return the reference to them."""
     store = store_of(folder)
     place = store.uri("benchmark", "snapshots", name)
-    path = folder / "benchmark" / "snapshots" / name / "data.parquet"
-    path.parent.mkdir(parents=True)
-    writer = None
-    for begin in range(0, rows, _CHUNK):
-        table = _table(min(_CHUNK, rows - begin), seed=begin + 7 * is_now, is_now=is_now)
-        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd", compression_level=3)
-        writer.write_table(table)
-    if writer is not None:
-        writer.close()
-    digest = _digest(path)
-    return SnapshotRef(name, place, digest, rows, len(COLUMNS), "2013-01-01", "2013-02-01")
-
-
-def _digest(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    tables = (
+        _table(min(_CHUNK, rows - begin), seed=begin + 7 * is_now, is_now=is_now) for begin in range(0, rows, _CHUNK)
+    )
+    batches = (batch for table in tables for batch in table.to_batches())
+    schema = _table(0, seed=0, is_now=is_now).schema
+    with spooled(store, store.uri("benchmark")) as spool:
+        digest = spool.write(pa.RecordBatchReader.from_batches(schema, batches))
+        ref = SnapshotRef(name, place, digest, rows, len(COLUMNS), "2013-01-01", "2013-02-01")
+        spool.move(ref.table_uri)
+    return ref
 
 
 def _table(rows: int, *, seed: int, is_now: bool) -> pa.Table:

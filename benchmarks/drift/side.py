@@ -135,7 +135,8 @@ def main() -> None:
         seconds.append(time.perf_counter() - started[0])
         cpu.append(time.process_time() - started[1])
     heavy = sorted({"pandas", "scipy", "duckdb", "sklearn", "evidently"} & set(sys.modules))
-    figures = {"seconds": median(seconds), "cpu": median(cpu), "peak_mb": peak_mb(), "warm_mb": base, "heavy": heavy}
+    memory = {"peak_mb": peak_mb(), "warm_mb": base, "rows_mb": round(peak_mb() - base, 1)}
+    figures = {"seconds": median(seconds), "cpu": median(cpu), **memory, "heavy": heavy}
     json.dump(figures | {"all_seconds": seconds, "found": found}, sys.stdout)
 
 

@@ -165,3 +165,65 @@ def test_a_day_written_as_a_large_whole_number_that_goes_on_is_no_unit(readings)
     days = readings.assign(day=736_000 + readings.index // 4)
 
     assert judged(days[2000:2060], days[:2000])[0] == "pass"
+
+
+@pytest.mark.parametrize(("column", "code"), [("balance", -999), ("bay", -1), ("always", -999)])
+def test_one_code_or_a_few_show_among_decimals_in_numbers_from_one_and_in_a_constant(readings, column, code):
+    random = np.random.default_rng(3)
+    rows = readings.assign(
+        balance=random.normal(0, 200, len(readings)).round(2),
+        bay=random.integers(1, 51, len(readings)),
+        always=5.0,
+    )
+    batch = rows[2000:2060].reset_index(drop=True)
+    batch.loc[7, column] = code
+
+    assert judged(rows[2000:2060], rows[:2000])[0] == "pass"
+    assert judged(batch, rows[:2000])[1][column].check == "no code for unknown"
+
+
+def test_a_constant_times_a_thousand_blocks(readings):
+    rows = readings.assign(always=5.0)
+
+    verdict, reasons = judged(rows[2000:2100].assign(always=5000.0), rows[:2000])
+
+    assert (verdict, reasons["always"].check) == ("block", "unit")
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.1, 0.3])
+@pytest.mark.parametrize("rows", [60, 400])
+@pytest.mark.parametrize("is_class", [False, True])
+def test_a_new_column_that_is_the_target_plus_noise_blocks(readings, rows, noise, is_class):
+    """Of the honest ones none tells more than half."""
+    random = np.random.default_rng(4)
+    answer = random.normal(0, 1, len(readings))
+    readings = readings.assign(y=(answer > 0).astype(int) if is_class else answer)
+    batch = readings[2000 : 2000 + rows]
+    leak = batch.y + random.normal(0, noise * batch.y.std(), rows)
+
+    verdict, reasons = judged(batch.assign(new=leak), readings[:2000])
+
+    assert (verdict, reasons["new"].check) == ("block", "no leakage")
+
+
+def test_a_day_that_a_known_column_orders_by_itself_is_no_leak():
+    """Sixty good days of 24 rows, in which the share that a second cause has of the heat differs from day to day."""
+    random = np.random.default_rng(5)
+    ts = pd.date_range("2024-01-01", periods=120 * 24, freq="h")
+    sun = np.sin((ts.hour - 9) / 24 * 2 * np.pi)
+    clouds = np.repeat(random.gamma(1.5, 2, 120), 24)
+    damp = 60 - 10 * sun + random.normal(0, 0.1, len(ts))
+    rows = pd.DataFrame({"ts": ts, "damp": damp, "y": 15 + 8 * sun + clouds * random.normal(0, 1, len(ts))})
+
+    verdicts = [judged(rows[start : start + 24], rows[: 60 * 24])[0] for start in range(60 * 24, 120 * 24, 24)]
+
+    assert "block" not in verdicts
+
+
+def test_one_row_of_a_class_is_put_at_an_end_by_chance(readings):
+    batch = readings[2000:2030].assign(y=0)
+    rows = readings.assign(y=(np.arange(len(readings)) % 10 == 0).astype(int))
+    batch.loc[batch.calls.idxmax(), "y"] = 1
+    batch["calls"] = batch.calls + 5 * batch.y
+
+    assert judged(batch, rows[:2000])[0] == "pass"

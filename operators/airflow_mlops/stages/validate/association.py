@@ -83,10 +83,10 @@ def _answer(rows: pa.Table, target: str, *, is_classification: bool) -> np.ndarr
 
 
 def separations(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> dict[str, float]:
-    """Return how far apart each number's means are in two classes, in standard deviations within a class.
+    """Return how far apart each number's means are in two classes, in standard deviations within the wider one.
 
     A column that was made from the target lies in two heaps. One that orders a calm day by itself does not: its values
-    meet at the border between the classes.
+    meet at the border between the classes. Nor does one that has its limit in one class, such as a clear view.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def separations(table: pa.Table, target: str, *, skip: Sequence[str] = ()) -> di
         if min(map(len, heaps)) < 2:
             continue
         apart = abs(heaps[0].mean() - heaps[1].mean())
-        within = np.sqrt((heaps[0].var() * len(heaps[0]) + heaps[1].var() * len(heaps[1])) / sum(map(len, heaps)))
+        within = max(heaps[0].std(), heaps[1].std())
         found[name] = round(float(min(apart / within, FARTHEST)) if within else FARTHEST * bool(apart), 3)
     return found
 

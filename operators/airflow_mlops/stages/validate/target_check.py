@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.stages.validate.findings import Finding, Severity, failed
+from airflow_mlops.stages.validate.findings import Finding, failed
+from airflow_mlops.stages.validate.leakage import leakage
 from airflow_mlops.stages.validate.risks import looks_like, rank
 
 if TYPE_CHECKING:
@@ -14,17 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
 
-# Alone, no honest column knows the answer this well, unless it did at training.
-LEAK, LEAK_USUAL = 0.985, 0.9
-# A number against a number: noise of a third of the target's spread still leaves 0.95.
-LEAK_NUMBER, LEAK_RISE = 0.95, 0.3
-# What a leak leaves unexplained, as a part of what the best window of the reference did.
-LEFT_OVER = 1 / 3
-# Two heaps so many standard deviations apart, and so many times as far as ever, are no order of a calm day; in fewer
-# rows nothing else is asked.
-HEAPS, HEAPS_BEYOND, FEW_ROWS = 8.0, 1.5, 200
-# Fewer labels show no leak; a number against so few numbers must be as near as a class.
-FEWEST, SO_FEW = 20, 40
+# Fewer rows, or values, are judged more mildly.
+FEW_ROWS, FEWEST = 200, 20
 # The share of a class turned upside down, and no middling share that could be either.
 FLIP_DISTANCE = 0.3
 # So near to one half the share of a class says nothing of a coding turned round.
@@ -45,7 +37,7 @@ def target_check(
     table: pa.Table, current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None
 ) -> list[Finding]:
     """Check the target's classes, its coding against the reference, and every column for leakage."""
-    findings = list(_leakage(current, spec, reference))
+    findings = list(leakage(table, current, spec, reference))
     if spec.task != "regression":
         findings += _classes(table, current, spec, reference)
     elif reference is not None:
@@ -137,50 +129,6 @@ def _is_flipped(table: pa.Table, target: str, current: dict[str, Any], reference
     if abs(then - 0.5) > MIDDLING and abs(now - then) < abs(now - (1 - then)):
         return False
     return 0.5 - area > max(FLIP_ERRORS * error, FLIP_AREA * (known["area"] - 0.5))
-
-
-def _leakage(current: dict[str, Any], spec: ModelSpec, reference: dict[str, Any] | None) -> Iterator[Finding]:
-    usual = reference["associations"] if reference else {}
-    labelled = current["rows"] - current["columns"][spec.data.target]["nulls"]
-    if labelled < FEWEST:
-        return
-    for name, value in current["associations"].items():
-        strength, before = abs(value), abs(usual.get(name, 0.0))
-        is_new = reference is not None and name not in reference["columns"]
-        is_new_number = spec.task == "regression" and strength - before >= LEAK_RISE
-        is_new_number = is_new_number and strength >= (LEAK if labelled < SO_FEW else LEAK_NUMBER)
-        if not (strength >= LEAK and before < LEAK_USUAL) and not (reference and is_new_number):
-            continue
-        if reference and _is_calm(name, strength, current, reference):
-            continue
-        # What the model does not see cannot leak, and may be what the target was made from; a new column may be used.
-        severity: Severity = "critical" if is_new or name in spec.features.columns else "info"
-        text = f"{name!r} alone tells {spec.data.target!r} almost exactly ({strength:.2f} of 1"
-        text += f", {before:.2f} at training)" if reference else ")"
-        yield failed(
-            "no leakage", name, severity, f"{text}: is it known before the answer?", observed=round(strength, 4)
-        )
-
-
-def _is_calm(name: str, strength: float, current: dict[str, Any], reference: dict[str, Any]) -> bool:
-    """Tell whether honest columns know the answer as well in some window: a calm day orders itself.
-
-    Then only a column in two heaps, which lie farther apart than heaps ever did, was made from the answer.
-    """
-    apart, usual = current.get("separations", {}).get(name), reference.get("separations", {})
-    windows = reference.get("by_window", {})
-    known, heaps = windows.get("associations", {}), windows.get("separations", {})
-    # A column that had one value, or is new, shows nothing of itself: it is held against the others.
-    most = known[name] if name in known else max((abs(each) for each in known.values()), default=0.0)
-    rows = sum(current["classes"].values()) or current["rows"]
-    if apart is not None:
-        farthest = heaps[name] if name in heaps else max(heaps.values(), default=0.0)
-        farthest = max(farthest, usual.get(name, 0.0))
-        if apart > max(HEAPS, HEAPS_BEYOND * min(farthest, HEAPS * 2)):
-            return False
-        if rows < FEW_ROWS:
-            return True
-    return 1 - strength > (1 - most) * LEFT_OVER
 
 
 def _shares(classes: dict[str, int]) -> str:

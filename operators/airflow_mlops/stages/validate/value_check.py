@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import isclose
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.stages.validate.codes import SENTINELS, code_check
 from airflow_mlops.stages.validate.conversions import named_after
 from airflow_mlops.stages.validate.findings import Finding, failed
-from airflow_mlops.stages.validate.suite.sets import quoted
 from airflow_mlops.stages.validate.text_check import text_check
 from airflow_mlops.stages.validate.unit_check import unit_check
 from airflow_mlops.stages.validate.values import most_kept, numbers
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
     from airflow_mlops.spec import ModelSpec
 
-# Numbers that people and machines write where a value is unknown.
-SENTINELS = frozenset(
-    [-1, -9, -99, -999, -9999, -99999, -999999, 99, 999, 9999, 99999, 999999, -32768, 32767, 2147483647, -2147483648]
-)
-# Fewer than this share of rows, or than three rows, may be chance.
-SENTINEL_SHARE, SMALL_CODE = 0.001, 99
-# Of all values beyond one end of the reference's range, the share that is the sentinel: a real tail has many values.
-SENTINEL_PURITY = 0.9
 # Fewer values far outside the range are slips, however small the batch.
 LEAST_OUT = 3
 # No season multiplies a whole column, small values and large ones alike, by this.
@@ -34,6 +27,8 @@ UNIT_FACTOR = 20.0
 RECENT = 2.0
 # Powers of ten that a mixture of units is made of.
 POWERS = (10.0, 100.0, 1000.0)
+# Of what lies beyond the range, the share that fits again when it is divided.
+MIXED = 0.9
 # Small whole numbers are days, months, hours, grades: the next one is no fault.
 SMALL_NUMBERS = 31
 # What changed its value so often has shown half of where it goes; the tail of what pours is so long at most.
@@ -79,11 +74,12 @@ def _number(
 ) -> list[Finding]:
     """Ask from the most certain to the least; the first that fails explains the others."""
     keep = most_kept(spec)
-    if then["min"] == then["max"]:  # a constant says nothing about what else may come
-        return []
+    if then["min"] == then["max"]:  # a constant says little about what else may come
+        asked = (_power_of_constant(name, now, then), code_check(values, name, then, keep))
+        return [check for check in asked if check is not None][:1]
     for check in (
         _unit(name, now, then),
-        _sentinel(values, name, then, keep),
+        code_check(values, name, then, keep),
         _sign(name, now, then),
         unit_check(values, name, now, then, is_recent=is_recent),
         _range(values, name, then, spec),
@@ -108,43 +104,15 @@ def _unit(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | Non
     return failed("unit", name, "critical", f"{text}: {unit}", observed=round(factors[1], 6))
 
 
-def _sentinel(values: np.ndarray, name: str, then: dict[str, Any], keep: int) -> Finding | None:
-    """Find one code that makes up all that lies beyond an end of the range at training."""
-    import numpy as np
-
-    known = values[~np.isnan(values)]
-    for beyond in (known[known < then["min"]], known[known > then["max"]]):
-        if not len(beyond):
-            continue
-        found, counts = np.unique(beyond, return_counts=True)
-        code, count = float(found[counts.argmax()]), int(counts.max())
-        least = 1 if _is_proof(code, then) else 3
-        if code not in SENTINELS or count < max(least, SENTINEL_SHARE * len(known)):
-            continue
-        others = found[found != code]
-        is_alone = not len(others) or np.abs(others - code).min() > then["max"] - then["min"]
-        # Most of what lies below zero where nothing ever did: that other rows left the range as well explains none.
-        is_impossible = then["min"] >= 0 and code <= -SMALL_CODE and 2 * count > int((known < 0).sum())
-        if count < SENTINEL_PURITY * len(beyond) and not is_alone and not is_impossible:
-            continue
-        # A number with decimals, or one that was below zero before, reaches -1 and -9 by itself.
-        if -10 < code < 0 and not (then["is_whole"] and then["min"] >= 0):
-            continue
-        if 0 < code < 1000 and code <= then["max"] + (then["max"] - then["min"]) / 2:
-            continue
-        rows = tuple(int(row) for row in np.flatnonzero(values == code)[:keep])
-        usual = f"never outside {_range_text(then)} at training"
-        text = f"{name!r} is {code:g} in {count} of {len(known)} rows, and was {usual}"
-        facts = {"failing": count, "rows": rows, "condition": f"{quoted(name)} = {code!r}"}
-        return failed("no code for unknown", name, "critical", text, observed=code, **facts)
-    return None
-
-
-def _is_proof(code: float, then: dict[str, Any]) -> bool:
-    """Tell whether one row is enough: a code below zero, of a column of counts or far from all that was."""
-    is_count = then["is_whole"] and then["min"] == then["quantiles"][0] == 0
-    far = then["max"] - then["min"] + max(abs(then["max"]), abs(then["min"]))
-    return (is_count and code == -1) or (code <= -SMALL_CODE and code < then["min"] - far)
+def _power_of_constant(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Find a constant that is another one now, exactly a power of ten of what it was."""
+    if now["min"] != now["max"] or not then["min"]:
+        return None
+    factor = now["min"] / then["min"]
+    if not any(isclose(factor, power) or isclose(factor, 1 / power) for power in POWERS[1:]):
+        return None
+    text = f"{name!r} is {now['min']:g} in every row, and was {then['min']:g} in every row at training: another unit?"
+    return failed("unit", name, "critical", text, observed=round(factor, 6))
 
 
 def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec) -> Finding | None:
@@ -195,16 +163,18 @@ def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
     """Return the power of ten by which values lie beyond the range at training."""
     import numpy as np
 
-    if len(np.unique(beyond)) < 2:  # one value, many times, is a code and no measurement
-        return None
     if np.isin(beyond, list(SENTINELS)).mean() > 0.5:
         return None
+    # One value, many times, is a code and no measurement, unless a power of ten leads to one that was there.
+    is_one, steps = len(np.unique(beyond)) < 2, then.get("steps") or []
     # The column may have moved on, but not through zero.
     width = then["max"] - then["min"]
     low = max(then["min"] - width, 0.0 if then["min"] >= 0 else -np.inf)
     high = min(then["max"] + width, 0.0 if then["max"] <= 0 else np.inf)
     for power in POWERS:
-        if np.mean((beyond / power >= low) & (beyond / power <= high)) > SENTINEL_PURITY:
+        if is_one and beyond[0] / power not in steps:
+            continue
+        if np.mean((beyond / power >= low) & (beyond / power <= high)) > MIXED:
             return power
     return None
 

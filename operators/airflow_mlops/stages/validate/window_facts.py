@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MOST_WINDOWS, MOST_JUDGED, LEAST_ROWS = 60, 20, 10
 # Rows of a window that are held against the target, and against each other.
 JUDGED_ROWS = 1000
+# What tells all has no finite z.
+MOST = 0.9999
 # What lies beyond these two quantiles is no sign of variety.
 ENDS = (0.05, 0.95)
 
@@ -52,7 +54,8 @@ def window_facts(
     -------
     dict
         ``number`` of windows; ``nulls``: of each column that has any the largest share in a window; ``associations``
-        and ``separations``: the largest of each column with the target; ``classes``: from each class to its least and
+        and ``separations``: the largest of each column with the target; ``scatter``: the standard deviation of Fisher's
+        z of the former; ``classes``: from each class to its least and
         largest share; ``alone``: from a class to the most rows of a window that had no other; ``variety``: of each
         column the least in a window, see `variety`. Empty where there are not at least two.
     """
@@ -169,16 +172,21 @@ def _nulls(table: pa.Table, cuts: Sequence[np.ndarray], sensitive: Sequence[str]
 def _against(
     table: pa.Table, cuts: Sequence[np.ndarray], target: str, skip: Sequence[str], is_classification: bool
 ) -> dict[str, dict[str, float]]:
-    most: dict[str, dict[str, float]] = {"associations": {}, "separations": {}}
+    import numpy as np
+
+    told: dict[str, list[float]] = {}
+    apart: dict[str, list[float]] = {}
     for rows in cuts:
-        part = table.take(_even(rows))
-        for kind, found in (
-            ("associations", associations(part, target, skip=skip, is_classification=is_classification)),
-            ("separations", separations(part, target, skip=skip) if is_classification else {}),
-        ):
-            for name, value in found.items():
-                most[kind][name] = max(abs(value), most[kind].get(name, 0.0))
-    return most
+        part = table.take(rows[:: max(1, len(rows) // JUDGED_ROWS)])
+        for name, value in associations(part, target, skip=skip, is_classification=is_classification).items():
+            told.setdefault(name, []).append(abs(value))
+        for name, value in (separations(part, target, skip=skip) if is_classification else {}).items():
+            apart.setdefault(name, []).append(value)
+    return {
+        "associations": {name: max(values) for name, values in told.items()},
+        "scatter": {name: round(float(np.std(np.arctanh(np.minimum(v, MOST)))), 4) for name, v in told.items()},
+        "separations": {name: max(values) for name, values in apart.items()},
+    }
 
 
 def _classes(table: pa.Table, cuts: Sequence[np.ndarray], target: str) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def _explosion(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding 
     seen = sum(count for value, count in now["values"].items() if value in then["values"])
     share, new = 1 - seen / rows, now["distinct"] - sum(value in then["values"] for value in now["values"])
     is_many = now["distinct"] >= UNSEEN_FACTOR * then["distinct"] and now["distinct"] >= MANY
-    if share <= max(UNSEEN_BLOCK, (then.get("novelty") or 0.0) + MOST_NOVELTY):
+    # New texts come all the time where there were many; of a few, one that was new then makes no ids of the next.
+    usual = (then.get("novelty") or 0.0) if then["distinct"] >= MANY else 0.0
+    if share <= max(UNSEEN_BLOCK, usual + MOST_NOVELTY):
         return None
     if not is_many and share * rows > ROWS_OF_ID * new:
         return None

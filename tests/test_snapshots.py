@@ -198,6 +198,29 @@ def test_parts_that_differ_are_read_as_one(files, store):
     assert [batch.schema.names for batch in rows.batches(["late", "x"])] == [["late", "x"]] * 2
 
 
+def test_a_column_is_read_by_itself_as_it_is_in_all_parts(files, store):
+    rows = open_rows(store, files)
+    table = rows.table()
+
+    with rows.columns() as values:
+        for name in table.column_names:
+            read = pa.chunked_array([some.cast(table.schema.field(name).type) for some in values(name)])
+            assert read.equals(table[name]), name
+
+
+def test_texts_stay_a_dictionary_where_the_file_has_one(store):
+    few, many = [f"place {number % 7}" for number in range(5000)], [f"ticket {number}" for number in range(5000)]
+    uri = store.uri("texts.parquet")
+    digest = store.write_table(uri, pa.table({"few": few, "many": many, "number": range(5000)}))
+    ref = SnapshotRef(id="s", uri=store.uri("s"), digest="d", rows=5000, columns=3, start="", end="")
+    ref = replace(ref, parts=[{"uri": uri, "digest": digest, "rows": 5000}])
+
+    with open_rows(store, ref).columns() as values:
+        kinds = {name: {pa.types.is_dictionary(some.type) for some in values(name)} for name in ("few", "many")}
+
+    assert kinds == {"few": {True}, "many": {False}}
+
+
 def test_a_stretch_of_parts_is_read_from_its_groups_of_rows(files, store):
     rows = open_rows(store, files)
 

@@ -1,5 +1,6 @@
 """A profile of a whole is the merge of its parts, and says of the rows what the rows say, within its stated errors."""
 
+import dataclasses
 import json
 from itertools import pairwise
 
@@ -9,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_mlops.errors import ProfilesDiffer
+from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing, ProfilesDiffer
 from airflow_mlops.lifecycle.profiles import profile_of
 from airflow_mlops.refs import SnapshotRef
 from airflow_mlops.spec.data_sections import DriftSpec
 from airflow_mlops.stages.drift import drift
-from airflow_mlops.stages.profile import RANK_ERROR, Profile, profile_batches, profile_table
+from airflow_mlops.stages.profile import RANK_ERROR, Profile, distinct, profile_batches, profile_table
 from airflow_mlops.stages.profile.page import render_profile
 
 SHARES = [0.0001, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999]
@@ -92,6 +93,87 @@ def test_the_order_of_rows_and_the_size_of_batches_do_not_matter():
     shares = np.abs(np.array(one.columns["x"].quantiles(SHARES)) / other.columns["x"].quantiles(SHARES) - 1)
     assert shares.max() < 0.02
     assert one.columns["x"].distinct == other.columns["x"].distinct
+
+
+@pytest.fixture
+def mixed(store):
+    """A stored snapshot of columns of all kinds, and its rows."""
+    rng = np.random.default_rng(8)
+    rows = 140_000
+    table = pa.table(
+        {
+            "number": pa.array(rng.normal(size=rows), mask=rng.random(rows) < 0.1),
+            "whole": rng.poisson(9, rows),
+            "text": pa.array([f"text {each}" for each in rng.integers(0, 30, rows)], mask=rng.random(rows) < 0.2),
+            "ticket": [f"ticket {each}" for each in range(rows)],
+            "flag": rng.random(rows) < 0.3,
+            "secret": rng.normal(size=rows),
+        }
+    )
+    ref = SnapshotRef("s", store.uri("s"), "", rows, 6, "", "")
+    return dataclasses.replace(ref, digest=store.write_table(ref.table_uri, table)), table
+
+
+def near(value, relative):
+    """As `pytest.approx`; what is not known is not known."""
+    return None if value is None else pytest.approx(value, rel=relative)
+
+
+def test_a_profile_by_columns_is_that_by_batches(mixed, store):
+    ref, table = mixed
+    by_columns = profile_of(store, [ref], sensitive=["secret"])
+    by_batches = profile_table(table, sensitive=["secret"])
+
+    assert list(by_columns.columns) == table.column_names
+    for name, column in by_batches.columns.items():
+        other = by_columns.columns[name]
+        assert (other.type, other.rows, other.nulls) == (column.type, column.rows, column.nulls)
+        assert other.distinct == near(column.distinct, 4 * column.distinct_error)
+        assert column.counts is None or other.heads == column.heads
+        assert other.mean == near(column.mean, 1e-9)
+        assert other.deviation == near(column.deviation, 1e-9)
+
+
+@pytest.mark.parametrize("place", [50, 400_000], ids=["the beginning", "the middle"])
+def test_a_changed_file_is_named_and_leaves_no_profile(mixed, store, place):
+    ref, _ = mixed
+    payload = bytearray(store.read_bytes(ref.table_uri))
+    payload[place : place + 40] = b"x" * 40
+    store.write_bytes(ref.table_uri, bytes(payload))
+
+    with pytest.raises(ArtifactCorrupt, match="was changed or cut"):
+        profile_of(store, [ref])
+    assert not store.exists(f"{ref.uri}/profile.json")
+
+
+def test_a_file_that_is_gone_or_cut_is_named(mixed, store):
+    ref, _ = mixed
+    store.write_bytes(ref.table_uri, store.read_bytes(ref.table_uri)[:5000])
+    with pytest.raises(ArtifactCorrupt, match="was changed or cut"):
+        profile_of(store, [ref])
+
+    store.delete(ref.table_uri)
+    with pytest.raises(ArtifactMissing, match="nothing is stored"):
+        profile_of(store, [ref])
+
+
+def test_a_dictionary_may_hold_a_text_twice_or_unused():
+    codes = pa.array([0, 1, 2, 0, None], pa.int32())
+    texts = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b", "a", "unused"]))
+
+    column = profile_table(pa.table({"x": texts})).columns["x"]
+
+    assert (column.type, column.nulls, column.heads) == ("string", 1, [("a", 3, 0), ("b", 1, 0)])
+
+
+def test_fingerprints_are_the_smallest_also_where_fewer_than_likely_are_small():
+    values = np.arange(200_000.0)
+    prints = np.sort(distinct._fingerprints(values))
+    late = values[distinct._fingerprints(values) > prints[150_000]]  # none of them is likely
+
+    none = np.array([], dtype=np.uint64)
+    assert np.array_equal(distinct.smallest(values, none), prints[: distinct.KEPT])
+    assert np.array_equal(distinct.smallest(late, none), prints[150_001:][: distinct.KEPT])
 
 
 def test_texts_beyond_what_is_counted_are_sketched_with_stated_errors():

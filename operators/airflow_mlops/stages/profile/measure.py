@@ -77,6 +77,13 @@ def _numbers(found: ColumnProfile, values: pa.Array) -> ColumnProfile:
         maximum=float(ordered[-1]),
         is_whole=is_whole or _is_whole(ordered),
     )
+    return _spread(found, ordered)
+
+
+def _spread(found: ColumnProfile, ordered: np.ndarray) -> ColumnProfile:
+    """Count ascending numbers, or digest them, and take the moments from that. The numbers are used up."""
+    import numpy as np
+
     is_first = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
     distinct = np.count_nonzero(is_first)

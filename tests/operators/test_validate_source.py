@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from airflow.sdk import Connection
 
 from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.errors import DataCheckFailed, SourceUnreadable
@@ -75,6 +77,30 @@ def sqlite(tmp_path_factory, rows):
 
 
 @pytest.fixture
+def duckdb(tmp_path, rows, monkeypatch):
+    """A DuckDB file behind a connection whose sessions are in New York, with times that have no zone and are UTC."""
+    import duckdb as library
+    from sqlalchemy import create_engine, event
+
+    path = tmp_path / "flights.duckdb"
+    with library.connect(str(path)) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        database.register("given", rows)
+        database.execute(
+            "CREATE TABLE flights AS SELECT * REPLACE (CAST(scheduled AS TIMESTAMP) AS scheduled) FROM given"
+        )
+
+    def engine():
+        made = create_engine(f"duckdb:///{path}")
+        event.listen(made, "connect", lambda session, _: session.cursor().execute("SET TimeZone = 'America/New_York'"))
+        return made
+
+    # Its provider is not installed: what its hook gives is.
+    monkeypatch.setattr(Connection, "get_hook", lambda _: SimpleNamespace(get_sqlalchemy_engine=engine))
+    return {"conn_type": "duckdb", "host": str(path)}
+
+
+@pytest.fixture
 def judge(tmp_path, flights_spec, rows, monkeypatch):
     """Judge the rows with the suite in a database; give the report, the quarantine and the error, if any."""
     store = ArtifactStore.local(tmp_path / "artifacts")
@@ -122,6 +148,13 @@ def test_postgres_and_duckdb_say_the_same_and_keep_the_same_rows(judge, postgres
     assert kept.to_pylist() == kept_here.to_pylist()
     assert kept["row"].to_pylist() == [10, 11, 10, 11]
     assert "temp" not in kept.column_names
+
+
+def test_a_duckdb_file_is_asked_in_utc_whatever_its_session_says(judge, duckdb):
+    found, kept = judge(duckdb)
+
+    assert [(one["passed"], one["failing"]) for one in found] == [(False, 2), (False, 4), (False, 1), (True, 0)]
+    assert kept.num_rows == 4
 
 
 def test_sqlite_is_asked_for_the_window_of_the_snapshot_and_no_more(judge, sqlite):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BATCH_ROWS = 50_000
 # Any other word after a colon is the user's own (a JSON path, a literal): only the two bounds are parameters.
 _OTHER_COLON = re.compile(r"(?<![:\w\\]):(?!(?:start|end)\b)(?=\w)")
+# Databases whose sessions have a time zone.
+_ZONED, _IN_UTC = ("postgresql", "duckdb"), "SET TIME ZONE 'UTC'"
 # What makes Airflow's hook do more than open a connection with a password, which ADBC does not know of.
 _HOOK_EXTRAS = {"iam", "azure_conn_id", "redshift"}
 
@@ -76,9 +78,9 @@ class SqlReader:
         from sqlalchemy import event
 
         engine = self._engine(BaseHook.get_connection(self.source.conn_id))
-        if engine.dialect.name == "postgresql":
+        if engine.dialect.name in _ZONED:
             # As in a stream: a column without zone holds UTC.
-            event.listen(engine, "connect", lambda session, _: session.cursor().execute("SET TIME ZONE 'UTC'"))
+            event.listen(engine, "connect", lambda session, _: session.cursor().execute(_IN_UTC))
         query = _OTHER_COLON.sub(r"\\:", self.source.query)
         return engine, query, _bounds(self.source.query, start, end, engine.dialect.name)
 
@@ -137,9 +139,9 @@ class SqlReader:
         from sqlalchemy import text
 
         dialect = session.dialect.name
-        if dialect == "postgresql":
+        if dialect in _ZONED:
             # A column without zone holds UTC; in a session of another zone its comparison would shift.
-            session.execute(text("SET TIME ZONE 'UTC'"))
+            session.execute(text(_IN_UTC))
         query = text(_OTHER_COLON.sub(r"\\:", self.source.query))
         return session.execute(
             query,

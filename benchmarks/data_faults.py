@@ -4,8 +4,9 @@
         [--columns N] [--reference-rows 100000] [--references 0.2 0.5] [--places 1 7]
 
 A stream is a folder with ``data.parquet``: a time ``ts``, a target ``y``, in order of time. References are its first
-fifth, third and half. Good batches are a day, a week, a month, a quarter or a year long, as they have rows: spread over
-all that follows the reference, the last as far from it as the stream goes. Every block of one is false. The faults of
+twentieth, fifth, third and half. Good batches are a day, a week, a month, a quarter or a year long, as they have rows:
+spread over all that follows the reference, the last as far from it as the stream goes; every second one has the three
+batches before it as its history. Every block of one is counted as false. The faults of
 `tests.faults` are put into the second and the eighth batch of each length; ``--columns`` bounds the columns that each
 is put into, drawn anew for each batch.
 """
@@ -34,11 +35,13 @@ from scipy import stats
 from airflow_mlops.lifecycle.check import Checked, Opened, Terms, check
 from tests.faults import Case, Setting, as_table, cases, plain
 
-REFERENCES = [0.2, 1 / 3, 0.5]
+REFERENCES = [0.05, 0.2, 1 / 3, 0.5]
 # Lengths of batches in days, and the fewest rows of one.
 LENGTHS, LEAST_ROWS = (1, 7, 30, 91, 365), 20
 # Batches into which faults are put.
 PLACES = [1, 7]
+# Batches before a good one that are its history.
+EARLIER = 3
 
 
 @dataclass
@@ -129,17 +132,21 @@ def remembering(reference: pa.Table) -> Judge:
 
 def _good(rest: pd.DataFrame, length: pd.Timedelta, judged: Judge, counts: Counts, number: int) -> None:
     last = int((rest.ts.max() - rest.ts.min()) / length) - 1
-    for place in np.unique(np.linspace(0, last, number).astype(int)):
+    for each, place in enumerate(np.unique(np.linspace(0, last, number).astype(int))):
         batch = _batch(rest, length, place)
         if len(batch) < LEAST_ROWS:
             continue
+        earlier = range(max(0, place - EARLIER), place) if each % 2 else ()
+        history = tuple((f"batch {before}", as_table(_batch(rest, length, before))) for before in earlier)
         begun = time.perf_counter()
-        found = judged(as_table(batch))
+        found = judged(as_table(batch), history)
         counts.seconds += time.perf_counter() - begun
         counts.rows += len(batch)
         counts.good[found.verdict] += 1
         if found.verdict == "block":
-            counts.false.append({"start": str(batch.ts.min()), "days": length.days, "said": _said(found)})
+            counts.false.append(
+                {"start": str(batch.ts.min()), "days": length.days, "history": len(history), "said": _said(found)}
+            )
 
 
 def _batch(rest: pd.DataFrame, length: pd.Timedelta, place: int) -> pd.DataFrame:

@@ -227,3 +227,45 @@ def test_one_row_of_a_class_is_put_at_an_end_by_chance(readings):
     batch["calls"] = batch.calls + 5 * batch.y
 
     assert judged(batch, rows[:2000])[0] == "pass"
+
+
+def test_thirty_percent_twice_at_the_head_of_a_long_batch_are_marked(readings):
+    batch = readings[1200:2400]
+
+    assert judged(pd.concat([batch, batch[:360]]), readings[:1200])[0] == "warn"
+
+
+def test_a_number_that_stopped_to_change_is_marked(readings):
+    batch = readings[2000:2100].reset_index(drop=True)
+    batch["heat"] = batch.heat.mask(batch.index > 60, batch.heat[60])
+
+    verdict, reasons = judged(batch, readings[:2000])
+
+    assert verdict == "warn"
+    assert "has the same value in 40 rows after each other" in reasons["heat"].message
+
+
+def test_two_units_of_a_long_tail_are_marked(readings):
+    random = np.random.default_rng(6)
+    rows = readings.assign(volume=np.exp(3 * random.normal(0, 1, len(readings))))
+    batch = rows[2000:].assign(volume=rows.volume.mask(random.random(len(rows)) < 0.3, rows.volume * 1000))
+
+    assert judged(rows[2000:], rows[:2000])[0] == "pass"
+    assert judged(batch, rows[:2000])[0] == "warn"
+
+
+def test_two_units_of_a_column_that_left_its_range_are_marked(readings):
+    rate = np.where(np.arange(len(readings)) < 2000, 4.9, 1.3) + np.arange(len(readings)) % 12 / 100
+    rows = readings.assign(rate=rate)
+    batch = rows[2000:].assign(rate=rows.rate.mask(rows.index % 3 == 0, rows.rate * 1000))
+
+    assert judged(batch, rows[:2000])[0] == "warn"
+
+
+def test_nothing_but_nulls_blocks_where_they_come_one_by_one(readings):
+    random = np.random.default_rng(7)
+    rows = readings.assign(gust=np.where(random.random(len(readings)) < 0.75, np.nan, 30.5))
+    rows["lull"] = np.where(np.arange(len(rows)) // 100 % 4 == 0, 30.5, np.nan)
+
+    assert judged(rows[2000:2100].assign(gust=np.nan), rows[:2000])[1]["gust"].check == "nulls"
+    assert judged(rows[2100:2200].assign(lull=np.nan), rows[:2000])[0] != "block"

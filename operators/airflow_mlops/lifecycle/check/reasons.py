@@ -28,6 +28,7 @@ _ACTIONS = {
     "units": "Convert these rows to the unit of the reference at the source.",
     "no code for unknown": "Write nothing where a value is unknown: the code would be taken for a number.",
     "range": _INSPECT,
+    "values change": "Look whether the sensor or the job that gives the value still runs.",
     "spelling": "Trim and spell the values as the reference does.",
     "categories": "Look whether the column holds names as before; a new name alone is no fault.",
     "renamed": "Map the new name to the old one at the source, or train a model that knows it.",

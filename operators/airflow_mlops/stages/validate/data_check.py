@@ -32,6 +32,9 @@ NULLS_BEYOND = 0.25
 NULLS_ALL = 0.9
 # Of a column whose share of nulls is steady: so much of the known values is left, where so many are expected.
 NULLS_STEADY, KNOWN_LEFT, LEAST_KNOWN, NULLS_WINDOWS = 0.1, 0.65, 50, 10
+# Nulls that come one by one: no window of so many is more standard errors beyond all rows; then nothing but nulls has
+# no more than this chance.
+NULLS_ERRORS, NULLS_CHANCE = 4.0, 1e-4
 
 Facts = dict[str, Any]
 
@@ -126,12 +129,30 @@ def _nulls(current: Facts, spec: ModelSpec, reference: Facts | None, *, is_stret
         facts = {"observed": round(share, 4), "failing": column["nulls"]}
         is_beyond = share - most > (1 - most) * NULLS_BEYOND or share == 1
         is_far = share - usual > limit and is_beyond and most < NULLS_ALL
-        is_gone = share == 1 and usual < 1 and most < NULLS_ALL
+        is_gone = (
+            share == 1 and usual < 1 and (most < NULLS_ALL or _is_no_chance(current["rows"], usual, reference, name))
+        )
         is_rare = _is_rarely_known(current, column, usual, most) and _windows(reference) >= NULLS_WINDOWS
         if is_far or (not is_stretch and (is_gone or is_rare)):
             yield failed("nulls", name, severity, text, **facts)
         elif share - usual > limit * NULLS_WARN:
             yield failed("nulls", name, "warning", text, **facts)
+
+
+def _is_no_chance(rows: int, usual: float, reference: Facts | None, name: str) -> bool:
+    """Tell whether a column that is null in all rows would have a value by now, where nulls come one by one.
+
+    They do where the shares of windows differ no more than those of rows drawn at random; else they come in clusters,
+    and the next may be as long as these rows.
+    """
+    windows = (reference or {}).get("by_window") or {}
+    length = sum((reference or {}).get("windows") or []) / max(1, len((reference or {}).get("windows") or []))
+    if windows.get("number", 0) < NULLS_WINDOWS or not length:
+        return False
+    error = (usual * (1 - usual) / length) ** 0.5
+    return (
+        windows.get("nulls", {}).get(name, 0.0) <= min(usual + NULLS_ERRORS * error, 1) and usual**rows < NULLS_CHANCE
+    )
 
 
 def _windows(reference: Facts | None) -> int:

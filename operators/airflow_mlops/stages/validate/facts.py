@@ -175,7 +175,7 @@ def _column(table: pa.Table, name: str, parts: np.ndarray, order: np.ndarray, *,
         return {**described, "sensitive": True}
     if kind == "number":
         values = numbers(table, name)
-        return {**described, **_number(values, parts), "changes": _changes(values[order])}
+        return {**described, **_number(values, parts), **_runs(values[order])}
     if kind == "text":
         known = len(column) - column.null_count
         return {**described, "known": known, **_text(column, parts), **text_facts(column, order)}
@@ -206,12 +206,14 @@ def _number(values: np.ndarray, parts: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _changes(values: np.ndarray) -> int:
-    """Count the rows whose value is another than that of the row before."""
+def _runs(values: np.ndarray) -> dict[str, int]:
+    """Count the rows whose value is another than that of the row before, and those of the longest run of one value."""
     import numpy as np
 
     known = values[~np.isnan(values)]
-    return int((known[1:] != known[:-1]).sum())
+    changes = np.flatnonzero(known[1:] != known[:-1])
+    ends = np.concatenate(([-1], changes, [len(known) - 1]))
+    return {"changes": len(changes), "longest": int(np.diff(ends).max(initial=0))}
 
 
 def _medians(values: np.ndarray, parts: np.ndarray) -> list[float]:

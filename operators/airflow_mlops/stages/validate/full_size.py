@@ -71,6 +71,7 @@ def look(
     facts |= _of_all_rows(_joined(moments), _joined(features), _joined(keys), spec)
     for name, column in profile.columns.items():
         facts["columns"][name] |= _of_column(column, facts["columns"][name], sample.num_rows / profile.rows)
+        facts["columns"][name].pop("longest", None)  # the sample's own runs of rows end it
     return sample, facts
 
 

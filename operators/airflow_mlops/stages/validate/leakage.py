@@ -106,7 +106,7 @@ def _of_time(table: pa.Table, spec: ModelSpec) -> float:
 def _is_chance(current: Facts) -> bool:
     """Tell whether the rarer of two classes has so few rows that some column puts them at one end by chance."""
     counts = list(current["classes"].values())
-    return len(counts) == 2 and comb(sum(counts), min(counts)) < 1 / CHANCE
+    return len(counts) == 2 and min(counts) < FEWEST and comb(sum(counts), min(counts)) < 1 / CHANCE
 
 
 def _is_calm(name: str, strength: float, current: Facts, reference: Facts | None) -> bool:

@@ -57,7 +57,7 @@ def new_stretches(table: pa.Table, spec: ModelSpec, reference: dict[str, Any] | 
     """Cut what is newer than the reference into stretches as long as ``monitor.window``, the newest first.
 
     Older rows are left out, for they were accepted when the champion was trained. There is no stretch where the
-    snapshot is no longer than one.
+    snapshot is no longer than one, or nobody said how long one is: then it is one batch, of which a part may be wrong.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def new_stretches(table: pa.Table, spec: ModelSpec, reference: dict[str, Any] | 
 
     time = spec.data.time
     is_known = time in table.column_names and pa.types.is_timestamp(table.schema.field(time).type)
-    if reference is None or not reference["end"] or not is_known:
+    if reference is None or not reference["end"] or not is_known or spec.monitor.window is None:
         return
     moments = table.column(time).cast(pa.timestamp("us"), safe=False).to_numpy()
     order = np.argsort(moments, kind="stable")[: len(moments) - table.column(time).null_count]

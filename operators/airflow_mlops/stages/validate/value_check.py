@@ -27,6 +27,10 @@ UNIT_FACTOR = 20.0
 RECENT = 2.0
 # Powers of ten that a mixture of units is made of.
 POWERS = (10.0, 100.0, 1000.0)
+# Fewer numbers have no largest tenth.
+LEAST_SIZES = 20
+# So many times as long as any at training, and so many rows, is a run of one value that did not come by itself.
+STAYS, LEAST_RUN = 2, 10
 # Of what lies beyond the range, the share that fits again when it is divided.
 MIXED = 0.9
 # Small whole numbers are days, months, hours, grades: the next one is no fault.
@@ -83,6 +87,8 @@ def _number(
         _sign(name, now, then),
         unit_check(values, name, now, then, is_recent=is_recent),
         _range(values, name, then, spec),
+        _part(values, name, now, then),
+        _stuck(name, now, then),
     ):
         if check is not None:
             return [check]
@@ -132,10 +138,38 @@ def _range(values: np.ndarray, name: str, then: dict[str, Any], spec: ModelSpec)
     rows = tuple(int(row) for row in np.flatnonzero(is_out)[: most_kept(spec)])
     text = f"{count} of {known} values of {name!r} lie far outside {_range_text(then)}, its range at training"
     facts = {"observed": round(count / known, 4), "failing": count, "rows": rows}
-    power = _power(values[is_out], then)
+    power = _power(values[is_out], values[~is_out & ~np.isnan(values)], then)
     if power and count < known / 2:
         return failed("range", name, "warning", f"{text}; divided by {power:g} they fit: two units?", **facts)
     return failed("range", name, "critical", text, **facts)
+
+
+def _part(values: np.ndarray, name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Mark a column whose large sizes alone are of another unit; its range was too wide for that to be seen there."""
+    if not now["sizes"] or not then["sizes"] or int((abs(values) > 0).sum()) < LEAST_SIZES:
+        return None
+    factor = now["sizes"][-1] / then["sizes"][-1]
+    if factor < UNIT_FACTOR:
+        return None
+    text = f"the largest tenth of {name!r} starts at {now['sizes'][-1]:,.6g}, {then['sizes'][-1]:,.6g} at training"
+    return failed("units", name, "warning", f"{text}: two units?", observed=round(factor, 6))
+
+
+def _stuck(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Mark a value that stays for twice as many rows as any did, where rows are in order and all known.
+
+    In n rows that differ at random the longest run has about log n / log(1/p) of them, p being the chance that the next
+    is alike; one of twice that length comes once in n batches of n rows.
+
+    References
+    ----------
+    Erdos and Renyi (1970), On a new law of large numbers: the length of the longest run.
+    """
+    longest, usual = now.get("longest"), then.get("longest")
+    if longest is None or usual is None or longest < max(LEAST_RUN, STAYS * usual):
+        return None
+    text = f"{name!r} has the same value in {longest} rows after each other, and never in more than {usual} at training"
+    return failed("values change", name, "warning", f"{text}: did its source stop?", observed=longest)
 
 
 def _tail(then: dict[str, Any]) -> float:
@@ -159,7 +193,7 @@ def _sign(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | Non
     return failed("sign", name, "critical", text)
 
 
-def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
+def _power(beyond: np.ndarray, within: np.ndarray, then: dict[str, Any]) -> float | None:
     """Return the power of ten by which values lie beyond the range at training."""
     import numpy as np
 
@@ -167,10 +201,10 @@ def _power(beyond: np.ndarray, then: dict[str, Any]) -> float | None:
         return None
     # One value, many times, is a code and no measurement, unless a power of ten leads to one that was there.
     is_one, steps = len(np.unique(beyond)) < 2, then.get("steps") or []
-    # The column may have moved on, but not through zero.
+    # The column may have moved on, as the other rows say, but not through zero.
     width = then["max"] - then["min"]
-    low = max(then["min"] - width, 0.0 if then["min"] >= 0 else -np.inf)
-    high = min(then["max"] + width, 0.0 if then["max"] <= 0 else np.inf)
+    low = max(within.min(initial=then["min"]) - width, 0.0 if then["min"] >= 0 else -np.inf)
+    high = min(within.max(initial=then["max"]) + width, 0.0 if then["max"] <= 0 else np.inf)
     for power in POWERS:
         if is_one and beyond[0] / power not in steps:
             continue

@@ -158,10 +158,11 @@ class FileRows(InMemory):
 
         with ExitStack() as opened:
             files = [opened.enter_context(self._by_column(path)) for path in self.paths]
+            held = [(file, set(file.schema_arrow.names)) for file in files]
 
             def values(name: str) -> Iterator[pa.Array]:
-                for file in files:
-                    present = [name] if name in file.schema_arrow.names else []
+                for file, names in held:
+                    present = [name] if name in names else []
                     for batch in file.iter_batches(BATCH_ROWS, columns=present, use_threads=False):
                         is_coded = present and pa.types.is_dictionary(batch.schema.field(name).type)
                         yield (batch if is_coded else _alike(batch, [name], self.schema)).column(0)

@@ -26,9 +26,12 @@ from airflow_mlops.stages.drift import drift
 from airflow_mlops.stages.profile import profile_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
+
+    # Two windows between which nothing has changed.
+    Pair = tuple[pd.DataFrame, pd.DataFrame]
 
 COLUMNS = [
     "carrier", "origin", "dest", "distance", "sched_dep_time", "sched_arr_time", "weekday", "temp", "dewp", "humid",
@@ -76,35 +79,54 @@ class Rates:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=400, help="pairs of windows a line")
+    repeats, random, month = asked(__doc__, repeats=400)
+    print("| drawn | reference rows | current rows | methods | a column alarms | worst column | the set alarms |")
+    print("|---|---|---|---|---|---|---|")
+    for unit, (then, now), pairs in drawn(month, ROW_SIZES, DAY_SIZES, repeats, random):
+        rates = Rates()
+        for pair in pairs:
+            rates.add(*pair)
+        print(rates.line("rows" if unit == "rows" else f"{then} against {now} days"), flush=True)
+
+
+def asked(text: str, *, repeats: int) -> tuple[int, np.random.Generator, pd.DataFrame]:
+    """Read the options, print them, and return repeats, the source of chance, and the month."""
+    parser = argparse.ArgumentParser(description=text.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=repeats, help="pairs of windows a line")
     parser.add_argument("--seed", type=int, default=2013)
     options = parser.parse_args()
     month = read_flights(datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 2, 1, 5, tzinfo=UTC)).to_pandas()
     print(f"{options.repeats} pairs a line, seed {options.seed}, {len(month):,} flights of January 2013\n")
-    print("| drawn | reference rows | current rows | methods | a column alarms | worst column | the set alarms |")
-    print("|---|---|---|---|---|---|---|")
-    for line in lines(month, options.repeats, np.random.default_rng(options.seed)):
-        print(line, flush=True)
+    return options.repeats, np.random.default_rng(options.seed), month
 
 
-def lines(month: pd.DataFrame, repeats: int, random: np.random.Generator) -> Iterator[str]:
-    """Yield the table's lines, one a setting."""
-    for sizes in ROW_SIZES:
-        rates = Rates()
-        for _ in range(repeats):
-            order = random.permutation(len(month))[: sum(sizes)]
-            rates.add(month.iloc[order[: sizes[0]]], month.iloc[order[sizes[0] :]])
-        yield rates.line("rows")
+def drawn(
+    month: pd.DataFrame,
+    row_sizes: Sequence[tuple[int, int]],
+    day_sizes: Sequence[tuple[int, int]],
+    repeats: int,
+    random: np.random.Generator,
+) -> Iterator[tuple[str, tuple[int, int], Iterator[Pair]]]:
+    """Yield each size, in rows and then in days, with its pairs of windows."""
+    for sizes in row_sizes:
+        yield "rows", sizes, (_rows(month, sizes, random) for _ in range(repeats))
     day = (month["scheduled"] - np.timedelta64(5, "h")).dt.date
     rows_of = dict(tuple(month.groupby(day).indices.items()))
-    for sizes in DAY_SIZES:
-        rates = Rates()
-        for _ in range(repeats):
-            days = random.permutation(list(rows_of))[: sum(sizes)]
-            windows = (days[: sizes[0]], days[sizes[0] :])
-            rates.add(*(month.iloc[np.concatenate([rows_of[one] for one in window])] for window in windows))
-        yield rates.line(f"{sizes[0]} against {sizes[1]} days")
+    for sizes in day_sizes:
+        yield "days", sizes, (_days(month, rows_of, sizes, random) for _ in range(repeats))
+
+
+def _rows(month: pd.DataFrame, sizes: tuple[int, int], random: np.random.Generator) -> Pair:
+    order = random.permutation(len(month))[: sum(sizes)]
+    return month.iloc[order[: sizes[0]]], month.iloc[order[sizes[0] :]]
+
+
+def _days(
+    month: pd.DataFrame, rows_of: dict[object, np.ndarray], sizes: tuple[int, int], random: np.random.Generator
+) -> Pair:
+    days = random.permutation(list(rows_of))[: sum(sizes)]
+    then, now = (np.concatenate([rows_of[one] for one in side]) for side in (days[: sizes[0]], days[sizes[0] :]))
+    return month.iloc[then], month.iloc[now]
 
 
 if __name__ == "__main__":

@@ -162,10 +162,11 @@ _PAGES = {
     "drift": Page(
         title="Compare with the training data",
         does="Compares the fresh snapshot, column by column, with the one the champion was trained on.",
-        leaves="`{name}/reports/drift/<id>/`: scores and verdict as JSON, and a page with the distributions.",
+        leaves="`{name}/reports/drift/<id>/`: scores and verdict as JSON. A page with the distributions only where "
+        "something drifted, where `drift.report` is *always*, or where *Draw the drift report* asked for it.",
         failure="A *drifted* verdict is **not** a failure, and *skipped* means that there is no champion yet. "
         "*Upstream failed* means that the rows failed their check: there is nothing to draw, and the run is red.",
-        action="Drifted: open the report, and find out whether the world changed or the source did. What follows from "
+        action="Drifted: open the page, and find out whether the world changed or the source did. What follows from "
         "it is decided in *Decide*, not here.",
     ),
     "reconcile": Page(

@@ -269,3 +269,11 @@ def test_nothing_but_nulls_blocks_where_they_come_one_by_one(readings):
 
     assert judged(rows[2000:2100].assign(gust=np.nan), rows[:2000])[1]["gust"].check == "nulls"
     assert judged(rows[2100:2200].assign(lull=np.nan), rows[:2000])[0] != "block"
+
+
+def test_a_sign_that_is_turned_round_in_a_hot_week_blocks_and_a_frost_does_not(readings):
+    rows = readings.assign(heat=20 + 15 * np.sin(np.arange(len(readings)) / 300) + readings.calls)
+    batch = rows[2000:2200]
+
+    assert judged(batch.assign(heat=-30 - batch.calls / 9), rows[:2000])[1]["heat"].check == "sign"
+    assert judged(batch.assign(heat=-2 - batch.calls / 9), rows[:2000])[0] != "block"

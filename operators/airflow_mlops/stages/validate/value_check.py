@@ -187,7 +187,10 @@ def _sign(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | Non
     # What seldom changes, such as a rate of growth, may fall below zero as a whole.
     if not is_turned or not now["sizes"] or not then["sizes"] or then.get("changes", 0) < LEAST_CHANGES:
         return None
-    if not all(1 / LIKE <= a / b <= LIKE for a, b in zip(now["sizes"], then["sizes"], strict=True)):
+    alike = all(1 / LIKE <= a / b <= LIKE for a, b in zip(now["sizes"], then["sizes"], strict=True))
+    # A season has other sizes than a year, but known ones; what cools down passes zero with small sizes.
+    largest, quarters = max(abs(then["min"]), abs(then["max"])), sorted(map(abs, then["quantiles"][3:6]))
+    if not alike and not (now["sizes"][1] >= quarters[0] and max(abs(now["min"]), abs(now["max"])) <= largest):
         return None
     text = f"{name!r} is {_range_text(now)}, and was {_range_text(then)} at training: its sign is turned round"
     return failed("sign", name, "critical", text)

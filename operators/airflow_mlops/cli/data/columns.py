@@ -1,11 +1,32 @@
-"""The table of a profile: a line for each column."""
+"""The table of a profile: a line for each column; and the options of whoever prints one, or a page instead."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_mlops.cli.data.listing import count
+
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from airflow_mlops.stages.profile import ColumnProfile, Profile
+
+
+def add_forms(parser: ArgumentParser, *, page: str) -> None:
+    """Add the options that say in what form columns are shown; ``page`` is what the HTML has."""
+    parser.add_argument("--html", type=Path, metavar="FILE", help=f"write {page} instead")
+    parser.add_argument("--force", action="store_true", help="write over a file that is there already")
+    parser.add_argument(
+        "--limit", type=count, default=100, metavar="N", help="the first N columns; default %(default)s"
+    )
+    parser.add_argument("--json", action="store_true", help="print as JSON, all of it")
+
+
+def write_page(file: Path, page: str) -> None:
+    """Write the HTML, and say so."""
+    file.write_text(page, "utf-8")
+    print(f"wrote {file}")
 
 
 def show_columns(profile: Profile, limit: int) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mlops.cli.asked import refuse_to_overwrite
 from airflow_mlops.cli.data.choosing import WHICH, add_choice, choose
-from airflow_mlops.cli.data.listing import count
+from airflow_mlops.cli.data.columns import add_forms, write_page
 
 if TYPE_CHECKING:
     from argparse import Namespace, _SubParsersAction
@@ -23,12 +22,7 @@ def add_to(actions: _SubParsersAction) -> None:
     parser.add_argument("model", metavar="MODEL", help="name of the spec")
     parser.add_argument("before", metavar="A", help=WHICH)
     parser.add_argument("after", metavar="B", help="the same words")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page with both distributions instead")
-    parser.add_argument("--force", action="store_true", help="write over a page that is there already")
-    parser.add_argument(
-        "--limit", type=count, default=100, metavar="N", help="the first N columns; default %(default)s"
-    )
-    parser.add_argument("--json", action="store_true", help="print as JSON, all of it")
+    add_forms(parser, page="one page with both distributions")
     add_choice(parser)
     parser.set_defaults(run=run)
 
@@ -52,8 +46,7 @@ def run(options: Namespace) -> int:
         from airflow_mlops.stages.profile.page import render_diff
 
         page = render_diff(found, title=options.model, before=before.head(), after=after.head())
-        options.html.write_text(page, "utf-8")
-        print(f"wrote {options.html}")
+        write_page(options.html, page)
     elif options.json:
         print(json.dumps({"before": before.head(), "after": after.head(), **found.to_dict()}, indent=2))
     else:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.cli.asked import refuse_to_overwrite
-from airflow_mlops.cli.data.columns import show_columns
-from airflow_mlops.cli.data.listing import count
+from airflow_mlops.cli.data.columns import add_forms, show_columns, write_page
 from airflow_mlops.cli.moments import iso_time
 
 if TYPE_CHECKING:
@@ -26,13 +25,8 @@ def add_to(actions: _SubParsersAction) -> None:
     parser = actions.add_parser("profile", help="show what is in the rows of a spec's source; nothing is ingested")
     parser.add_argument("spec", metavar="SPEC", help="a spec file")
     parser.add_argument("--now", type=iso_time, metavar="TIME", help="where the window ends; default: retrain.now")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the profile as one page instead")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the profile, which merges, as JSON instead")
-    parser.add_argument("--force", action="store_true", help="write over a file that is there already")
-    parser.add_argument(
-        "--limit", type=count, default=100, metavar="N", help="the first N columns; default %(default)s"
-    )
-    parser.add_argument("--json", action="store_true", help="print as JSON")
+    add_forms(parser, page="the profile as one page")
     parser.set_defaults(run=run)
 
 
@@ -55,8 +49,7 @@ def run(options: Namespace) -> int:
     if options.html:
         from airflow_mlops.stages.profile.page import render_profile
 
-        options.html.write_text(render_profile(profile, title=spec.name, facts=facts), "utf-8")
-        print(f"wrote {options.html}")
+        write_page(options.html, render_profile(profile, title=spec.name, facts=facts))
     if options.output:
         stored = {**profile.to_dict(), "sensitive": sorted(spec.data.sensitive)}
         options.output.write_text(json.dumps(stored), "utf-8")

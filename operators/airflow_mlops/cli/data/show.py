@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.cli.asked import refuse_to_overwrite
 from airflow_mlops.cli.data.choosing import WHICH, add_choice, choose
-from airflow_mlops.cli.data.columns import show_columns
+from airflow_mlops.cli.data.columns import add_forms, show_columns, write_page
 from airflow_mlops.cli.data.listing import count, size_of, used_by
 from airflow_mlops.cli.data.words import minute
 from airflow_mlops.errors import Permanent
@@ -26,15 +26,10 @@ def add_to(actions: _SubParsersAction) -> None:
     parser = actions.add_parser("show", help="show what a snapshot is and what is in its columns")
     parser.add_argument("model", metavar="MODEL", help="name of the spec")
     parser.add_argument("snapshot", nargs="+", metavar="SNAPSHOT", help=WHICH)
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the profile as one page instead")
     parser.add_argument("--rows", type=count, metavar="N", help="print the first N rows instead, sensitive columns out")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write all rows as one Parquet file instead")
     parser.add_argument("--with-sensitive", action="store_true", help="with --export: sensitive columns too")
-    parser.add_argument("--force", action="store_true", help="write over a file that is there already")
-    parser.add_argument(
-        "--limit", type=count, default=100, metavar="N", help="the first N columns; default %(default)s"
-    )
-    parser.add_argument("--json", action="store_true", help="print as JSON")
+    add_forms(parser, page="the profile as one page")
     add_choice(parser)
     parser.set_defaults(run=run)
 
@@ -58,8 +53,7 @@ def run(options: Namespace) -> int:
     if options.html:
         from airflow_mlops.stages.profile.page import render_profile
 
-        options.html.write_text(render_profile(profile, title=options.model, facts=chosen.head()), "utf-8")
-        print(f"wrote {options.html}")
+        write_page(options.html, render_profile(profile, title=options.model, facts=chosen.head()))
     elif options.json:
         print(json.dumps(_plain(chosen, profile), indent=2))
     else:

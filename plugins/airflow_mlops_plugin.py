@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
 
 
-class ReportsApp:
+class LazyApp:
     """ASGI application that is built by its first request, which only an API server ever gets."""
 
     @cached_property
     def app(self) -> FastAPI:
         """The application itself."""
-        from airflow_mlops.ui.reports import make_app
+        from airflow_mlops.ui.app import make_app
 
         return make_app()
 
@@ -39,4 +39,16 @@ class MLOpsPlugin(AirflowPlugin):
     """Pages of airflow-provider-mlops."""
 
     name = "mlops"
-    fastapi_apps = [{"app": ReportsApp(), "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012 - as its base declares it
+    # Airflow takes these as plain lists, as its base declares them.
+    react_apps = [  # noqa: RUF012
+        {
+            "name": "Models",
+            "bundle_url": "/mlops/static/main.js",
+            "destination": "nav",
+            "url_route": "models",
+            "nav_top_level": True,
+            "icon": "/mlops/static/icon.svg",
+            "icon_dark_mode": "/mlops/static/icon_dark.svg",
+        },
+    ]
+    fastapi_apps = [{"app": LazyApp(), "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import requires_access_dag, requires_authenticated
-from fastapi import Depends, FastAPI, HTTPException, Path, Response
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import APIRouter, Depends, HTTPException, Path, Response
 
 from airflow_mlops.errors import ArtifactMissing
 from airflow_mlops.hooks.artifacts import ArtifactsHook
 from airflow_mlops.report_access import ROUTE, readable_uri
 
-PREFIX, _REPORTS = ROUTE.rsplit("/", 1)
+_REPORTS = ROUTE.rsplit("/", 1)[1]
 
 _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
@@ -47,28 +47,15 @@ _HEADERS = {
 }
 
 
-def make_app() -> FastAPI:
-    """Make the application that the plugin mounts below ``/mlops``.
-
-    The whole application asks who is there, so a route that forgets to is not open to everybody.
-    """
-    app = FastAPI(
-        title="MLOps",
-        dependencies=[Depends(requires_authenticated())],
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-    )
-    app.add_api_route(
-        f"/{_REPORTS}/{{dag_id}}/{{path:path}}",
-        read_report,
-        methods=["GET", "HEAD"],
-        dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))],
-    )
-    return app
+router = APIRouter()
 
 
+@router.api_route(
+    f"/{_REPORTS}/{{dag_id}}/{{path:path}}",
+    methods=["GET", "HEAD"],
+    include_in_schema=False,
+    dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))],
+)
 def read_report(dag_id: str, path: Annotated[str, Path(max_length=1000)]) -> Response:
     """Return a file of a report.
 

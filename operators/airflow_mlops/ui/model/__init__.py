@@ -1,0 +1,9 @@
+"""What the page of one model asks for: a module for each part of the page."""
+
+from fastapi import APIRouter
+
+from airflow_mlops.ui.model import head
+
+router = APIRouter(tags=["model"])
+for part in (head,):
+    router.include_router(part.router, prefix="/models/{name}")

@@ -1,0 +1,11 @@
+// The app behind the navigation entry "Models". Airflow's loader imports this once and looks the component up by name.
+import { h, Router } from "./kit/host.js";
+import { ModelsPage } from "./models/page.js";
+import { ModelPage } from "./model/page.js";
+
+function Models() {
+  const name = Router.useParams()["*"];
+  return name ? h(ModelPage, { name, key: name }) : h(ModelsPage);
+}
+
+globalThis.Models = Models;

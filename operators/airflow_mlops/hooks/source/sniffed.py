@@ -204,7 +204,7 @@ def _open(file: Path, kind: Format, known: Expected) -> _Opened:
     if kind == "parquet":
         with _open_parquet(file) as opened:
             return _Opened(file.name, opened.schema_arrow, partial(_parquet_batches, file))
-    text = TextFile(file.name, partial(file.open, "rb"))
+    text = TextFile(file.name, lambda: file.open("rb"))
     if kind == "json":
         return _opened_text(JsonFile(text, known.options), {})
     options = known.options_for(file)

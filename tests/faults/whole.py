@@ -121,6 +121,20 @@ def _next_year(setting, rng):
     return _moved(setting, moved + pd.Timedelta(days=300))
 
 
+@rows("all dates a year on", "time", "block")
+def _year_on(setting, rng):
+    """Only where a column names the weekday of its own time: else nothing tells such dates from true ones."""
+    return (
+        _moved(setting, pd.Timedelta(days=365)) if any(_names_weekday(setting, n) for n in setting.features) else None
+    )
+
+
+def _names_weekday(setting: Setting, name: str) -> bool:
+    both = pd.concat([setting.reference, setting.batch])
+    known = both[[name]].assign(day=both[setting.time].dt.dayofweek).dropna().drop_duplicates()
+    return len(known) == 7 == known[name].nunique() == known.day.nunique() and setting.batch[name].notna().all()
+
+
 @rows("a fifth of dates in the future", "time", "block")
 def _some_future(setting, rng):
     time = setting.batch[setting.time]

@@ -26,7 +26,7 @@ LEAST_GAP, GAPS = timedelta(days=30), 10
 FEW_GAP, FEW_GAPS = timedelta(days=1), 50
 # A batch that comes so many lengths of all that is known after it, or before it, and so long, is of another age. A
 # reference grows old while it is used, so after it this is only marked, until it is too far for any use.
-FAR, FAR_LEAST, AFTER_LEAST = 10, timedelta(days=360), timedelta(days=5 * 365)
+FAR, FAR_LEAST, AFTER_LEAST = 20, timedelta(days=360), timedelta(days=5 * 365)
 
 
 def check_dates(table: pa.Table, reference: pa.Table, *, time: str, now: datetime) -> tuple[pa.Table, list[Reason]]:

@@ -15,6 +15,7 @@ from airflow_mlops.lifecycle.check.opened import Opened
 from airflow_mlops.lifecycle.check.reasons import Reason
 from airflow_mlops.lifecycle.check.repeats import check_reference, check_repeats, known_columns
 from airflow_mlops.lifecycle.check.since import since_when
+from airflow_mlops.lifecycle.check.weekdays import check_weekdays, names_of_weekdays
 from airflow_mlops.stages.kinds import kind_of
 from airflow_mlops.stages.validate import facts_of, validate, worst_first
 from airflow_mlops.stages.validate.batch_check import filtered_by
@@ -141,7 +142,8 @@ def check(
     )
     past = _past(history, rows, known, good, spec)
     if not any(reason.column == time and reason.severity == "block" for reason in reasons):
-        reasons += check_age(rows, good, past.spans, time=time)
+        names = known.remembered("names of weekdays", lambda: names_of_weekdays(good, time=time))
+        reasons += check_weekdays(rows, names, time=time) or check_age(rows, good, past.spans, time=time)
     compared = _Compared(given, known, rows, good, spec, terms)
     reasons += compared.reasons(past, said=[reason.column for reason in reasons])
     ends = span_ends(rows, time)

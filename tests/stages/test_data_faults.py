@@ -167,12 +167,13 @@ def test_a_day_written_as_a_large_whole_number_that_goes_on_is_no_unit(readings)
     assert judged(days[2000:2060], days[:2000])[0] == "pass"
 
 
-@pytest.mark.parametrize(("column", "code"), [("balance", -999), ("bay", -1), ("always", -999)])
-def test_one_code_or_a_few_show_among_decimals_in_numbers_from_one_and_in_a_constant(readings, column, code):
+@pytest.mark.parametrize(("column", "code"), [("balance", -999), ("bay", -1), ("stock", -1), ("always", -999)])
+def test_one_code_shows_among_decimals_in_counts_and_in_a_constant(readings, column, code):
     random = np.random.default_rng(3)
     rows = readings.assign(
         balance=random.normal(0, 200, len(readings)).round(2),
         bay=random.integers(1, 51, len(readings)),
+        stock=random.integers(3, 500, len(readings)),
         always=5.0,
     )
     batch = rows[2000:2060].reset_index(drop=True)

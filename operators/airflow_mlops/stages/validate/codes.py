@@ -81,8 +81,8 @@ def _is_proof(code: float, known: np.ndarray, then: dict[str, Any]) -> bool:
     if code >= 0 or code >= then["min"]:
         return False
     if then["min"] >= 0 and width > 0:
-        # A count ends at zero, and what has its hundredth at the lowest value ends there too: no tail leads below.
-        is_count = then["is_whole"] and (then["min"] == 0 or then["min"] == then["quantiles"][0])
+        # Whole numbers that go down to -1 by themselves take the steps before it too.
+        is_count = then["is_whole"] and bool((known[known < then["min"]] == code).all())
         if is_count or then["min"] - code > width:
             return True
     if code > -SMALL_CODE:

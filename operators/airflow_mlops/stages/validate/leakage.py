@@ -86,7 +86,11 @@ def _has_rival(table: pa.Table, name: str, strength: float, current: Facts, spec
             return False
     if _is_chance(current):
         return True
-    rivals = [abs(value) for other, value in current["associations"].items() if other in known]
+    # Of its own kind: a text that names the answer, as a zone does, leaves it open whether a number is made from it.
+    kinds = {other: column["kind"] for other, column in current["columns"].items()}
+    rivals = [
+        abs(value) for other, value in current["associations"].items() if other in known and kinds[other] == kinds[name]
+    ]
     rivals += [_of_time(table, spec)]
     return _z(strength) < _z(max(rivals)) + FARTHER
 

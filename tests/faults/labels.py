@@ -28,8 +28,10 @@ def _other_class(setting, rng):
 
 def _only(setting, value):
     """Skip batches so small, or classes so rare, that this is no surprise."""
-    usual = (setting.reference[setting.target] == value).mean()
-    if not setting.is_binary or usual ** len(setting.batch) > 1e-3:
+    known = setting.reference[setting.target] == value
+    # So many labels of one class after each other are usual where the reference has them too.
+    is_usual = known.rolling(len(setting.batch)).min().max() == 1
+    if not setting.is_binary or is_usual or known.mean() ** len(setting.batch) > 1e-3:
         return None
     return _with_target(setting, setting.batch[setting.target].map(lambda _: value))
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NULLS_WARN = 1 / 3
 # Beyond the window of the reference that had most nulls: so much of what was known there must be missing too.
 NULLS_BEYOND = 0.25
+# From this share of nulls on a column is null by nature.
+NULL_BY_NATURE = 0.5
 # A column that was null in nearly all rows of a window of the reference may be so again.
 NULLS_ALL = 0.9
 # Of a column whose share of nulls is steady: so much of the known values is left, where so many are expected.
@@ -127,7 +129,7 @@ def _nulls(current: Facts, spec: ModelSpec, reference: Facts | None, *, is_stret
         text = f"{share:.0%} of {name!r} is null, {usual:.0%} at training"
         text += f" and never more than {most:.0%} in a window of this length" if most > usual else ""
         facts = {"observed": round(share, 4), "failing": column["nulls"]}
-        is_beyond = share - most > (1 - most) * NULLS_BEYOND or share == 1
+        is_beyond = share - most > _reach(usual, most) or share == 1
         is_far = share - usual > limit and is_beyond and most < NULLS_ALL
         is_gone = (
             share == 1 and usual < 1 and (most < NULLS_ALL or _is_no_chance(current["rows"], usual, reference, name))
@@ -153,6 +155,15 @@ def _is_no_chance(rows: int, usual: float, reference: Facts | None, name: str) -
     return (
         windows.get("nulls", {}).get(name, 0.0) <= min(usual + NULLS_ERRORS * error, 1) and usual**rows < NULLS_CHANCE
     )
+
+
+def _reach(usual: float, most: float) -> float:
+    """Return how far beyond the window with most nulls the next may go by itself.
+
+    Of a column that is null by nature as far again as that window went: nulls come in clusters, and in few windows the
+    longest was not among them.
+    """
+    return max((1 - most) * NULLS_BEYOND, most - usual if usual >= NULL_BY_NATURE else 0.0)
 
 
 def _windows(reference: Facts | None) -> int:

@@ -1,0 +1,218 @@
+// Curves over the model's time: with their limit, what happened (marks), what lasted (bands) and what served (versions).
+import { h, Fragment, UI } from "../host.js";
+import { isNumber, moment, number, plural, span, when } from "../format.js";
+import { Curve, Figure, token } from "./figure.js";
+import { extent, linear, padded, timeTicks, valueTicks } from "./scale.js";
+
+const LETTER = 6.2;
+const STRIP = 20;
+const AXIS = 18;
+const TOP = 16;
+const NEAR = 4;
+const COLOURS = ["blue.solid", "orange.solid", "purple.solid", "teal.solid", "gray.solid"];
+const DASHES = [undefined, "6 3", "2 3", "8 3 2 3", "1 4"];
+
+export function LineChart({ label, series, limit = null, bands = [], marks = [], versions = [], from, to, range, format = number, unit = "", height = 220, ...rest }) {
+  const chart = {
+    series: series.map((each, index) => ({ ...each, points: timed(each.points), ...look(each, index) })),
+    limits: (Array.isArray(limit) ? limit : [limit]).filter((each) => isNumber(each?.value)),
+    bands: lasting(bands),
+    marks: timed(marks),
+    versions: lasting(versions),
+    format: (value) => format(value) + (unit && isNumber(value) ? ` ${unit}` : ""),
+    tick: format,
+    unit,
+    height,
+  };
+  const times = [from, to].map(when);
+  const seen = extent([...times.filter((at) => at !== null), ...chart.series.flatMap(({ points }) => points.map(({ at }) => at))]);
+  if (!seen) return h(UI.Text, { color: "fg.muted", fontSize: "sm", py: 4 }, "Nothing was measured yet.");
+  chart.domain = [times[0] ?? seen[0], times[1] ?? seen[1]];
+  chart.range = range ?? padded(extent(readValues(chart)) ?? [0, 1]);
+  return h(
+    UI.Box,
+    { minW: 0, ...rest },
+    chart.series.length > 1 && h(Legend, { series: chart.series }),
+    h(Figure, { label: named(label, chart), height, draw: (width) => drawing(chart, width) }),
+  );
+}
+
+const timed = (points) => points.map((point) => ({ ...point, at: when(point.at) })).filter((point) => point.at !== null);
+
+const lasting = (bands) => bands.map((band) => ({ ...band, from: when(band.from), to: when(band.to) }));
+
+const look = ({ color, dashed }, index) => ({
+  stroke: token(color ?? COLOURS[index % COLOURS.length]),
+  dash: dashed ? DASHES[1] : DASHES[index % DASHES.length],
+});
+
+const readValues = ({ series, limits }) => [
+  ...limits.map((limit) => limit.value),
+  ...series.flatMap(({ points }) => points.flatMap(({ value, low, high }) => [value, low, high])),
+];
+
+function named(label, { series, limits, bands, marks, versions, domain, format }) {
+  const curves = series.map(({ name, points }) => {
+    const values = points.map(({ value }) => value).filter(isNumber);
+    if (!values.length) return `${name ?? "curve"} without a value`;
+    const [low, high] = extent(values);
+    return `${name ? `${name} ` : ""}last ${format(values.at(-1))}, between ${format(low)} and ${format(high)}`;
+  });
+  const said = [`${label}, ${span(...domain)}`, ...curves, ...limits.map(({ value, label: name }) => `${name ?? "limit"} ${format(value)}`)];
+  if (versions.length) said.push(plural(versions.length, "version"));
+  if (marks.length) said.push(plural(marks.length, "event"));
+  if (bands.length) said.push(bands.map((band) => `${band.label} from ${moment(band.from, { year: true })}`).join(", "));
+  return said.join("; ");
+}
+
+function Legend({ series }) {
+  const swatch = ({ stroke, dash }) =>
+    h("svg", { width: 20, height: 8, "aria-hidden": true }, h("line", { x1: 0, x2: 20, y1: 4, y2: 4, stroke, strokeWidth: 2, strokeDasharray: dash }));
+  return h(
+    UI.HStack,
+    { gap: 4, flexWrap: "wrap", mb: 2, fontSize: "xs", color: "fg.muted" },
+    series.map((each, index) => h(UI.HStack, { key: index, gap: 1 }, swatch(each), each.name)),
+  );
+}
+
+function drawing(chart, width) {
+  const { domain, range, height, versions, series, marks } = chart;
+  const bottom = height - AXIS - (versions.length ? STRIP : 0);
+  const ticks = valueTicks(range, Math.max(Math.floor((bottom - TOP) / 40), 2));
+  const left = Math.ceil(Math.max(...ticks.map((tick) => chart.tick(tick).length), 2) * LETTER) + 8;
+  const plot = { left, right: width - 6, top: TOP, bottom, width };
+  plot.x = linear(domain, [plot.left, plot.right]);
+  plot.y = linear(range, [bottom, TOP]);
+  const inside = (at) => at >= domain[0] && at <= domain[1];
+  const times = [...new Set([...series.flatMap(({ points }) => points), ...marks].map(({ at }) => at))].filter(inside);
+  times.sort((one, other) => one - other);
+  const content = h(
+    Fragment,
+    null,
+    h(Grid, { chart, plot, ticks }),
+    h(Bands, { bands: chart.bands, plot, domain }),
+    h(Limits, { limits: chart.limits, plot, format: chart.format }),
+    h(Marks, { marks: marks.filter(({ at }) => inside(at)), plot }),
+    series.map((each, index) => h(Series, { key: index, series: each, plot, inside })),
+    versions.length > 0 && h(Strip, { versions, plot, domain, y: bottom + 2 }),
+  );
+  return { content, bottom, stops: times.map(plot.x), read: (index) => reading(chart, plot, times[index]) };
+}
+
+function Grid({ chart, plot, ticks }) {
+  const text = { fontSize: 11, fill: token("fg.muted") };
+  const moments = timeTicks(chart.domain, (plot.right - plot.left) / 90);
+  return h(
+    Fragment,
+    null,
+    chart.unit && h("text", { ...text, x: 0, y: 10 }, chart.unit),
+    ticks.map((tick) =>
+      h(
+        Fragment,
+        { key: `v${tick}` },
+        h("line", { x1: plot.left, x2: plot.right, y1: plot.y(tick), y2: plot.y(tick), stroke: token("border.subtle") }),
+        h("text", { ...text, x: plot.left - 6, y: plot.y(tick) + 4, textAnchor: "end" }, chart.tick(tick)),
+      ),
+    ),
+    moments.map(({ at, label }) => h("text", { key: at, ...text, x: plot.x(at), y: chart.height - 4, textAnchor: anchor(plot.x(at), label, plot) }, label)),
+  );
+}
+
+function anchor(x, label, { left, width }) {
+  const half = (label.length * LETTER) / 2;
+  if (x + half > width) return "end";
+  return x - half < left ? "start" : "middle";
+}
+
+function Bands({ bands, plot, domain }) {
+  return bands.map((band, each) => {
+    const [start, end] = cut(band, domain, plot);
+    if (end < start) return null;
+    const color = token(band.color ?? "orange.solid");
+    const fits = band.label && band.label.length * LETTER + 8 < end - start;
+    return h(
+      Fragment,
+      { key: each },
+      h("rect", { x: start, width: Math.max(end - start, 2), y: plot.top, height: plot.bottom - plot.top, fill: color, fillOpacity: 0.14 }),
+      fits && h("text", { x: start + 4, y: plot.top + 12, fontSize: 11, fill: token("fg") }, band.label),
+    );
+  });
+}
+
+// What still lasts (no `to`) reaches to the end of the chart.
+const cut = ({ from, to }, domain, { x }) => [x(Math.max(from ?? domain[0], domain[0])), x(Math.min(to ?? domain[1], domain[1]))];
+
+function Limits({ limits, plot, format }) {
+  return limits.map(({ value, label, color = "fg.muted" }, each) => {
+    const y = plot.y(value);
+    const words = `${label ?? "limit"} ${format(value)}`;
+    return h(
+      Fragment,
+      { key: each },
+      h("line", { x1: plot.left, x2: plot.right, y1: y, y2: y, stroke: token(color), strokeDasharray: "4 3" }),
+      h("text", { x: plot.right, y: y - 4, fontSize: 11, fill: token("fg.muted"), textAnchor: "end" }, words),
+    );
+  });
+}
+
+// Labels only where they do not run into the next one: the others are read out at their place.
+function Marks({ marks, plot }) {
+  return marks.map((mark, each) => {
+    const at = plot.x(mark.at);
+    const next = marks[each + 1] ? plot.x(marks[each + 1].at) : plot.right;
+    const color = token(mark.color ?? "blue.solid");
+    const fits = mark.label && mark.label.length * LETTER + 4 < next - at;
+    return h(
+      Fragment,
+      { key: each },
+      h("line", { x1: at, x2: at, y1: plot.top - 4, y2: plot.bottom, stroke: color, strokeWidth: 1.5, strokeOpacity: 0.7 }),
+      fits && h("text", { x: at + 3, y: 10, fontSize: 11, fill: token("fg.muted") }, mark.label),
+    );
+  });
+}
+
+function Series({ series, plot, inside }) {
+  const points = series.points.filter(({ at }) => inside(at));
+  const places = points.map((point) => (isNumber(point.value) ? [plot.x(point.at), plot.y(point.value)] : null));
+  const held = points.filter(({ low, high }) => isNumber(low) && isNumber(high));
+  const edge = [...held.map(({ at, high }) => [at, high]), ...held.toReversed().map(({ at, low }) => [at, low])];
+  const ribbon = edge.map(([at, value]) => `${plot.x(at)},${plot.y(value)}`).join(" ");
+  return h(
+    Fragment,
+    null,
+    held.length > 1 && h("polygon", { points: ribbon, fill: series.stroke, fillOpacity: 0.12 }),
+    h(Curve, { places, color: series.stroke, width: 2, dash: series.dash }),
+  );
+}
+
+function Strip({ versions, plot, domain, y }) {
+  return versions.map((version, each) => {
+    const [start, end] = cut(version, domain, plot);
+    if (end <= start) return null;
+    const palette = version.color ?? (each % 2 ? "gray" : "blue");
+    const width = Math.max(end - start - 1, 1);
+    return h(
+      Fragment,
+      { key: each },
+      h("rect", { x: start, y, width, height: STRIP - 4, rx: 2, fill: token(`${palette}.muted`) }),
+      String(version.label).length * LETTER + 6 < width && h("text", { x: start + 4, y: y + 12, fontSize: 11, fill: token("fg") }, version.label),
+    );
+  });
+}
+
+function reading({ series, marks, bands, versions, format }, plot, at) {
+  const rows = series.flatMap(({ name, points, stroke }) =>
+    points.filter((point) => point.at === at).map((point) => ({ label: name ?? "", value: worded(point, format), color: stroke })),
+  );
+  const lasts = ({ from, to }) => (from === null || from <= at) && (to === null || at < to);
+  for (const version of versions.filter(lasts)) rows.push({ label: `${version.label} serves` });
+  for (const band of bands.filter(lasts)) rows.push({ label: band.label });
+  const near = marks.filter((mark) => Math.abs(plot.x(mark.at) - plot.x(at)) <= NEAR);
+  for (const mark of near) rows.push({ label: mark.label });
+  return { title: moment(at, { year: true }), rows };
+}
+
+function worded({ value, low, high, note }, format) {
+  const interval = isNumber(low) && isNumber(high) ? ` [${format(low)}, ${format(high)}]` : "";
+  return `${format(value)}${interval}${note ? ` (${note})` : ""}`;
+}

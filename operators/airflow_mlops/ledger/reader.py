@@ -16,6 +16,7 @@ from airflow_mlops.ledger.reading import (
     find,
     last_of_each_kind,
     models,
+    newest,
     not_after,
     of_kinds,
     promotion_at,
@@ -25,6 +26,7 @@ from airflow_mlops.ledger.reading import (
 from airflow_mlops.ledger.tables import events_table, state_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from airflow_mlops.ledger.database import Database
@@ -73,6 +75,41 @@ class LedgerReader:
             wanted.append(events_table.c.kind == kind)
         with self._database.read() as connection:
             return select_events(connection, *wanted)
+
+    def newest(
+        self, model: str, *, kinds: Sequence[str] = (), before: int | None = None, limit: int = 100
+    ) -> list[Event]:
+        """List a model's last events, the last one first, a page at a time.
+
+        Parameters
+        ----------
+        model : str
+            Whose events.
+        kinds : sequence of str, default=()
+            Only these kinds; none named means all.
+        before : int, optional
+            Only events with a smaller number: that of the last event of the page before.
+        limit : int, default=100
+            Most events of the page.
+
+        Raises
+        ------
+        LedgerCorrupt
+            One of them was changed.
+        """
+        with self._database.read() as connection:
+            return newest(connection, model, kinds=kinds, before=before, limit=limit)
+
+    def expect_whole_end(self, model: str) -> None:
+        """Check that the chain of a model ends where its state says; the whole chain is walked by ``ledger verify``.
+
+        Raises
+        ------
+        LedgerCorrupt
+            It was cut, or the state was lost or changed.
+        """
+        with self._database.read() as connection:
+            verification.expect_whole_end(connection, model)
 
     def state(self, model: str, *, as_of: datetime | None = None) -> ModelState:
         """Give where a model stands, or stood at a moment of event time.

@@ -89,6 +89,34 @@ def last_of_each_kind(connection: Connection, model: str, as_of: datetime | None
     return found
 
 
+def newest(
+    connection: Connection, model: str, *, kinds: Sequence[str] = (), before: int | None = None, limit: int
+) -> list[Event]:
+    """List a model's last events, the last one first.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the ledger.
+    model : str
+        Whose events.
+    kinds : sequence of str, default=()
+        Only these kinds; none named means all.
+    before : int, optional
+        Only events with a smaller number: that of the last event of the page before.
+    limit : int
+        At most so many.
+    """
+    earlier = [] if before is None else [_EVENTS.seq < before]
+    # One question a kind, for the reason that `of_kinds` gives.
+    wanted = [_kind(model, kind) for kind in dict.fromkeys(kinds)] or [(_EVENTS.model == model,)]
+    found: list[Event] = []
+    for conditions in wanted:
+        query = select(events_table).where(*conditions, *earlier).order_by(_EVENTS.seq.desc()).limit(limit)
+        found += [to_event(row) for row in connection.execute(query).mappings()]
+    return sorted(found, key=lambda event: event.seq, reverse=True)[:limit]
+
+
 def promotion_at(connection: Connection, model: str, at: datetime | None, *, recorded: bool = False) -> Event | None:
     """Return the promotion of the largest epoch that had happened, or was on record, at a moment.
 

@@ -23,7 +23,7 @@ def flights(january):
 
 
 def sensors():
-    """Eight weeks of three machines: heat that follows the day, a counter, a heavy tail, nulls by nature."""
+    """Eight weeks of three machines: heat that follows the day, a counter, a heavy tail, nulls by nature, weekdays."""
     random, hours = np.random.default_rng(1), 12 * 60
     ts = pd.date_range("2024-01-01", periods=hours, freq="2h").repeat(3)
     heat = 60 + 8 * np.sin(ts.hour / 24 * 2 * np.pi) + random.normal(0, 2, len(ts))
@@ -37,6 +37,7 @@ def sensors():
             "outage": random.lognormal(1, 1, len(ts)).round(2),
             "sparse": np.where(random.random(len(ts)) < 0.5, random.normal(10, 2, len(ts)), np.nan),
             "holiday": (ts.dayofweek == 6).astype(int),
+            "weekday": ts.dayofweek,
         }
     )
     frame["y"] = (random.random(len(ts)) < 1 / (1 + np.exp(-(heat - 66) / 2))).astype(int)

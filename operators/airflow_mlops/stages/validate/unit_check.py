@@ -39,6 +39,8 @@ STILL, SCALED, ALIKE, WIDE = 0.1, 0.25, 0.03, 2.0
 # The distribution: how far, in widths of it, each quantile may lie from where a conversion puts it; by how much its
 # width may differ; and how many times as far as it ever did within the reference the median must have moved for that.
 LOOKS = ((0.15, 1.3, 2.0), (0.35, 1.6, 3.5))
+# Conversions with an offset: this part of that distance.
+OFFSET = 0.7
 # The median of a part of the reference moves so far in any case, in widths of the distribution.
 USUAL = 0.3
 # Quantiles of fewer rows move by chance.
@@ -230,7 +232,9 @@ def _by_distribution(name: str, now: dict[str, Any], then: dict[str, Any]) -> Fi
         return None
     best = min(CONVERSIONS, key=lambda one: _misfit(is_, one.of(was)))
     misfit, wider = _misfit(is_, best.of(was)), (is_[-1] - is_[0]) / (best.factor * width)
-    if not any(misfit <= fit and 1 / most <= wider <= most and moved >= far for fit, most, far in LOOKS):
+    # With an offset a conversion moves a distribution as a rise of prices does, so it has to fit more closely.
+    strict = OFFSET if best.offset else 1.0
+    if not any(misfit <= strict * fit and 1 / most <= wider <= most and moved >= far for fit, most, far in LOOKS):
         return None
     text = f"{name!r} has a median of {is_[middle]:,.6g}, {was[middle]:,.6g} at training"
     return failed(

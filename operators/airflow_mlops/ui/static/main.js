@@ -1,11 +1,12 @@
 // The app behind the navigation entry "Models". Airflow's loader imports this once and looks the component up by name.
-import { h, Router } from "./kit/host.js";
+import { h, Router, UI } from "./kit/host.js";
+import { SelectedIcon } from "./kit/icon.js";
 import { ModelsPage } from "./models/page.js";
 import { ModelPage } from "./model/page.js";
 
 function Models() {
   const name = Router.useParams()["*"];
-  return name ? h(ModelPage, { name, key: name }) : h(ModelsPage);
+  return h(UI.Box, { as: "main" }, h(SelectedIcon), name ? h(ModelPage, { name, key: name }) : h(ModelsPage));
 }
 
 globalThis.Models = Models;

@@ -16,8 +16,8 @@
 //   token("fg.muted")
 //       A colour of the theme for your own SVG.
 //
-// All are role="img" (Meter: "meter") named by `label` and their numbers. Mouse and, but for Sparkline unless `focusable`,
-// keyboard (arrows, Home, End, Escape) read single values out.
+// All are role="img" (Meter: "meter") named by `label` and their numbers. Mouse and keyboard (arrows, Home, End, Escape) read
+// single values out; a sparkline takes no focus, since a list of them would be endless for the Tab key.
 export { Bars } from "./chart/bars.js";
 export { token } from "./chart/figure.js";
 export { LineChart } from "./chart/line.js";

@@ -2,6 +2,7 @@
 //
 //   moment(at, { year, time })   "12 Nov 09:14"; { year: true } "12 Nov 2013 09:14"; { time: false } "12 Nov". Event time: as the
 //                                model's clock reads it, never shifted to the zone of the reader. `at`: ISO text, Date, or ms.
+//   dated(at)                    "12 Nov 09:14", with its year where that is not the one of the clock: for a moment on its own
 //   span(from, to)               "1 Mar 2013 to 4 Jun 2013"; once only what is equal in both
 //   ago(at, now)                 "12 min ago", "in 48 min", "just now"; against the clock unless `now` is given
 //   duration(seconds)            "3.1 ms", "40 s", "12 min", "5 h", "9 d": the one unit that matters
@@ -37,6 +38,11 @@ export function moment(at, { year = false, time = true } = {}) {
   const date = new Date(milliseconds);
   const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}${year ? ` ${date.getUTCFullYear()}` : ""}`;
   return time ? `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}` : day;
+}
+
+export function dated(at) {
+  const year = when(at) !== null && new Date(when(at)).getUTCFullYear() !== new Date().getUTCFullYear();
+  return moment(at, { year });
 }
 
 export function month(at, { year = false } = {}) {

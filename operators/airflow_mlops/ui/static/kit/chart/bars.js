@@ -1,15 +1,19 @@
 // Two histograms on one axis: the reference broad and grey, the current one narrow and coloured in front of it.
 import { h, Fragment, UI } from "../host.js";
 import { isNumber, share as written } from "../format.js";
-import { Figure, token } from "./figure.js";
+import { Figure, token, Words } from "./figure.js";
 import { extent, linear } from "./scale.js";
 
+const NAMES = ["reference", "current"];
+const REFERENCE = "fg.subtle";
+const PALE = 0.6;
+const AXIS = 16;
 const GAP = 2;
 const LETTER = 6;
 
-export function Bars({ label, bins, names = ["reference", "current"], color = "blue.solid", format = written, height = 64, axis = true, ...rest }) {
+export function Bars({ label, bins, names = NAMES, color = "border.info", format = written, height = 64, ...rest }) {
   if (!bins.length) return h(UI.Text, { color: "fg.muted", fontSize: "sm" }, "No distribution was stored.");
-  const draw = (width) => drawing(bins, { names, color, format, height, width, axis });
+  const draw = (width) => drawing(bins, { names, color, format, height, width });
   return h(Figure, { label: named(label, bins, names, format), height, draw, ...rest });
 }
 
@@ -22,13 +26,15 @@ function named(label, bins, names, format) {
   return [`${label}: ${bins.length} bins from ${bins[0].label} to ${bins.at(-1).label}`, ...said.filter(Boolean)].join(", ");
 }
 
-function drawing(bins, { names, color, format, height, width, axis }) {
-  const bottom = axis ? height - 16 : height - 1;
+function drawing(bins, { names, color, format, height, width }) {
+  const bottom = height - AXIS;
   const step = width / bins.length;
   const [, most] = extent(bins.flatMap((bin) => [bin.reference, bin.current])) ?? [0, 1];
   const y = linear([0, most || 1], [bottom, 2]);
-  const bar = (value, part, each, fill) =>
-    isNumber(value) && h("rect", { x: each * step + (step * (1 - part)) / 2, width: Math.max(step * part, 1), y: y(value), height: bottom - y(value), fill });
+  const bar = (value, part, each, fill) => {
+    const place = { x: each * step + (step * (1 - part)) / 2, width: Math.max(step * part, 1) };
+    return isNumber(value) && h("rect", { ...place, y: y(value), height: bottom - y(value), fill: token(fill), fillOpacity: fill === REFERENCE ? PALE : 1 });
+  };
   const content = h(
     Fragment,
     null,
@@ -36,17 +42,17 @@ function drawing(bins, { names, color, format, height, width, axis }) {
       h(
         Fragment,
         { key: each },
-        bar(bin.reference, 1 - GAP / Math.max(step, GAP * 2), each, token("border.emphasized")),
-        bar(bin.current, 0.5, each, token(color)),
+        bar(bin.reference, 1 - GAP / Math.max(step, GAP * 2), each, REFERENCE),
+        bar(bin.current, 0.5, each, color),
       ),
     ),
     h("line", { x1: 0, x2: width, y1: bottom, y2: bottom, stroke: token("border.emphasized") }),
-    axis && binLabels(bins, step, height - 3, width),
+    binLabels(bins, step, height - 3, width),
   );
   const read = (index) => ({
     title: bins[index].label,
     rows: [
-      { label: names[0], value: format(bins[index].reference), color: token("border.emphasized") },
+      { label: names[0], value: format(bins[index].reference), color: token(REFERENCE) },
       { label: names[1], value: format(bins[index].current), color: token(color) },
     ].filter((row, each) => isNumber(bins[index][each ? "current" : "reference"])),
   });
@@ -55,13 +61,14 @@ function drawing(bins, { names, color, format, height, width, axis }) {
 
 // Every label where they fit; else the first and the last, which give the range.
 function binLabels(bins, step, y, width) {
-  const text = { fontSize: 11, fill: token("fg.muted"), y };
   const fits = bins.every((bin) => String(bin.label).length * LETTER + 4 <= step);
-  if (fits) return bins.map((bin, each) => h("text", { key: `l${each}`, ...text, x: (each + 0.5) * step, textAnchor: "middle" }, bin.label));
+  if (fits) {
+    return bins.map((bin, each) => h(Words, { key: `l${each}`, y, x: (each + 0.5) * step, textAnchor: "middle" }, bin.label));
+  }
   const room = Math.max(Math.floor(width / 2 / LETTER) - 1, 3);
   return [
-    h("text", { key: "first", ...text, x: 0 }, short(bins[0].label, room)),
-    bins.length > 1 && h("text", { key: "last", ...text, x: width, textAnchor: "end" }, short(bins.at(-1).label, room)),
+    h(Words, { key: "first", y, x: 0 }, short(bins[0].label, room)),
+    bins.length > 1 && h(Words, { key: "last", y, x: width, textAnchor: "end" }, short(bins.at(-1).label, room)),
   ];
 }
 

@@ -1,5 +1,5 @@
 // The frame of every chart: measures its box, so that text keeps its size, and reads the values out, to mouse and keyboard.
-import { Fragment, h, UI, useEffect, useRef, useState } from "../host.js";
+import { h, UI, useEffect, useRef, useState } from "../host.js";
 
 // A colour of the theme for SVG: token("fg.muted"), token("red.solid"). It follows light and dark by itself.
 export const token = (name) => `var(--chakra-colors-${name.replaceAll(".", "-")})`;
@@ -39,7 +39,7 @@ export function Figure({ label, height, draw, focusable = true, ...rest }) {
         tabIndex: focusable && stops.length ? 0 : undefined,
         h: `${height}px`,
         borderRadius: "sm",
-        _focusVisible: { outline: "2px solid", outlineColor: "border.info", outlineOffset: "2px" },
+        _focusVisible: { outline: "2px solid", outlineColor: "border.info", outlineOffset: "4px" },
         ...handlers,
       },
       drawing &&
@@ -115,34 +115,36 @@ function Reading({ reading, x, width }) {
 }
 
 function ReadingRow({ label, value, color }) {
-  const swatch = color && h(UI.Box, { as: "span", display: "inline-block", w: "8px", h: "8px", mr: 1, borderRadius: "full", style: { background: color } });
+  const dot = { as: "span", display: "inline-block", w: "8px", h: "8px", mr: 1, borderRadius: "full" };
+  const swatch = color && h(UI.Box, { ...dot, style: { background: color } });
   return h(UI.Text, null, swatch, label, label && value !== undefined ? ": " : null, value !== undefined && h("b", null, value));
 }
 
-const said = ({ title, rows }) =>
-  [title, ...rows.map(({ label, value }) => [label, value].filter((each) => each !== undefined && each !== "").join(" "))].join("; ");
+const said = ({ title, rows }) => [title, ...rows.map(({ label, value = "" }) => `${label} ${value}`.trim())].join("; ");
+
+// Text of a chart. A style, since Airflow's own rules for text are stronger than the attributes of SVG.
+export function Words({ color = "fg.muted", children, ...rest }) {
+  return h("text", { ...rest, fill: token(color), style: { fontSize: "11px" } }, children);
+}
+
+// The stretches without a gap (null).
+export function runs(places) {
+  const found = [[]];
+  for (const place of places) {
+    if (place !== null) found.at(-1).push(place);
+    else if (found.at(-1).length) found.push([]);
+  }
+  return found.filter((run) => run.length);
+}
 
 // A line with gaps where a value is missing; a value alone between gaps becomes a dot.
 export function Curve({ places, color, width = 1.5, dash }) {
-  const runs = [];
-  let open = false;
-  for (const place of places) {
-    if (place === null) open = false;
-    else if (open) runs.at(-1).push(place);
-    else {
-      runs.push([place]);
-      open = true;
-    }
-  }
   const line = { fill: "none", stroke: color, strokeWidth: width, strokeLinejoin: "round", strokeLinecap: "round" };
-  return h(
-    Fragment,
-    null,
-    runs.map((run, each) =>
-      run.length === 1
-        ? h("circle", { key: each, cx: run[0][0], cy: run[0][1], r: width, fill: color })
-        : h("polyline", { key: each, ...line, strokeDasharray: dash, points: run.map((place) => place.map(round).join(",")).join(" ") }),
-    ),
+  const through = (run) => run.map((place) => place.map(round).join(",")).join(" ");
+  return runs(places).map((run, each) =>
+    run.length === 1
+      ? h("circle", { key: each, cx: run[0][0], cy: run[0][1], r: width, fill: color })
+      : h("polyline", { key: each, ...line, strokeDasharray: dash, points: through(run) }),
   );
 }
 

@@ -1,7 +1,7 @@
 // Curves over the model's time: with their limit, what happened (marks), what lasted (bands) and what served (versions).
 import { h, Fragment, UI } from "../host.js";
 import { isNumber, moment, number, plural, span, when } from "../format.js";
-import { Curve, Figure, token } from "./figure.js";
+import { Curve, Figure, runs, token, Words } from "./figure.js";
 import { extent, linear, padded, timeTicks, valueTicks } from "./scale.js";
 
 const LETTER = 6.2;
@@ -9,10 +9,11 @@ const STRIP = 20;
 const AXIS = 18;
 const TOP = 16;
 const NEAR = 4;
-const COLOURS = ["blue.solid", "orange.solid", "purple.solid", "teal.solid", "gray.solid"];
+const COLOURS = ["border.info", "border.warning", "purple.fg", "teal.fg", "fg.muted"];
 const DASHES = [undefined, "6 3", "2 3", "8 3 2 3", "1 4"];
 
-export function LineChart({ label, series, limit = null, bands = [], marks = [], versions = [], from, to, range, format = number, unit = "", height = 220, ...rest }) {
+export function LineChart({ label, series, bands = [], marks = [], versions = [], from, to, range, height = 220, ...props }) {
+  const { limit = null, format = number, unit = "", ...rest } = props;
   const chart = {
     series: series.map((each, index) => ({ ...each, points: timed(each.points), ...look(each, index) })),
     limits: (Array.isArray(limit) ? limit : [limit]).filter((each) => isNumber(each?.value)),
@@ -51,14 +52,15 @@ const readValues = ({ series, limits }) => [
   ...series.flatMap(({ points }) => points.flatMap(({ value, low, high }) => [value, low, high])),
 ];
 
-function named(label, { series, limits, bands, marks, versions, domain, format }) {
+function named(label, { series, limits, bands, marks, versions, domain, format, tick }) {
   const curves = series.map(({ name, points }) => {
     const values = points.map(({ value }) => value).filter(isNumber);
     if (!values.length) return `${name ?? "curve"} without a value`;
     const [low, high] = extent(values);
-    return `${name ? `${name} ` : ""}last ${format(values.at(-1))}, between ${format(low)} and ${format(high)}`;
+    return `${name ? `${name} ` : ""}last ${format(values.at(-1))}, between ${tick(low)} and ${format(high)}`;
   });
-  const said = [`${label}, ${span(...domain)}`, ...curves, ...limits.map(({ value, label: name }) => `${name ?? "limit"} ${format(value)}`)];
+  const named = limits.map(({ value, label: name }) => `${name ?? "limit"} ${format(value)}`);
+  const said = [`${label}, ${span(...domain)}`, ...curves, ...named];
   if (versions.length) said.push(plural(versions.length, "version"));
   if (marks.length) said.push(plural(marks.length, "event"));
   if (bands.length) said.push(bands.map((band) => `${band.label} from ${moment(band.from, { year: true })}`).join(", "));
@@ -66,8 +68,9 @@ function named(label, { series, limits, bands, marks, versions, domain, format }
 }
 
 function Legend({ series }) {
+  const line = { x1: 0, x2: 20, y1: 4, y2: 4, strokeWidth: 2 };
   const swatch = ({ stroke, dash }) =>
-    h("svg", { width: 20, height: 8, "aria-hidden": true }, h("line", { x1: 0, x2: 20, y1: 4, y2: 4, stroke, strokeWidth: 2, strokeDasharray: dash }));
+    h("svg", { width: 20, height: 8, "aria-hidden": true }, h("line", { ...line, stroke, strokeDasharray: dash }));
   return h(
     UI.HStack,
     { gap: 4, flexWrap: "wrap", mb: 2, fontSize: "xs", color: "fg.muted" },
@@ -78,7 +81,7 @@ function Legend({ series }) {
 function drawing(chart, width) {
   const { domain, range, height, versions, series, marks } = chart;
   const bottom = height - AXIS - (versions.length ? STRIP : 0);
-  const ticks = valueTicks(range, Math.max(Math.floor((bottom - TOP) / 40), 2));
+  const ticks = valueTicks(range, Math.max(Math.floor((bottom - TOP) / 28), 3));
   const left = Math.ceil(Math.max(...ticks.map((tick) => chart.tick(tick).length), 2) * LETTER) + 8;
   const plot = { left, right: width - 6, top: TOP, bottom, width };
   plot.x = linear(domain, [plot.left, plot.right]);
@@ -100,21 +103,23 @@ function drawing(chart, width) {
 }
 
 function Grid({ chart, plot, ticks }) {
-  const text = { fontSize: 11, fill: token("fg.muted") };
   const moments = timeTicks(chart.domain, (plot.right - plot.left) / 90);
   return h(
     Fragment,
     null,
-    chart.unit && h("text", { ...text, x: 0, y: 10 }, chart.unit),
+    chart.unit && h(Words, { x: 0, y: 10 }, chart.unit),
     ticks.map((tick) =>
       h(
         Fragment,
         { key: `v${tick}` },
-        h("line", { x1: plot.left, x2: plot.right, y1: plot.y(tick), y2: plot.y(tick), stroke: token("border.subtle") }),
-        h("text", { ...text, x: plot.left - 6, y: plot.y(tick) + 4, textAnchor: "end" }, chart.tick(tick)),
+        h("line", { x1: plot.left, x2: plot.right, y1: plot.y(tick), y2: plot.y(tick), stroke: token("border") }),
+        h(Words, { x: plot.left - 6, y: plot.y(tick) + 4, textAnchor: "end" }, chart.tick(tick)),
       ),
     ),
-    moments.map(({ at, label }) => h("text", { key: at, ...text, x: plot.x(at), y: chart.height - 4, textAnchor: anchor(plot.x(at), label, plot) }, label)),
+    moments.map(({ at, label }) => {
+      const x = plot.x(at);
+      return h(Words, { key: at, x, y: chart.height - 4, textAnchor: anchor(x, label, plot) }, label);
+    }),
   );
 }
 
@@ -125,6 +130,7 @@ function anchor(x, label, { left, width }) {
 }
 
 function Bands({ bands, plot, domain }) {
+  const tall = { y: plot.top, height: plot.bottom - plot.top };
   return bands.map((band, each) => {
     const [start, end] = cut(band, domain, plot);
     if (end < start) return null;
@@ -133,8 +139,8 @@ function Bands({ bands, plot, domain }) {
     return h(
       Fragment,
       { key: each },
-      h("rect", { x: start, width: Math.max(end - start, 2), y: plot.top, height: plot.bottom - plot.top, fill: color, fillOpacity: 0.14 }),
-      fits && h("text", { x: start + 4, y: plot.top + 12, fontSize: 11, fill: token("fg") }, band.label),
+      h("rect", { x: start, width: Math.max(end - start, 2), ...tall, fill: color, fillOpacity: 0.18 }),
+      fits && h(Words, { x: start + 4, y: plot.top + 12, color: "fg" }, band.label),
     );
   });
 }
@@ -150,7 +156,7 @@ function Limits({ limits, plot, format }) {
       Fragment,
       { key: each },
       h("line", { x1: plot.left, x2: plot.right, y1: y, y2: y, stroke: token(color), strokeDasharray: "4 3" }),
-      h("text", { x: plot.right, y: y - 4, fontSize: 11, fill: token("fg.muted"), textAnchor: "end" }, words),
+      h(Words, { x: plot.right, y: y - 4, textAnchor: "end" }, words),
     );
   });
 }
@@ -160,13 +166,13 @@ function Marks({ marks, plot }) {
   return marks.map((mark, each) => {
     const at = plot.x(mark.at);
     const next = marks[each + 1] ? plot.x(marks[each + 1].at) : plot.right;
-    const color = token(mark.color ?? "blue.solid");
+    const stroke = token(mark.color ?? "border.info");
     const fits = mark.label && mark.label.length * LETTER + 4 < next - at;
     return h(
       Fragment,
       { key: each },
-      h("line", { x1: at, x2: at, y1: plot.top - 4, y2: plot.bottom, stroke: color, strokeWidth: 1.5, strokeOpacity: 0.7 }),
-      fits && h("text", { x: at + 3, y: 10, fontSize: 11, fill: token("fg.muted") }, mark.label),
+      h("line", { x1: at, x2: at, y1: plot.top - 4, y2: plot.bottom, stroke, strokeWidth: 1.5, strokeOpacity: 0.8 }),
+      fits && h(Words, { x: at + 3, y: 10 }, mark.label),
     );
   });
 }
@@ -174,15 +180,18 @@ function Marks({ marks, plot }) {
 function Series({ series, plot, inside }) {
   const points = series.points.filter(({ at }) => inside(at));
   const places = points.map((point) => (isNumber(point.value) ? [plot.x(point.at), plot.y(point.value)] : null));
-  const held = points.filter(({ low, high }) => isNumber(low) && isNumber(high));
-  const edge = [...held.map(({ at, high }) => [at, high]), ...held.toReversed().map(({ at, low }) => [at, low])];
-  const ribbon = edge.map(([at, value]) => `${plot.x(at)},${plot.y(value)}`).join(" ");
+  const held = runs(points.map((point) => (isNumber(point.low) && isNumber(point.high) ? point : null)));
   return h(
     Fragment,
     null,
-    held.length > 1 && h("polygon", { points: ribbon, fill: series.stroke, fillOpacity: 0.12 }),
+    held.map((run, each) => h("polygon", { key: each, points: ribbon(run, plot), fill: series.stroke, fillOpacity: 0.15 })),
     h(Curve, { places, color: series.stroke, width: 2, dash: series.dash }),
   );
+}
+
+function ribbon(run, { x, y }) {
+  const edge = [...run.map(({ at, high }) => [at, high]), ...run.toReversed().map(({ at, low }) => [at, low])];
+  return edge.map(([at, value]) => `${x(at)},${y(value)}`).join(" ");
 }
 
 function Strip({ versions, plot, domain, y }) {
@@ -191,18 +200,21 @@ function Strip({ versions, plot, domain, y }) {
     if (end <= start) return null;
     const palette = version.color ?? (each % 2 ? "gray" : "blue");
     const width = Math.max(end - start - 1, 1);
+    const fits = String(version.label).length * LETTER + 6 < width;
     return h(
       Fragment,
       { key: each },
       h("rect", { x: start, y, width, height: STRIP - 4, rx: 2, fill: token(`${palette}.muted`) }),
-      String(version.label).length * LETTER + 6 < width && h("text", { x: start + 4, y: y + 12, fontSize: 11, fill: token("fg") }, version.label),
+      fits && h(Words, { x: start + 4, y: y + 12, color: "fg" }, version.label),
     );
   });
 }
 
-function reading({ series, marks, bands, versions, format }, plot, at) {
-  const rows = series.flatMap(({ name, points, stroke }) =>
-    points.filter((point) => point.at === at).map((point) => ({ label: name ?? "", value: worded(point, format), color: stroke })),
+function reading({ series, marks, bands, versions, format, tick }, plot, at) {
+  const rows = series.flatMap(({ name = "", points, stroke }) =>
+    points
+      .filter((point) => point.at === at)
+      .map((point) => ({ label: name, value: worded(point, format, tick), color: stroke })),
   );
   const lasts = ({ from, to }) => (from === null || from <= at) && (to === null || at < to);
   for (const version of versions.filter(lasts)) rows.push({ label: `${version.label} serves` });
@@ -212,7 +224,7 @@ function reading({ series, marks, bands, versions, format }, plot, at) {
   return { title: moment(at, { year: true }), rows };
 }
 
-function worded({ value, low, high, note }, format) {
-  const interval = isNumber(low) && isNumber(high) ? ` [${format(low)}, ${format(high)}]` : "";
+function worded({ value, low, high, note }, format, tick) {
+  const interval = isNumber(low) && isNumber(high) ? ` [${tick(low)}, ${tick(high)}]` : "";
   return `${format(value)}${interval}${note ? ` (${note})` : ""}`;
 }

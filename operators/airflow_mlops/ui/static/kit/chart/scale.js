@@ -49,7 +49,8 @@ export function timeTicks([from, to], count) {
 function evenTicks(from, to, step) {
   const ticks = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
-    const label = step < DAY && at % DAY !== 0 ? moment(at).slice(-5) : moment(at, { time: false, year: !ticks.length && step >= DAY });
+    const isHour = step < DAY && at % DAY !== 0;
+    const label = isHour ? moment(at).slice(-5) : moment(at, { time: false, year: !ticks.length && step >= DAY });
     ticks.push({ at, label });
   }
   return ticks;

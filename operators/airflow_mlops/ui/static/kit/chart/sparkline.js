@@ -1,23 +1,23 @@
 // A curve as small as a word. Its numbers are in its name, and under the mouse.
 import { h, Fragment } from "../host.js";
-import { isNumber, moment, number, plural, when } from "../format.js";
+import { dated, isNumber, number, plural, when } from "../format.js";
 import { Curve, Figure, token } from "./figure.js";
 import { extent, linear, padded } from "./scale.js";
 
 const INSET = 3;
 
-export function Sparkline({ label, points, limit = null, marks = [], format = number, height = 28, focusable = false, ...rest }) {
+export function Sparkline({ label, points, limit = null, marks = [], format = number, height = 28, ...rest }) {
   const values = points.filter((point) => isNumber(point.value));
   if (!values.length) return null;
   const draw = (width) => drawing(points, { limit, marks, format, height, width });
-  return h(Figure, { label: named({ label, values, limit, marks, format }), height, draw, focusable, ...rest });
+  return h(Figure, { label: named({ label, values, limit, marks, format }), height, draw, focusable: false, ...rest });
 }
 
 function named({ label, values, limit, marks, format }) {
   const [low, high] = extent(values.map((point) => point.value));
   const said = [`${label}: last ${format(values.at(-1).value)}`, `between ${format(low)} and ${format(high)}`];
   if (isNumber(limit)) said.push(`limit ${format(limit)}`);
-  said.push(`from ${moment(values[0].at, { year: true })} to ${moment(values.at(-1).at, { year: true })}`);
+  said.push(`from ${dated(values[0].at)} to ${dated(values.at(-1).at)}`);
   if (marks.length) said.push(plural(marks.length, "retrain"));
   return said.join(", ");
 }
@@ -33,19 +33,22 @@ function drawing(points, { limit, marks, format, height, width }) {
   const content = h(
     Fragment,
     null,
-    isNumber(limit) && h("line", { x1: 0, x2: width, y1: y(limit), y2: y(limit), stroke: token("fg.muted"), strokeDasharray: "3 3" }),
-    shown.map((mark, each) => h("line", { key: each, ...upright(x(when(mark.at)), height), stroke: token("blue.solid"), strokeWidth: 1.5 })),
+    isNumber(limit) && h("line", { x1: 0, x2: width, y1: y(limit), y2: y(limit), ...dashed }),
+    shown.map((mark, each) => h("line", { key: each, ...upright(x(when(mark.at)), height) })),
     h(Curve, { places, color: "currentColor" }),
     h("circle", { cx: last[0], cy: last[1], r: 2.5, fill: "currentColor" }),
   );
+  const near = (index) => shown.filter((mark) => Math.abs(x(when(mark.at)) - stops[index]) < 2);
   const read = (index) => ({
-    title: moment(points[index].at, { year: true }),
+    title: dated(points[index].at),
     rows: [
       { label: "", value: format(points[index].value) },
-      ...shown.filter((mark) => Math.abs(x(when(mark.at)) - stops[index]) < 2).map((mark) => ({ label: mark.label ?? "Retrained" })),
+      ...near(index).map((mark) => ({ label: mark.label ?? "Retrained" })),
     ],
   });
   return { content, stops, read };
 }
 
-const upright = (at, height) => ({ x1: at, x2: at, y1: 0, y2: height });
+const dashed = { stroke: token("fg.muted"), strokeDasharray: "3 3" };
+
+const upright = (x, height) => ({ x1: x, x2: x, y1: 0, y2: height, stroke: token("border.info"), strokeWidth: 1.5 });

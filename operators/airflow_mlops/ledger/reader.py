@@ -16,8 +16,10 @@ from airflow_mlops.ledger.reading import (
     find,
     last_of_each_kind,
     models,
+    moments,
     newest,
     not_after,
+    numbered,
     of_kinds,
     promotion_at,
     select_events,
@@ -99,6 +101,32 @@ class LedgerReader:
         """
         with self._database.read() as connection:
             return newest(connection, model, kinds=kinds, before=before, limit=limit)
+
+    def moments(
+        self, model: str, kind: str, *, start: datetime | None = None, end: datetime | None = None
+    ) -> list[tuple[datetime, int]]:
+        """List event time and number of a model's events of a kind in the order of time, without reading them.
+
+        Parameters
+        ----------
+        model, kind : str
+            Whose events, and of which kind.
+        start, end : datetime, optional
+            Event time; both belong to it.
+        """
+        with self._database.read() as connection:
+            return moments(connection, model, kind, start=start, end=end)
+
+    def numbered(self, model: str, numbers: Sequence[int]) -> list[Event]:
+        """List a model's events of some numbers, such as `moments` gives, in the order they were recorded.
+
+        Raises
+        ------
+        LedgerCorrupt
+            One of them was changed.
+        """
+        with self._database.read() as connection:
+            return numbered(connection, model, numbers)
 
     def expect_whole_end(self, model: str) -> None:
         """Check that the chain of a model ends where its state says; the whole chain is walked by ``ledger verify``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -12,7 +13,6 @@ from airflow_mlops.ledger.tables import events_table, state_table, to_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -115,6 +115,35 @@ def newest(
         query = select(events_table).where(*conditions, *earlier).order_by(_EVENTS.seq.desc()).limit(limit)
         found += [to_event(row) for row in connection.execute(query).mappings()]
     return sorted(found, key=lambda event: event.seq, reverse=True)[:limit]
+
+
+def moments(
+    connection: Connection, model: str, kind: str, *, start: datetime | None = None, end: datetime | None = None
+) -> list[tuple[datetime, int]]:
+    """List event time and number of a model's events of a kind in the order of time; the index alone answers this.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the ledger.
+    model, kind : str
+        Whose events, and of which kind.
+    start, end : datetime, optional
+        Event time; both belong to it.
+    """
+    wanted = (*_kind(model, kind), *not_before(start), *not_after(end))
+    rows = connection.execute(select(_EVENTS.at, _EVENTS.seq).where(*wanted).order_by(_EVENTS.at, _EVENTS.seq))
+    return [(datetime.fromisoformat(at), seq) for at, seq in rows]
+
+
+def not_before(start: datetime | None) -> list[ColumnElement[bool]]:
+    """Return the condition that keeps what happened at a moment or later."""
+    return [] if start is None else [_EVENTS.at >= utc_text(start)]
+
+
+def numbered(connection: Connection, model: str, numbers: Sequence[int]) -> list[Event]:
+    """List a model's events of some numbers, in the order they were recorded."""
+    return select_events(connection, _EVENTS.model == model, _EVENTS.seq.in_(numbers))
 
 
 def promotion_at(connection: Connection, model: str, at: datetime | None, *, recorded: bool = False) -> Event | None:

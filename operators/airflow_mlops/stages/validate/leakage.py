@@ -25,6 +25,8 @@ LEAK_NUMBER, LEAK_RISE, LEAK_NEW = 0.95, 0.3, 0.9
 # How far beyond the best honest column or window a leak lies, by Fisher's z: it leaves a third as much unexplained, and
 # is so many standard deviations of windows away, more where these are few.
 FARTHER, BEYOND, FEW_WINDOWS = 0.55, 3.0, 4
+# Few windows leave that bound wide; but so many rows of a column that never came near order themselves by no chance.
+MANY_ROWS = 200
 # Two heaps so many standard deviations apart, and so many times as far as ever, are no order of a calm day: a normal or
 # uniform column that is cut anywhere leaves less than 3.5. Where the rarer class has fewer rows nothing else is asked.
 HEAPS, HEAPS_NEW, HEAPS_BEYOND, FEW_ROWS = 8.0, 4.0, 1.5, 100
@@ -133,6 +135,8 @@ def _is_calm(name: str, strength: float, current: Facts, reference: Facts | None
     # A column that had one value shows nothing of itself: it is held against the others.
     most = known[name] if name in known else max(known.values(), default=0.0)
     spread = scatter[name] if name in scatter else max(scatter.values(), default=0.0)
+    if most < LEAK_USUAL and strength >= LEAK and current["rows"] >= MANY_ROWS:
+        return False
     uncertain = 1 + FEW_WINDOWS / max(1, windows.get("number", 0))
     return _z(strength) < _z(most) + max(FARTHER, BEYOND * uncertain * spread)
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from airflow_mlops.errors import LedgerCorrupt, RestoreRefused
 from airflow_mlops.events import Event, encode_payload
-from airflow_mlops.ledger import verification
+from airflow_mlops.ledger import overviews, verification
 from airflow_mlops.ledger.database import Database
 from airflow_mlops.ledger.reading import models
 from airflow_mlops.ledger.tables import events_table, is_unchanged, schema_table, state_table
@@ -156,3 +156,7 @@ def _expect_whole(path: Path, staged: Database) -> None:
             verification.verify(connection, model)
     if not known:
         raise RestoreRefused(f"{path} holds no event; name a file that ledger backup wrote.")
+    with staged.write() as connection:
+        # JSON lines hold no overviews, nor does a copy of an earlier release.
+        for model in overviews.behind(connection, known):
+            overviews.rebuild(connection, model)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from airflow_mlops.errors import LedgerCorrupt, LedgerUnavailable
 from airflow_mlops.events import Event, ModelState, fold
-from airflow_mlops.ledger import verification
+from airflow_mlops.ledger import overviews, verification
+from airflow_mlops.ledger.faults import faults
 from airflow_mlops.ledger.history import ModelHistory, Stretch, history_of
+from airflow_mlops.ledger.overviews import Overviews
 from airflow_mlops.ledger.reading import (
     FOLDED,
     TOLD,
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_mlops.ledger.database import Database
+
+
+# Events that one reading of overviews makes good, where they are behind: about a quarter of a second.
+_STEP = 5000
 
 
 class LedgerReader:
@@ -221,6 +229,40 @@ class LedgerReader:
         with self._database.read() as connection:
             seq = connection.execute(select(state_table.c.seq).where(state_table.c.model == model)).scalar()
         return seq or 0
+
+    def overviews(self, names: Sequence[str]) -> Overviews:
+        """Tell where these models stand, so quickly that a thousand of them fit in a page.
+
+        What one keeps of a model is moved on with each event. A ledger of an earlier release has none of it yet; it is
+        made good here too, in steps, where the ledger may be written.
+        """
+        with self._database.read() as connection:
+            left = overviews.behind(connection, names)
+        broken = self._catch_up(left) if left else {}
+        with self._database.read() as connection:
+            return Overviews(
+                overviews.heads(connection, names),
+                overviews.behind(connection, list(left)),
+                {**broken, **faults(connection, names)},
+            )
+
+    def _catch_up(self, left: dict[str, int]) -> dict[str, str]:
+        broken: dict[str, str] = {}
+        most = _STEP
+        with suppress(LedgerUnavailable), self._database.write() as connection:
+            for model in sorted(left, key=lambda name: left[name]):
+                try:
+                    most -= overviews.catch_up(connection, model, most=most)
+                except LedgerCorrupt as error:
+                    broken[model] = str(error)
+                if most <= 0:
+                    break
+        return broken
+
+    def curves(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the last windows of quality and drift of these models, and their trainings."""
+        with self._database.read() as connection:
+            return overviews.curves(connection, names)
 
     def models(self) -> list[str]:
         """List the models with at least one event, by name."""

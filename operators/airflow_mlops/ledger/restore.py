@@ -17,7 +17,7 @@ from airflow_mlops.errors import LedgerCorrupt, RestoreRefused
 from airflow_mlops.ledger import copies, verification
 from airflow_mlops.ledger.backup import export_lines, write_backup
 from airflow_mlops.ledger.reading import models
-from airflow_mlops.ledger.tables import events_table, state_table
+from airflow_mlops.ledger.tables import events_table, overview_table, state_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,8 @@ def _keep_others_out(connection: Connection) -> None:
             raise LedgerCorrupt(f"{' '.join(str(found).split())}.")
         return
     connection.execute(text("SET LOCAL statement_timeout = 0"))
-    connection.execute(text(f"LOCK TABLE {state_table.name}, {events_table.name} IN EXCLUSIVE MODE"))
+    tables = ", ".join(table.name for table in (state_table, events_table, overview_table))
+    connection.execute(text(f"LOCK TABLE {tables} IN EXCLUSIVE MODE"))
 
 
 def _lost(connection: Connection, copy: Connection) -> dict[str, int]:
@@ -152,6 +153,9 @@ def _add_missing(connection: Connection, copy: Connection) -> int:
             connection.execute(events_table.insert(), rows)
             added += len(rows)
         connection.execute(state_table.insert().values(dict(state)))
+    connection.execute(overview_table.delete())
+    for overview in copy.execute(select(overview_table)).mappings():
+        connection.execute(overview_table.insert().values(dict(overview)))
     return added
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, select, text
 
 from airflow_mlops.errors import LedgerCorrupt
-from airflow_mlops.ledger.tables import SCHEMA_VERSION, event_time_index, events_table, metadata, schema_table
+from airflow_mlops.ledger.tables import (
+    SCHEMA_VERSION,
+    event_time_index,
+    events_table,
+    metadata,
+    overview_table,
+    schema_table,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -60,6 +67,8 @@ def bring_up(connection: Connection) -> int:
         return SCHEMA_VERSION
     if version < SCHEMA_VERSION:
         event_time_index.create(connection, checkfirst=True)
+        # It stays empty: whoever writes or lists a model next reads its past, in steps.
+        overview_table.create(connection, checkfirst=True)
         connection.execute(schema_table.update().values(schema_version=SCHEMA_VERSION))
         return SCHEMA_VERSION
     return version

@@ -63,6 +63,19 @@ state_table = Table(
 )
 
 
+# One row a model: what is told of it in a list of models, and the curves beside it. As the state it is written with
+# each event and can be made anew; ``form`` is that of the fold which made it.
+overview_table = Table(
+    "mlops_ledger_overview",
+    metadata,
+    Column("model", String(200), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("form", Integer, nullable=False),
+    Column("overview", Text, nullable=False),
+    Column("curves", Text, nullable=False),
+)
+
+
 def to_event(row: Mapping[Any, Any]) -> Event:
     """Read a row as an event.
 
@@ -77,6 +90,11 @@ def to_event(row: Mapping[Any, Any]) -> Event:
             f"event {row['seq']} of {row['model']} ({row['kind']} {row['key']}) was changed after it was written: its "
             f"hash does not match. Last good event: at most {before}. Restore a backup of the ledger."
         )
+    return good_event(row)
+
+
+def good_event(row: Mapping[Any, Any]) -> Event:
+    """Read a row that was found unchanged."""
     times = {name: datetime.fromisoformat(row[name]) for name in ("at", "recorded_at")}
     stored = {name: row[name] for name in Event.__dataclass_fields__}
     return Event(**{**stored, **times, "payload": json.loads(row["payload"])})

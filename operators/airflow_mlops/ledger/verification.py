@@ -1,4 +1,4 @@
-"""Check that the chain of a model is whole, and that the state row agrees with its end."""
+"""Check that the chain of a model is whole, and that state row and overview agree with it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.events import CLOCK, GENESIS
+from airflow_mlops.ledger import overviews
 from airflow_mlops.ledger.tables import events_table, is_unchanged, state_table, to_event
 
 if TYPE_CHECKING:
@@ -133,16 +134,21 @@ def _lower(end: int, stated: Any) -> int:
 
 
 def verify(connection: Connection, model: str) -> int:
-    """Walk the chain, then check its end; return the number of events.
+    """Walk the chain, then check its end and what is kept beside it; return the number of events.
 
     Raises
     ------
     LedgerCorrupt
         An event was changed, one is missing, the time of writing goes back, the state row is missing or does not
-        agree, or the database's file is damaged.
+        agree, the overview does not agree, or the database's file is damaged.
     """
     count = walk(connection, model)
     expect_whole_end(connection, model)
+    if not overviews.is_right(connection, model):
+        raise LedgerCorrupt(
+            f"the overview of {model} does not tell what its events do, so it was changed. Last good event: {count}. "
+            "Run Ledger.rebuild."
+        )
     _expect_whole_file(connection, model, count)
     return count
 
@@ -217,7 +223,7 @@ def _expect_whole_file(connection: Connection, model: str, good: int) -> None:
 
 
 def rebuild(connection: Connection, model: str) -> None:
-    """Write the state row anew from the events.
+    """Write the state row and the overview anew from the events.
 
     Raises
     ------
@@ -227,3 +233,4 @@ def rebuild(connection: Connection, model: str) -> None:
     walk(connection, model)
     connection.execute(state_table.delete().where(state_table.c.model == model))
     connection.execute(state_table.insert().values(model=model, **end_of_chain(connection, model)))
+    overviews.rebuild(connection, model)

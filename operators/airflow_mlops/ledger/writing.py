@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.errors import ClockBack, PromotionFrozen
 from airflow_mlops.events import BACK, CLOCK, FREEZE, Event, chain_hash, encode_payload, utc_text
-from airflow_mlops.ledger import verification
+from airflow_mlops.ledger import overviews, verification
 from airflow_mlops.ledger.reading import of_kinds
 from airflow_mlops.ledger.tables import events_table, state_table, to_event
 from airflow_mlops.ledger.verification import CLOCK_TOLERANCE
@@ -44,7 +44,7 @@ def insert(
     run: str | None = None,
     epoch: int | None = None,
 ) -> Event:
-    """Write an event and move the model's state to it.
+    """Write an event, and move the model's state and overview to it.
 
     Raises
     ------
@@ -70,6 +70,7 @@ def insert(
     connection.execute(
         state_table.update().where(state_table.c.model == model).values(seq=event.seq, hash=event.hash, **moved)
     )
+    overviews.follow(connection, event)
     return event
 
 

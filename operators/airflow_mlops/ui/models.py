@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 
+from airflow_mlops.overview import NEEDS_PERSON
+from airflow_mlops.overview.curves import none_yet
 from airflow_mlops.ui.access import ReadableDags
+from airflow_mlops.ui.listing import Sort, in_order, listed
+from airflow_mlops.ui.rows import ModelList, State
 from airflow_mlops.ui.sources import LedgerDep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 router = APIRouter(tags=["models"])
 
-
-class ModelRow(BaseModel):
-    """One model; ``since`` is event time."""
-
-    name: str
-    owners: list[str]
-    tags: list[str]
-    version: str | None
-    since: datetime | None
-
-
-class ModelList(BaseModel):
-    """A page of rows; ``total`` counts all that match."""
-
-    models: list[ModelRow]
-    total: int
+# Owners and tags to choose from; a longer menu is no help.
+_CHOICES = 200
 
 
 @router.get("/models")
 def list_models(
     dags: ReadableDags,
     ledger: LedgerDep,
+    q: Annotated[str, Query(max_length=200, description="Text in the name, an owner or a tag.")] = "",
+    owner: Annotated[str | None, Query(max_length=200)] = None,
+    tag: Annotated[str | None, Query(max_length=200)] = None,
+    state: Annotated[list[State] | None, Query(max_length=20)] = None,
+    sort: Annotated[
+        Sort, Query(description="A quality is sorted as a share of its limit; a state by how much it needs a person.")
+    ] = "state",
+    descending: bool = False,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> ModelList:
     """Return a page of the models that the user may see."""
-    names = sorted(dags)
-    rows = []
-    for name in names[offset : offset + limit]:
-        promotion = ledger.serving(name)
-        rows.append(
-            ModelRow(
-                name=name,
-                owners=sorted({owner for dag in dags[name] for owner in dag.owners}),
-                tags=sorted({tag for dag in dags[name] for tag in dag.tags if tag not in ("mlops", dag.kind)}),
-                version=promotion and promotion.payload["version"],
-                since=promotion and promotion.at,
-            )
-        )
-    return ModelList(models=rows, total=len(names))
+    found = ledger.overviews(sorted(dags))
+    seen = [listed(name, dags[name], found) for name in sorted(dags)]
+    matching = [model for model in seen if model.matches(q, owner, tag)]
+    states = Counter(model.state for model in matching)
+    wanted = [model for model in matching if state is None or model.state in state]
+    page = in_order(wanted, sort, descending=descending)[offset : offset + limit]
+    curves = ledger.curves([model.name for model in page])
+    return ModelList(
+        models=[model.row(curves.get(model.name) or none_yet()) for model in page],
+        total=len(wanted),
+        states=dict(states),
+        needs_person=sum(states[each] for each in NEEDS_PERSON),
+        owners=_choices(owner for model in seen for owner in model.owners),
+        tags=_choices(tag for model in seen for tag in model.tags),
+    )
+
+
+def _choices(words: Iterable[str]) -> list[str]:
+    """Return the words that are met most often, in the order of the alphabet."""
+    return sorted(word for word, _ in Counter(words).most_common(_CHOICES))

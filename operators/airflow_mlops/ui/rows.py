@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-# What a model's row says first: of all that holds, the one that needs a person most.
+# `overview.STATES`, said once more for the documentation of the API.
 State = Literal[
     "out of order",
     "data blocked",
@@ -21,7 +21,6 @@ State = Literal[
     "watching",
     "healthy",
 ]
-NEEDS_PERSON: tuple[State, ...] = ("out of order", "data blocked", "needs approval", "budget spent", "needs a person")
 
 
 class Point(BaseModel):

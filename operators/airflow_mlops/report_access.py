@@ -14,6 +14,8 @@ from urllib.parse import quote
 from airflow_mlops.artifacts import MANIFEST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow_mlops.artifacts import ArtifactStore
 
 ROUTE = "/mlops/reports"
@@ -35,6 +37,22 @@ def admit(store: ArtifactStore, model: str, dag_id: str) -> None:
     uri = _admission_uri(store, model, dag_id)
     if not store.exists(uri):
         store.write_json(uri, {"model": model, "dag_id": dag_id})
+
+
+def admitted(store: ArtifactStore, model: str, dag_ids: Iterable[str]) -> str | None:
+    """Return the first of some DAGs whose readers may read the reports of a model; None where there is none."""
+    return next((each for each in dag_ids if store.exists(_admission_uri(store, model, each))), None)
+
+
+def report_path(store: ArtifactStore, dag_id: str, uri: str) -> str:
+    """Return the address of a stored report below Airflow's own, as a page of Airflow links to it.
+
+    Raises
+    ------
+    ArtifactMissing
+        The URI lies outside the store.
+    """
+    return report_url("", dag_id, store.path(uri)[len(store.root.rstrip("/")) + 1 :])
 
 
 def readable_uri(store: ArtifactStore, dag_id: str, path: str) -> str | None:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from airflow_mlops.ui.model import head
+from airflow_mlops.ui.model import audit, data_quality, head
 
 router = APIRouter(tags=["model"])
-for part in (head,):
+for part in (head, data_quality, audit):
     router.include_router(part.router, prefix="/models/{name}")

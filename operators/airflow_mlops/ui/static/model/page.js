@@ -2,10 +2,15 @@
 import { OURS, useAnswer } from "../kit/api.js";
 import { h, UI } from "../kit/host.js";
 import { Answered } from "../kit/states.js";
+import { Audit } from "./audit.js";
+import { DataQuality } from "./data_quality.js";
 import { Head } from "./head.js";
 
 // In the order of the page; `wide` ones take a whole row.
-const PARTS = [];
+const PARTS = [
+  { part: DataQuality },
+  { part: Audit, wide: true },
+];
 
 export function ModelPage({ name }) {
   const base = `${OURS}/models/${encodeURIComponent(name)}`;

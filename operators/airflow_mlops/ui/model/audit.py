@@ -1,0 +1,121 @@
+"""The audit trail: every event of the model's ledger as a sentence, the last one first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.models.dagrun import DagRun
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from airflow_mlops.errors import LedgerCorrupt
+from airflow_mlops.loop.told import PEOPLE, tell
+from airflow_mlops.ui.access import ModelDep
+from airflow_mlops.ui.sources import LedgerDep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_mlops.events import Event
+    from airflow_mlops.ui.access import SeenModel
+
+router = APIRouter()
+
+# Letters of a hash that tell events of one model apart, and can be compared with `ledger verify`.
+_HASH_LETTERS = 10
+_Kind = Annotated[str, Query(pattern=r"^[a-z_]{1,64}$")]
+
+
+class Entry(BaseModel):
+    """One event; ``at`` is event time, ``recorded_at`` the clock's.
+
+    ``hash`` has the first letters of the event's hash, ``dag_id`` the DAG of its run where the user may read it.
+    """
+
+    seq: int
+    kind: str
+    key: str
+    at: datetime
+    recorded_at: datetime
+    who: str
+    what: str
+    why: str | None
+    is_person: bool
+    run: str | None
+    dag_id: str | None
+    hash: str
+
+
+class Trail(BaseModel):
+    """A page of the trail; ``next_before`` asks for the next one, None at the end.
+
+    ``trouble`` says what is wrong with the end of the chain; None where it is whole.
+    """
+
+    entries: list[Entry]
+    next_before: int | None
+    trouble: str | None
+
+
+@router.get("/audit")
+def read_audit(
+    model: ModelDep,
+    ledger: LedgerDep,
+    session: SessionDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 30,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    kind: Annotated[list[_Kind], Query(max_length=40)] = [],  # noqa: B006 - FastAPI copies a default
+    people: Annotated[bool, Query()] = False,
+) -> Trail:
+    """Return a page of events, the last one first, and whether the end of the chain is whole.
+
+    ``kind`` may be given several times; ``people`` asks for what people did, and for that alone.
+    """
+    trouble = None
+    try:
+        ledger.expect_whole_end(model.name)
+    except LedgerCorrupt as error:
+        trouble = str(error)
+    events = ledger.newest(model.name, kinds=PEOPLE if people else kind, before=before, limit=limit + 1)
+    shown = events[:limit]
+    dags = _dags_of_runs(session, model, (event.run for event in shown))
+    return Trail(
+        entries=[_entry(event, dags.get(event.run or "")) for event in shown],
+        next_before=shown[-1].seq if len(events) > limit else None,
+        trouble=trouble,
+    )
+
+
+def _dags_of_runs(session: SessionDep, model: SeenModel, runs: Iterable[str | None]) -> dict[str, str]:
+    """Find the DAG of each run: the ledger names only runs. A run id that two DAGs have is not linked."""
+    wanted = {run for run in runs if run}
+    if not wanted:
+        return {}
+    query = select(DagRun.run_id, DagRun.dag_id).where(
+        DagRun.dag_id.in_([dag.dag_id for dag in model.dags]), DagRun.run_id.in_(wanted)
+    )
+    found: dict[str, set[str]] = {}
+    for run_id, dag_id in session.execute(query):
+        found.setdefault(run_id, set()).add(dag_id)
+    return {run_id: dag_ids.pop() for run_id, dag_ids in found.items() if len(dag_ids) == 1}
+
+
+def _entry(event: Event, dag_id: str | None) -> Entry:
+    told = tell(event)
+    return Entry(
+        seq=event.seq,
+        kind=event.kind,
+        key=event.key,
+        at=event.at,
+        recorded_at=event.recorded_at,
+        who=told.who,
+        what=told.what,
+        why=told.why,
+        is_person=told.is_person,
+        run=event.run,
+        dag_id=dag_id,
+        hash=event.hash[:_HASH_LETTERS],
+    )

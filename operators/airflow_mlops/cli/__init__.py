@@ -21,6 +21,7 @@ from airflow_mlops.cli import (
     history,
     ledger,
     lint,
+    metrics,
     promote,
     reproduce,
     retain,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 FAILED = 2
 _COMMANDS = (
     *(lint, schema, suites, check, calibrate, backtest, data, history, ledger),
-    *(promote, retain, card, reproduce, slo, serve, rollback, freeze),
+    *(promote, retain, card, reproduce, slo, serve, metrics, rollback, freeze),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.events import APPROVAL, BACK, FREEZE, PROMOTION, REGISTER, REQUEST, ROLE, version_of
-from airflow_mlops.overview import curves
+from airflow_mlops.overview import curves, tally
 from airflow_mlops.overview.plain import first_sentence, items, mapping, moment, name, number, sentence
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Overview = dict[str, Any]
 
 # To be raised with every change of what the fold gives: an overview of another form is made anew from the events.
-FORM = 1
+FORM = 2
 
 _PASSED = ("pass", "passed")
 
@@ -40,6 +40,7 @@ def begun() -> Overview:
         "moved": [],
         "quality": None,
         "drift": None,
+        "tally": tally.none_yet(),
         "curves": curves.none_yet(),
     }
 
@@ -57,7 +58,7 @@ def advance(overview: Mapping[str, Any], event: Event) -> Overview:
     """
     change = _CHANGES.get(event.kind)
     changed = change(overview, event) if change else {}
-    return {**overview, **changed, "seq": event.seq}
+    return {**overview, **changed, "tally": tally.counted(overview["tally"], event), "seq": event.seq}
 
 
 # What people and the server see

@@ -1,32 +1,109 @@
 // The list: one row a model.
 import { OURS, useAnswer } from "../kit/api.js";
-import { h, RouterLink, UI } from "../kit/host.js";
-import { Answered } from "../kit/states.js";
+import { h, RouterLink, UI, useEffect, useRef, useState } from "../kit/host.js";
+import { plural } from "../kit/format.js";
+import { Empty, Loading, Trouble } from "../kit/states.js";
+import { Filters } from "./filters.js";
+import { Paging } from "./paging.js";
+import { asked, isFiltered, NEED_PERSON, UNFILTERED, useListQuery } from "./query.js";
+import { ModelCards, ModelTable } from "./table.js";
+
+// Below this the columns do not fit beside Airflow's navigation.
+const ROOMY = "(min-width: 1180px)";
 
 export function ModelsPage() {
-  const answer = useAnswer(`${OURS}/models`);
+  const [query, change] = useListQuery();
+  const answer = useAnswer(`${OURS}/models?${asked(query)}`);
+  const list = useLast(answer.data);
+  const isRoomy = useMedia(ROOMY);
+  useExistingPage(answer.data, query, change);
+  useEffect(() => {
+    document.title = "Models - Airflow";
+  }, []);
   return h(
     UI.Box,
-    { p: 6 },
-    h(UI.Heading, { as: "h1", size: "lg", mb: 4 }, "Models"),
-    h(Answered, { answer, label: "Loading models" }, ({ models }) =>
-      h(
-        UI.Table.Root,
-        { size: "sm" },
-        h(UI.Table.Header, null, h(UI.Table.Row, null, ...["Model", "Serving"].map((name) => h(UI.Table.ColumnHeader, { key: name }, name)))),
-        h(
-          UI.Table.Body,
-          null,
-          models.map((model) =>
-            h(
-              UI.Table.Row,
-              { key: model.name },
-              h(UI.Table.Cell, null, h(UI.Link, { asChild: true }, h(RouterLink, { to: `/plugin/models/${model.name}` }, model.name))),
-              h(UI.Table.Cell, null, model.version ? `v${model.version}` : "—"),
-            ),
-          ),
-        ),
-      ),
+    { p: { base: 3, md: 6 }, minW: 0 },
+    h(UI.Heading, { as: "h1", size: "lg" }, "Models"),
+    h(UI.Text, { color: "fg.muted", mb: 4, minH: 6, "aria-live": "polite" }, list && summary(list)),
+    h(Filters, { query, change, list, withSort: !isRoomy }),
+    h(Trouble, { error: answer.error }),
+    list && h(Rows, { list, query, change, isRoomy, isOld: !answer.data }),
+    !list && !answer.error && h(Loading, { label: "Loading models" }),
+  );
+}
+
+function Rows({ list, query, change, isRoomy, isOld }) {
+  if (!list.total) return isFiltered(query) ? h(NothingMatches, { change }) : h(NoModel);
+  return h(
+    UI.Box,
+    // What was shown stays while the next answer is on its way, or does not come.
+    { "aria-busy": isOld, opacity: isOld ? 0.6 : 1 },
+    h(isRoomy ? ModelTable : ModelCards, { models: list.models, query, change }),
+    h(Paging, { query, change, total: list.total }),
+  );
+}
+
+function summary({ states, needs_person: needy }) {
+  const all = Object.values(states).reduce((sum, count) => sum + count, 0);
+  const parts = NEED_PERSON.filter((state) => states[state]).map((state) => `${states[state]} ${state}`);
+  if (!needy) return `${plural(all, "model")}, none needs a person`;
+  return `${plural(all, "model")}, ${needy} ${needy === 1 ? "needs" : "need"} a person: ${parts.join(", ")}`;
+}
+
+function NothingMatches({ change }) {
+  return h(
+    Empty,
+    { title: "No model matches." },
+    h(UI.Button, { size: "sm", variant: "outline", mt: 3, onClick: () => change(UNFILTERED) }, "Clear search and filters"),
+  );
+}
+
+function NoModel() {
+  const link = { asChild: true, color: "fg.info" };
+  return h(
+    Empty,
+    { title: "There is no model that you may see yet." },
+    h(
+      UI.Text,
+      { mt: 2 },
+      "A model appears once a spec of it lies in the folder of the DAGs and Airflow has read its DAGs; the quickstart, ",
+      h("code", null, "docs/quickstart.md"),
+      ", shows the whole way.",
+    ),
+    h(
+      UI.Text,
+      { mt: 2 },
+      "There is one already? See whether ",
+      h(UI.Link, link, h(RouterLink, { to: "/dags?tags=mlops" }, "its DAGs")),
+      " are there and may be read by you, and whether ",
+      h("code", null, "airflow-mlops lint"),
+      " finds a fault in its spec.",
     ),
   );
+}
+
+// The last answer, whichever address it was to: the page does not go blank between two of them.
+function useLast(data) {
+  const last = useRef(null);
+  if (data) last.current = data;
+  return last.current;
+}
+
+function useMedia(condition) {
+  const [holds, setHolds] = useState(() => globalThis.matchMedia(condition).matches);
+  useEffect(() => {
+    const media = globalThis.matchMedia(condition);
+    const look = () => setHolds(media.matches);
+    media.addEventListener("change", look);
+    return () => media.removeEventListener("change", look);
+  }, [condition]);
+  return holds;
+}
+
+// A page that no longer exists, since models went: the last one that does.
+function useExistingPage(data, query, change) {
+  const pages = data ? Math.max(Math.ceil(data.total / query.size), 1) : query.page;
+  useEffect(() => {
+    if (query.page > pages) change({ page: pages }, { replace: true });
+  }, [query.page, pages]);
 }

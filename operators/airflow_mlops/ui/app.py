@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
-from fastapi.responses import JSONResponse
 
-from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse, LedgerUnavailable
 from airflow_mlops.ui import model, models, reports, static
-
-if TYPE_CHECKING:
-    from fastapi import Request
+from airflow_mlops.ui.failures import answer_failures
+from airflow_mlops.ui.headers import PrivateHeaders
 
 API = "/api/v1"
 
@@ -36,13 +31,8 @@ def make_app() -> FastAPI:
     app.include_router(static.router)
     app.include_router(models.router, prefix=API)
     app.include_router(model.router, prefix=API)
-    for kind in (LedgerUnavailable, LedgerCorrupt, LedgerMisuse):
-        app.add_exception_handler(kind, _ledger_is_away)
+    answer_failures(app)
+    app.add_middleware(PrivateHeaders)
     # A route like any other, so that it asks who is there too.
     app.add_api_route(f"{API}/openapi.json", lambda: app.openapi(), methods=["GET"], include_in_schema=False)
     return app
-
-
-def _ledger_is_away(request: Request, error: Exception) -> JSONResponse:
-    """Say what is wrong in a sentence; the page shows it, and asks again by itself."""
-    return JSONResponse({"detail": str(error), "away": "ledger"}, status_code=503)

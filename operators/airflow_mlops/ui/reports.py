@@ -56,7 +56,7 @@ router = APIRouter()
     include_in_schema=False,
     dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))],
 )
-def read_report(dag_id: str, path: Annotated[str, Path(max_length=1000)]) -> Response:
+def read_report(dag_id: Annotated[str, Path(max_length=250)], path: Annotated[str, Path(max_length=1000)]) -> Response:
     """Return a file of a report.
 
     Synchronous on purpose: Starlette runs it in a thread, because reading the store blocks.

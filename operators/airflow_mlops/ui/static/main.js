@@ -6,7 +6,7 @@ import { ModelPage } from "./model/page.js";
 
 function Models() {
   const name = Router.useParams()["*"];
-  return h(UI.Box, { as: "main" }, h(SelectedIcon), name ? h(ModelPage, { name, key: name }) : h(ModelsPage));
+  return h(UI.Box, { as: "main", "data-mlops": "" }, h(SelectedIcon), name ? h(ModelPage, { name, key: name }) : h(ModelsPage));
 }
 
 globalThis.Models = Models;

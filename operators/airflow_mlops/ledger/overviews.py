@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
@@ -80,14 +81,30 @@ def rebuild(connection: Connection, model: str) -> None:
         pass
 
 
-def is_right(connection: Connection, model: str) -> bool:
-    """Whether the overview tells what the events up to it do; they are taken as good."""
-    kept, told = _kept(connection, model), begun()
-    passed = select(events_table).where(_EVENTS.model == model, _EVENTS.seq <= kept["seq"])
-    found = connection.execute(passed.order_by(_EVENTS.seq).execution_options(yield_per=CHUNK)).mappings()
-    for row in found:
-        told = advance(told, good_event(row))
-    return kept == told
+class Retold:
+    """An overview made anew beside the one that is kept, while somebody walks over the events.
+
+    Parameters
+    ----------
+    connection : Connection
+        A transaction of the ledger.
+    model : str
+        Whose overview.
+    """
+
+    def __init__(self, connection: Connection, model: str) -> None:
+        self._kept = _kept(connection, model)
+        self._told = begun()
+
+    def see(self, row: Mapping[Any, Any]) -> None:
+        """Take the next good event; the overview may be behind the last ones."""
+        if row["seq"] <= self._kept["seq"]:
+            self._told = advance(self._told, good_event(row))
+
+    @property
+    def is_right(self) -> bool:
+        """Whether what is kept tells what the events do."""
+        return self._kept == self._told
 
 
 def behind(connection: Connection, names: Sequence[str]) -> dict[str, int]:
@@ -136,18 +153,26 @@ def _moved(connection: Connection, model: str, overview: dict[str, Any], *, most
 def _keep(connection: Connection, model: str, overview: Mapping[str, Any]) -> None:
     """Write an overview; one that is further on already stays, for two may be at it at once."""
     values = {
+        "model": model,
         "seq": overview["seq"],
         "form": FORM,
         "overview": _text({name: value for name, value in overview.items() if name != "curves"}),
         "curves": _text(overview["curves"]),
     }
-    if connection.dialect.name == "sqlite":
+    connection.execute(_upsert(connection.dialect.name), values)
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    # Made once: a statement of this kind takes longer to make than to run.
+    if dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
     else:
         from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
-    is_further = or_(_KEPT.form != FORM, _KEPT.seq < overview["seq"])
-    written = insert(overview_table).values(model=model, **values)
-    connection.execute(written.on_conflict_do_update(index_elements=[_KEPT.model], set_=values, where=is_further))
+    written = insert(overview_table)
+    new = {column.name: written.excluded[column.name] for column in _KEPT if column.name != "model"}
+    is_further = or_(_KEPT.form != new["form"], _KEPT.seq < new["seq"])
+    return written.on_conflict_do_update(index_elements=[_KEPT.model], set_=new, where=is_further)
 
 
 def _text(value: Mapping[str, Any]) -> str:

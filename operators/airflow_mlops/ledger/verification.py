@@ -14,9 +14,11 @@ from airflow_mlops.ledger import overviews
 from airflow_mlops.ledger.tables import events_table, is_unchanged, state_table, to_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection
+
+    from airflow_mlops.events import Event
 
 # Clocks of several machines differ by less, and a time service sets a clock back by less. Within it an event takes the
 # time of the one before, so that times of writing never go back.
@@ -62,27 +64,26 @@ def end_of_chain(connection: Connection, model: str) -> dict[str, Any]:
     LedgerCorrupt
         One of the two was changed.
     """
+    return _end(*_last(connection, model))
+
+
+def _last(connection: Connection, model: str) -> tuple[Event | None, Event | None]:
+    """Return the last event and the last promotion."""
     table = events_table.c
     of_model = select(events_table).where(table.model == model).limit(1)
     last = connection.execute(of_model.order_by(table.seq.desc())).mappings().first()
     promoted = of_model.where(table.epoch > 0).order_by(table.epoch.desc())
     promotion = connection.execute(promoted).mappings().first()
+    return last and to_event(last), promotion and to_event(promotion)
+
+
+def _end(last: Event | None, promotion: Event | None) -> dict[str, Any]:
     end = dict(_GENESIS)
     if last is not None:
-        event = to_event(last)
-        end |= {"seq": event.seq, "hash": event.hash}
+        end |= {"seq": last.seq, "hash": last.hash}
     if promotion is not None:
-        event = to_event(promotion)
-        end |= {"epoch": event.epoch, "champion": event.payload["version"]}
+        end |= {"epoch": promotion.epoch, "champion": promotion.payload["version"]}
     return end
-
-
-def last_recorded(connection: Connection, model: str) -> datetime | None:
-    """Return when a model's last event was written."""
-    table = events_table.c
-    query = select(table.recorded_at).where(table.model == model).order_by(table.seq.desc()).limit(1)
-    found = connection.execute(query).scalar()
-    return datetime.fromisoformat(found) if found else None
 
 
 def expect_whole_end(connection: Connection, model: str) -> None:
@@ -97,15 +98,16 @@ def expect_whole_end(connection: Connection, model: str) -> None:
     check_tail(connection, model, state or _GENESIS)
 
 
-def check_tail(connection: Connection, model: str, state: Mapping[Any, Any]) -> None:
-    """Check that the last event is the one the state row names.
+def check_tail(connection: Connection, model: str, state: Mapping[Any, Any]) -> datetime | None:
+    """Check that the last event is the one the state row names; return when it was written.
 
     Raises
     ------
     LedgerCorrupt
         The end of the chain is cut or changed, or the state row is lost or changed.
     """
-    end = end_of_chain(connection, model)
+    last, promotion = _last(connection, model)
+    end = _end(last, promotion)
     if end["seq"] and not state["seq"]:
         raise LedgerCorrupt(
             f"{model} has {end['seq']} good events but no state row; run Ledger.rebuild if none is missing at the end. "
@@ -123,6 +125,7 @@ def check_tail(connection: Connection, model: str, state: Mapping[Any, Any]) -> 
             f"version {end['champion']} at epoch {end['epoch']}. Last good event: at most {end['seq']}. Run "
             "Ledger.rebuild if the events are right."
         )
+    return last and last.recorded_at
 
 
 def _lower(end: int, stated: Any) -> int:
@@ -142,9 +145,10 @@ def verify(connection: Connection, model: str) -> int:
         An event was changed, one is missing, the time of writing goes back, the state row is missing or does not
         agree, the overview does not agree, or the database's file is damaged.
     """
-    count = walk(connection, model)
+    overview = overviews.Retold(connection, model)
+    count = walk(connection, model, see=overview.see)
     expect_whole_end(connection, model)
-    if not overviews.is_right(connection, model):
+    if not overview.is_right:
         raise LedgerCorrupt(
             f"the overview of {model} does not tell what its events do, so it was changed. Last good event: {count}. "
             "Run Ledger.rebuild."
@@ -153,8 +157,8 @@ def verify(connection: Connection, model: str) -> int:
     return count
 
 
-def walk(connection: Connection, model: str) -> int:
-    """Check every event of a chain; return how many there are.
+def walk(connection: Connection, model: str, *, see: Callable[[Mapping[Any, Any]], None] | None = None) -> int:
+    """Check every event of a chain; return how many there are. ``see`` is shown the row of each that is good.
 
     Raises
     ------
@@ -168,6 +172,8 @@ def walk(connection: Connection, model: str) -> int:
             raise LedgerCorrupt(f"the ledger of {model} is not whole: {fault}. Last good event: {good}. {_RESTORE}")
         good, previous = row["seq"], row["hash"]
         latest = row["recorded_at"] if row["kind"] == CLOCK else max(latest, row["recorded_at"])
+        if see is not None:
+            see(row)
     return good
 
 

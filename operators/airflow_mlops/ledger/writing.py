@@ -27,8 +27,7 @@ def lock(connection: Connection, model: str) -> dict[str, Any]:
         The end of the chain is not where the model's state says.
     """
     state = verification.locked_state(connection, model)
-    verification.check_tail(connection, model, state)
-    return {**state, "recorded_at": verification.last_recorded(connection, model)}
+    return {**state, "recorded_at": verification.check_tail(connection, model, state)}
 
 
 def insert(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow.sdk import BaseHook
 
@@ -84,9 +84,20 @@ class MlflowHook(BaseHook):
 
     def run_url(self, run_id: str, experiment_id: str) -> str | None:
         """Return where people look at a run, or None where MLflow has no pages."""
-        extra = self._connection.extra_dejson
-        pages = extra.get("ui_url") or (self.tracking_uri if self._is_http else None)
-        return f"{pages.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}" if pages else None
+        return f"{self.pages}/#/experiments/{experiment_id}/runs/{run_id}" if self.pages else None
+
+    def version_url(self, registered_name: str, version: str) -> str | None:
+        """Return where people look at a registered version, or None where MLflow has no pages."""
+        return f"{self.pages}/#/models/{quote(registered_name, safe='')}/versions/{version}" if self.pages else None
+
+    @property
+    def pages(self) -> str | None:
+        """Address of MLflow's own pages, without credentials; None where it has none, as with a file."""
+        address = self._connection.extra_dejson.get("ui_url") or (self.tracking_uri if self._is_http else "")
+        parts = urlsplit(str(address))
+        if parts.scheme not in ("http", "https"):
+            return None
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for one experiment, for the button in the UI."""

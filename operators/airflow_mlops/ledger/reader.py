@@ -22,6 +22,7 @@ from airflow_mlops.ledger.reading import (
     models,
     moments,
     newest,
+    next_of,
     not_after,
     numbered,
     of_kinds,
@@ -135,6 +136,17 @@ class LedgerReader:
         """
         with self._database.read() as connection:
             return numbered(connection, model, numbers)
+
+    def next_of(self, model: str, kind: str, *, after: int) -> Event | None:
+        """Return the first event of a kind that was recorded after the one of a number, or None.
+
+        Raises
+        ------
+        LedgerCorrupt
+            It was changed.
+        """
+        with self._database.read() as connection:
+            return next_of(connection, model, kind, after=after)
 
     def expect_whole_end(self, model: str) -> None:
         """Check that the chain of a model ends where its state says; the whole chain is walked by ``ledger verify``.

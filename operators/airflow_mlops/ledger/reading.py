@@ -146,6 +146,13 @@ def numbered(connection: Connection, model: str, numbers: Sequence[int]) -> list
     return select_events(connection, _EVENTS.model == model, _EVENTS.seq.in_(numbers))
 
 
+def next_of(connection: Connection, model: str, kind: str, *, after: int) -> Event | None:
+    """Return the first event of a kind that was recorded after the one of a number, or None."""
+    query = select(events_table).where(*_kind(model, kind), _EVENTS.seq > after).order_by(_EVENTS.seq).limit(1)
+    row = connection.execute(query).mappings().first()
+    return to_event(row) if row else None
+
+
 def promotion_at(connection: Connection, model: str, at: datetime | None, *, recorded: bool = False) -> Event | None:
     """Return the promotion of the largest epoch that had happened, or was on record, at a moment.
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from airflow_mlops.ui.model import audit, data_quality, head
+from airflow_mlops.ui.model import audit, data_quality, decision, head, timeline
 
 router = APIRouter(tags=["model"])
-for part in (head, data_quality, audit):
+for part in (head, timeline, data_quality, audit, decision):
     router.include_router(part.router, prefix="/models/{name}")

@@ -4,10 +4,14 @@ import { h, UI } from "../kit/host.js";
 import { Answered } from "../kit/states.js";
 import { Audit } from "./audit.js";
 import { DataQuality } from "./data_quality.js";
+import { Decision } from "./decision.js";
 import { Head } from "./head.js";
+import { Timeline } from "./timeline.js";
 
 // In the order of the page; `wide` ones take a whole row.
 const PARTS = [
+  { part: Timeline, wide: true },
+  { part: Decision, wide: true },
   { part: DataQuality },
   { part: Audit, wide: true },
 ];

@@ -1,0 +1,77 @@
+// The picture of a model's page: quality over time with what served, what was done and what went wrong; drift below.
+import { useAnswer } from "../kit/api.js";
+import { Card } from "../kit/card.js";
+import { plural, when } from "../kit/format.js";
+import { Fragment, h, UI, useRef, useState } from "../kit/host.js";
+import { Answered, Empty } from "../kit/states.js";
+import { Charts } from "./timeline/charts.js";
+import { Choice } from "./timeline/choice.js";
+import { Incidents } from "./timeline/incidents.js";
+import { Tables } from "./timeline/tables.js";
+import { moment } from "../kit/format.js";
+
+const MONTHS = 91 * 86_400_000;
+const RANGES = { recent: "Last 20 looks", months: "3 months", all: "All" };
+
+export function Timeline({ base }) {
+  const [range, setRange] = useState("all");
+  const [asTable, setAsTable] = useState(false);
+  // What was shown last stands while another range is asked for.
+  const shown = useRef(null);
+  const start = shown.current && starts(shown.current)[range];
+  const answer = useAnswer(`${base}/timeline${start ? `?start=${encodeURIComponent(start)}` : ""}`);
+  if (answer.data) shown.current = answer.data;
+  const data = answer.data ?? shown.current;
+  const controls = data?.looks
+    ? h(
+        UI.HStack,
+        { gap: 4, flexWrap: "wrap" },
+        h(Choice, { label: "Range", options: ranges(data, range), value: range, onChange: setRange }),
+        h(UI.Button, { size: "xs", variant: "ghost", "aria-pressed": asTable, onClick: () => setAsTable(!asTable) }, asTable ? "Show as chart" : "Show as table"),
+      )
+    : null;
+  return h(
+    Card,
+    { title: "Timeline", aside: controls },
+    h(Answered, { answer: { ...answer, data }, label: "Loading the timeline" }, (course) =>
+      course.looks || course.marks.length || course.incidents.length
+        ? h(Course, { course, from: start, asTable })
+        : h(Empty, { title: "Nothing was looked at yet." }, "The monitor DAG measures quality and drift; its first look draws the first point."),
+    ),
+  );
+}
+
+// Where a range begins; "all" has no beginning of its own.
+const starts = ({ recent, last }) => ({
+  recent,
+  months: last && new Date(when(last) - MONTHS).toISOString(),
+  all: null,
+});
+
+// Only ranges that show less than all of it; the chosen one stays.
+function ranges(course, chosen) {
+  const first = when(course.first);
+  const begins = starts(course);
+  return Object.entries(RANGES).filter(([name]) => name === "all" || name === chosen || when(begins[name]) > first);
+}
+
+function Course({ course, from, asTable }) {
+  return h(
+    UI.Stack,
+    { gap: 4 },
+    asTable ? h(Tables, { course }) : h(Charts, { course, from }),
+    h(Notes, { course }),
+    h(Incidents, { incidents: course.incidents }),
+  );
+}
+
+// What the curves do not show is said, so that nobody takes a part for the whole.
+function Notes({ course }) {
+  const notes = [
+    course.shown < course.looks && `Drawn from ${course.shown} of ${plural(course.looks, "look")}: choose a shorter range to see each of them.`,
+    course.told_from && `Incidents are told from ${moment(course.told_from, { year: true })} on.`,
+    course.other_metrics.length && `Windows measured by ${course.other_metrics.join(", ")} are left out.`,
+  ].filter(Boolean);
+  if (!notes.length) return null;
+  return h(UI.Text, { fontSize: "xs", color: "fg.muted" }, notes.map((note) => h(Fragment, { key: note }, note, " ")));
+}

@@ -1,0 +1,41 @@
+// What went wrong, in words: since when, why, what was done, and what explains it.
+import { plural, sentence, when } from "../../kit/format.js";
+import { h, UI, useState } from "../../kit/host.js";
+import { incidentColour, incidentName, lasted } from "./words.js";
+
+const FIRST = 4;
+
+export function Incidents({ incidents }) {
+  const [all, setAll] = useState(false);
+  const ordered = [...incidents].sort((one, other) => isOpen(other) - isOpen(one) || when(other.noticed) - when(one.noticed));
+  if (!ordered.length) return h(UI.Text, { color: "fg.muted", fontSize: "sm" }, "No incident in this range.");
+  const open = ordered.filter(isOpen).length;
+  return h(
+    UI.Box,
+    null,
+    h(UI.Heading, { as: "h3", size: "xs", fontWeight: "medium", mb: 2 }, `${plural(ordered.length, "incident")}${open ? `, ${open} open` : ""}`),
+    h(UI.Stack, { as: "ul", gap: 2, listStyleType: "none" }, ordered.slice(0, all ? ordered.length : FIRST).map((incident) => h(Incident, { key: incident.id, incident }))),
+    ordered.length > FIRST &&
+      h(UI.Button, { size: "xs", variant: "ghost", mt: 2, "aria-expanded": all, onClick: () => setAll(!all) }, all ? "Show fewer" : `Show all ${ordered.length}`),
+  );
+}
+
+const isOpen = ({ end }) => end === null;
+
+function Incident({ incident }) {
+  const colour = incidentColour(incident).replace(".solid", "");
+  const more = [...incident.done.map(sentence), incident.known && `Known: ${incident.known}`].filter(Boolean);
+  return h(
+    UI.Box,
+    { as: "li", borderLeftWidth: "3px", borderColor: `${colour}.solid`, pl: 3, fontSize: "sm" },
+    h(
+      UI.HStack,
+      { gap: 2, flexWrap: "wrap" },
+      h(UI.Text, { fontWeight: "medium" }, incidentName(incident)),
+      isOpen(incident) && h(UI.Badge, { colorPalette: colour, size: "sm" }, "open"),
+      h(UI.Text, { color: "fg.muted" }, lasted(incident)),
+    ),
+    h(UI.Text, { overflowWrap: "anywhere" }, sentence(incident.cause)),
+    more.map((words) => h(UI.Text, { key: words, color: "fg.muted", overflowWrap: "anywhere" }, words)),
+  );
+}

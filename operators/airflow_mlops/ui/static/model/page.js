@@ -7,11 +7,9 @@ import { DataQuality } from "./data_quality.js";
 import { Decision } from "./decision.js";
 import { Head } from "./head.js";
 import { Timeline } from "./timeline.js";
-import { Timeline } from "./timeline.js";
 
 // In the order of the page; `wide` ones take a whole row.
 const PARTS = [
-  { part: Timeline, wide: true },
   { part: Timeline, wide: true },
   { part: Decision, wide: true },
   { part: DataQuality },

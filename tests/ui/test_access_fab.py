@@ -18,6 +18,10 @@ from tests.ui.running_fab import Answer, Fab, running_fab
 MARCH = utc("2013-03-01T05:00:00")
 API = "/mlops/api/v1"
 PART = re.compile(r"\{(?P<part>\w+)(?::\w+)?\}")
+HEAVY = {
+    *("pandas", "numpy", "scipy", "sklearn", "pyarrow", "duckdb"),
+    *("mlflow", "great_expectations", "evidently", "statsmodels", "matplotlib", "datasketches"),
+}
 # What to put into the address of a route; a route with another part gets "1" there.
 PARTS = {"name": "{model}", "dag_id": "{model}_monitor", "path": "main.js"}
 PATHS = {"/mlops/reports/{dag_id}/{path:path}": "{model}/reports/drift/01/report.html"}
@@ -93,6 +97,20 @@ def test_every_answer_is_kept_from_caches_and_from_being_taken_for_something_els
         assert headers["x-content-type-options"] == "nosniff", route
         kept = "private, no-store" if route["path"].startswith(API) else "private, no-cache"
         assert headers["cache-control"] == kept, route
+
+
+# What the API server has to carry
+
+
+def test_the_application_brings_nothing_heavy_into_the_api_server(fab):
+    assert not HEAVY & set(fab.modules_at_start)
+
+
+def test_no_route_brings_anything_heavy_either(fab):
+    for route in fab.routes:
+        fab.ask("viewer", address(route["path"], "flights"))
+
+    assert not HEAVY & set(fab.modules())
 
 
 # A model is as readable as its DAGs

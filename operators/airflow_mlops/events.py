@@ -1,8 +1,8 @@
 """Event types of the ledger, and the fold that gives a model's state.
 
 Kinds of what happened by itself: ``ingest validate features train weigh evaluate register deploy drift signals decision
-shadow_decision request promotion bake slo``. Of what people and care did: ``approval freeze role rollback hand_change
-drill reproduction transfer retention clock``.
+shadow_decision request promotion bake slo``. Of what people and care did: ``approval freeze role override rollback
+hand_change drill reproduction transfer retention clock``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ ROLE = "role"
 APPROVAL = "approval"
 CLOCK = "clock"
 REQUEST = "request"
+OVERRIDE = "override"
 # Causes of a promotion that goes back, and kinds: a freeze of promotions does not hold them.
 ROLLBACK, DRILL = "rollback", "drill"
 BACK = (ROLLBACK, DRILL)

@@ -8,9 +8,11 @@ import pytest
 import yaml
 from airflow.sdk.exceptions import ParamValidationError
 
-from airflow_mlops.dag_factory import actions_dag, dags_from
-from airflow_mlops.dag_factory.actions import ACTIONS
+from airflow_mlops.dag_factory import actions_dag, dags_from, retrain_dag
+from airflow_mlops.dag_factory.actions import ACTIONS, POLICIES
 from airflow_mlops.ledger import Ledger
+from airflow_mlops.lifecycle.override import override_of
+from airflow_mlops.spec import load_spec
 from tests.conftest import ROOT
 
 SPEC = yaml.safe_load((ROOT / "dags" / "specs" / "flights.yaml").read_text())
@@ -47,12 +49,15 @@ def test_what_the_form_says_reaches_the_task_with_who_asked(write):
         triggering_user_name = "ada"
 
     dag = actions_dag(write())
-    said = {"params": {"version": "3", "reason": 'it is "wrong"', "scope": "promotions", "now": None}, "dag_run": Run}
+    said = {
+        "params": {"version": "3", "to": "2", "reason": 'it is "wrong"', "scope": "promotions", "now": None},
+        "dag_run": Run,
+    }
     for task_id in ("roll_back", "freeze", "retrain"):
         dag.get_task(task_id).render_template_fields({**said, "params": {**said["params"], "now": "2013-03-01"}})
 
     back, freeze = dag.get_task("roll_back"), dag.get_task("freeze")
-    assert (back.of_version, back.reason, back.by) == ("3", 'it is "wrong"', "ada")
+    assert (back.of_version, back.to, back.reason, back.by) == ("3", "2", 'it is "wrong"', "ada")
     assert (freeze.scope, freeze.version, freeze.frozen) == ("promotions", "3", True)
     assert json.loads(dag.get_task("retrain").conf) == {"reason": 'ada: it is "wrong"', "now": "2013-03-01"}
 
@@ -78,3 +83,34 @@ def test_pausing_by_the_form_is_on_record(write, airflow_home, airflow_db):
     assert set(states.values()) == {"skipped"}
     paused = Ledger(f"sqlite:///{airflow_home / 'artifacts' / 'ledger.db'}").state("flights").paused
     assert paused.reason == "a holiday"
+
+
+def test_a_policy_may_be_chosen_only_where_one_is_in_shadow(write):
+    retrain = {**SPEC["retrain"], "shadow": {"kind": "committee"}}
+
+    dag = actions_dag(write(retrain=retrain))
+
+    assert dag.params.get_param("action").schema["enum"] == [*ACTIONS, *POLICIES]
+    assert {action.replace(" ", "_") for action in POLICIES} < dag.get_task("choose").downstream_task_ids
+    assert "use shadow policy" not in actions_dag(write()).params.get_param("action").schema["enum"]
+
+
+def test_having_the_shadow_decide_by_the_form_is_on_record(write, airflow_home, airflow_db):
+    path = write(retrain={**SPEC["retrain"], "shadow": {"kind": "committee"}})
+
+    run = actions_dag(path).test(
+        logical_date=None,
+        run_conf={"action": "use shadow policy", "reason": "right for a month", "now": "2013-03-01T05:00:00+00:00"},
+    )
+
+    states = {task.task_id: str(task.state) for task in run.get_task_instances()}
+    assert states.pop("choose") == states.pop("use_shadow_policy") == "success"
+    assert set(states.values()) == {"skipped"}
+    state = Ledger(f"sqlite:///{airflow_home / 'artifacts' / 'ledger.db'}").state("flights")
+    assert override_of(state, load_spec(path)).reason == "right for a month"
+
+
+def test_a_policy_in_shadow_that_weighs_versions_finds_the_tasks_it_would_need(write):
+    dag = retrain_dag(write(retrain={**SPEC["retrain"], "shadow": {"kind": "committee"}}))
+
+    assert "weigh" in dag.task_ids

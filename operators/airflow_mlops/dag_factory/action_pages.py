@@ -26,6 +26,16 @@ def _freeze_page(title: str, does: str) -> Page:
     )
 
 
+def _policy_page(title: str, does: str) -> Page:
+    return Page(
+        title=title,
+        does=does,
+        leaves="One event `override` in the ledger with who and why; none where it was so already.",
+        failure="The ledger is away. Nothing was changed.",
+        action="Clear the task when the ledger answers.",
+    )
+
+
 ACTION_PAGES = {
     "choose": Page(
         title="Choose the action",
@@ -63,6 +73,14 @@ ACTION_PAGES = {
         "on serving.",
     ),
     "resume": _freeze_page("Resume the loop", "Lets monitor and schedule ask for trainings again."),
+    "use_shadow_policy": _policy_page(
+        "Use the policy in shadow",
+        "From its next look on `{name}_monitor` decides by `retrain.shadow`, and `retrain.policy` only records. It "
+        "holds until the section `retrain` of the spec changes.",
+    ),
+    "use_own_policy": _policy_page(
+        "Use the spec's own policy", "Lets `retrain.policy` decide again, from the next look."
+    ),
     "drill": Page(
         title="Rehearse a rollback",
         does="Has the version before serve for a moment, measures how long that takes, and puts the champion back. "

@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Param
 
 from airflow_mlops.dag_factory.pages import actions_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, task_settings
-from airflow_mlops.operators.act import ChooseActionOperator, FreezeOperator
+from airflow_mlops.operators.act import ChooseActionOperator, FreezeOperator, OverrideOperator
 from airflow_mlops.operators.drill import DrillOperator
 from airflow_mlops.operators.reproduce import ReproduceOperator
 from airflow_mlops.operators.rollback import RollbackOperator
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
 
 ACTIONS = ("roll back", "retrain", "freeze", "unfreeze", "pause", "resume", "drill", "reproduce")
+# Only where the spec has a policy in shadow.
+POLICIES = ("use shadow policy", "use own policy")
 _REASON = "{{ params.reason }}"
 _VERSION = "{{ params.version or '' }}"
+_TO = "{{ params.to or '' }}"
 
 
 def actions_dag(spec: ModelSpec | str | Path) -> DAG:
@@ -50,9 +53,10 @@ def actions_dag(spec: ModelSpec | str | Path) -> DAG:
         settings = task_settings(spec, "act", "choose")
         del settings["spec"]
         ChooseActionOperator(**settings) >> [
-            RollbackOperator(of_version=_VERSION, reason=_REASON, **task_settings(spec, "act", "roll_back")),
+            RollbackOperator(of_version=_VERSION, to=_TO, reason=_REASON, **task_settings(spec, "act", "roll_back")),
             _retrain(spec),
             *_freezes(spec),
+            *_overrides(spec),
             DrillOperator(**task_settings(spec, "act", "drill")),
             # As it is a training, it runs where trainings run.
             ReproduceOperator(version=_VERSION, **task_settings(spec, "train", "reproduce")),
@@ -65,7 +69,7 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
         "action": Param(
             "roll back",
             type="string",
-            enum=list(ACTIONS),
+            enum=[*ACTIONS, *(POLICIES if spec.retrain.shadow else ())],
             title="Action",
             description="'roll back' brings the last version that served well back and freezes the present one.",
         ),
@@ -75,6 +79,12 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
             title="Version",
             description="roll back: the version that has to go, which protects from a second click; empty: what "
             "serves. freeze, unfreeze, reproduce: which one.",
+        ),
+        "to": Param(
+            None,
+            type=["string", "null"],
+            title="Roll back to",
+            description="Only for roll back: the version that shall serve; empty: the last one that served well.",
         ),
         "scope": Param(
             "version",
@@ -120,3 +130,12 @@ def _freezes(spec: ModelSpec) -> list[BaseOperator]:
     for task_id, frozen in (("pause", True), ("resume", False)):
         tasks.append(FreezeOperator(frozen=frozen, scope="loop", reason=_REASON, **task_settings(spec, "act", task_id)))
     return tasks
+
+
+def _overrides(spec: ModelSpec) -> list[BaseOperator]:
+    if spec.retrain.shadow is None:
+        return []
+    return [
+        OverrideOperator(policy=policy, reason=_REASON, **task_settings(spec, "act", f"use_{policy}_policy"))
+        for policy in ("shadow", "own")
+    ]

@@ -149,10 +149,17 @@ Press *Trigger*, choose an action, say why. Your name and the reason stay on rec
 | pause, resume | the loop asks for nothing by itself, or does again; what serves goes on serving |
 | drill | a rollback is rehearsed and measured; the same version serves before and after |
 | reproduce | a version is trained again from its record and compared |
-
+{_policy_actions(spec)}
 **In a hurry: leave everything as it is, give a reason, and press the button.** A second click soon after does not go
 one version further. The handbook is `docs/rollback.md`.
 """
+
+
+def _policy_actions(spec: ModelSpec) -> str:
+    """Return a further row of the table with its line's end, where there is a policy in shadow."""
+    if spec.retrain.shadow is None:
+        return ""
+    return "| use shadow policy, use own policy | the policy in shadow decides, or the spec's own again |\n"
 
 
 def drill_page(spec: ModelSpec) -> str:

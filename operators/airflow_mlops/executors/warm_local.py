@@ -35,7 +35,10 @@ PRELOAD = (
         f"airflow_mlops.lifecycle.{name}"
         for name in ("by_hand", "deploy", "isolated", "promote", "reconcile", "register", "server_target")
     ),
-    *(f"airflow_mlops.lifecycle.{name}" for name in ("evidence", "light_judgement", "tick", "tracking", "weighing")),
+    *(
+        f"airflow_mlops.lifecycle.{name}"
+        for name in ("evidence", "light_judgement", "override", "tick", "tracking", "weighing")
+    ),
     *(f"airflow_mlops.lifecycle.{name}" for name in ("catalog", "check", "facts")),
     *(
         f"airflow_mlops.lifecycle.{name}"

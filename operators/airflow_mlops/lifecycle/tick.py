@@ -16,6 +16,7 @@ from airflow_mlops.lifecycle.budgets import Budgets
 from airflow_mlops.lifecycle.earlier import looks_of, trained
 from airflow_mlops.lifecycle.holds import control_of
 from airflow_mlops.lifecycle.look import Look
+from airflow_mlops.lifecycle.override import told_of
 from airflow_mlops.lifecycle.scorecards import Models, Scorecards
 from airflow_mlops.lifecycle.verdicts import Judge, importance_of
 from airflow_mlops.loop.bake import BAKE, bake_at, is_watched
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from airflow_mlops.events import Event, ModelState
     from airflow_mlops.ledger import Ledger
     from airflow_mlops.lifecycle.budgets import AsksServer
+    from airflow_mlops.lifecycle.override import Override
     from airflow_mlops.lifecycle.served import ReadLog
     from airflow_mlops.loop.history import Reading
     from airflow_mlops.loop.signal import Signal
@@ -84,7 +86,7 @@ class Tick:
     Parameters
     ----------
     spec : ModelSpec
-        What the model is.
+        What the model is, as it is in force: see `override.in_force`.
     store : ArtifactStore
         Where rows and versions are.
     ledger : Ledger
@@ -105,6 +107,8 @@ class Tick:
         Now, by which an approval that nobody gives expires.
     server : callable or None
         Gives a client of the model server, which counts its requests; None where there is none.
+    override : Override or None
+        Why the two policies of the spec stand in each other's place; None where they do not.
     """
 
     spec: ModelSpec
@@ -118,6 +122,7 @@ class Tick:
     hour: int | None = None
     clock: datetime | None = None
     server: Callable[[], AsksServer] | None = None
+    override: Override | None = None
 
     def decide(self, *, run: str | None) -> Decided:
         """Measure, decide, and record both; a look that was made before gives what it decided then.
@@ -137,8 +142,10 @@ class Tick:
         signals, budgets = self._budgets(signals, history, events)
         retrain = self.spec.retrain
         control = replace(self._control, is_spent=self._is_spent(budgets))
-        decision = self._decided(retrain.policy, history, signals, history.readings, control)
-        shadow = retrain.shadow and self._decided(retrain.shadow, history, signals, history.shadow_readings, control)
+        readings = [history.readings, history.shadow_readings]
+        ours, others = reversed(readings) if self.override else readings
+        decision = self._decided(retrain.policy, history, signals, ours, control)
+        shadow = retrain.shadow and self._decided(retrain.shadow, history, signals, others, control)
         if signals.problems:
             # What was in the way may be gone at a second look, which is then a look of its own.
             key = f"{key}:{digest_json(signals.to_dict())[:_DIGEST_LENGTH]}"
@@ -252,7 +259,7 @@ class Tick:
 
     def _record(self, found: Decided) -> Decided:
         name, key, run, signals = self.spec.name, found.key, found.first_run, found.signals
-        facts = {
+        facts: dict[str, Any] = {
             "signals": key,
             "now": self.now.isoformat(),
             "champion_version": signals.champion_version,
@@ -265,7 +272,9 @@ class Tick:
         # The decision last: where it is on record, what it rests on and what was decided beside it are.
         self.ledger.append(name, SIGNALS, key, {**signals.to_dict(), "inputs": inputs}, at=self.now, run=run)
         if found.shadow:
-            self.ledger.append(name, SHADOW, key, {**found.shadow.to_dict(), **facts}, at=self.now, run=run)
+            beside = facts | {"policy": told_of(self.spec.retrain.shadow, self.override, is_live=False)}
+            self.ledger.append(name, SHADOW, key, {**found.shadow.to_dict(), **beside}, at=self.now, run=run)
+        facts["policy"] = told_of(self.spec.retrain.policy, self.override, is_live=True)
         first = self.ledger.append(name, DECISION, key, {**found.decision.to_dict(), **facts}, at=self.now, run=run)
         return found if first.run == run else self._again(first, self._history())
 
@@ -273,10 +282,9 @@ class Tick:
         """Return trainings, promotions and looks before this one; what it measures itself is passed beside them."""
         kinds = [PROMOTION, TRAIN, EVALUATE, DEPLOY, SIGNALS, APPROVAL, FREEZE, REGISTER]
         retrain = self.spec.retrain
-        for policy, kind in ((retrain.policy, DECISION), (retrain.shadow, SHADOW)):
-            # Of a model that is looked at every hour these are many.
-            if isinstance(policy, VERSIONS) and persists(policy):
-                kinds.append(kind)
+        # Of a model that is looked at every hour these are many. Which is which an override may have changed.
+        if any(isinstance(policy, VERSIONS) and persists(policy) for policy in (retrain.policy, retrain.shadow)):
+            kinds += [DECISION, SHADOW]
         found = [event for kind in kinds for event in self.ledger.events(self.spec.name, kind=kind, as_of=self.now)]
         earlier = [event for event in found if event.kind not in (SIGNALS, DECISION, SHADOW) or event.at < self.now]
         return sorted(earlier, key=lambda event: event.seq)

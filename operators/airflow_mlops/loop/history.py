@@ -36,8 +36,9 @@ class History:
     """Promotions by epoch, ended trainings by time, and labelled windows by time, none overlapping another.
 
     ``members`` are the trained versions by time, ``looks`` the moments of the monitor's looks, ``readings`` what the
-    rules of past decisions read, and ``shadow_readings`` the same of a shadow policy's. ``holds`` are freezes of
-    versions by time. A drill promotes another version and the same again, and is no promotion here.
+    rules of ``retrain.policy`` read in the past, and ``shadow_readings`` the same of ``retrain.shadow``, whichever
+    of the two decided. ``holds`` are freezes of versions by time. A drill promotes another version and the same
+    again, and is no promotion here.
     """
 
     promotions: tuple[Promotion, ...] = ()
@@ -82,8 +83,8 @@ class History:
             windows=_apart([window for signals in looks for window in Window.all_of(signals)]),
             members=tuple(sorted(members, key=lambda member: member.at)),
             looks=tuple(sorted({signals.now for signals in looks})),
-            readings=_readings(ordered, DECISION),
-            shadow_readings=_readings(ordered, SHADOW),
+            readings=_readings(ordered, "policy"),
+            shadow_readings=_readings(ordered, "shadow"),
             holds=_holds(ordered),
         )
 
@@ -174,14 +175,20 @@ def _member(event: Event) -> Member | None:
     return Member(event.payload["id"], event.at, datetime.fromisoformat(held_out), seconds, event.payload)
 
 
-def _readings(events: Sequence[Event], kind: str) -> tuple[Reading, ...]:
-    """Read what rules read, one a moment: of a look that was made twice the last counts."""
+def _readings(events: Sequence[Event], section: str) -> tuple[Reading, ...]:
+    """Read what the rules of a policy read, one a moment: of a look that was made twice the last counts."""
     found = {
         event.at: {name: Signal.from_dict(each) for name, each in event.payload["readings"].items()}
         for event in events
-        if event.kind == kind and event.payload.get("readings")
+        if event.payload.get("readings") and _section_of(event) == section
     }
     return tuple(Reading(at, found[at]) for at in sorted(found))
+
+
+def _section_of(event: Event) -> str | None:
+    """Name the section of the spec whose policy decided; decisions of before there were overrides do not say."""
+    told = {DECISION: "policy", SHADOW: "shadow"}.get(event.kind)
+    return (event.payload.get("policy") or {}).get("section", told) if told else None
 
 
 def _holds(events: Sequence[Event]) -> tuple[Held, ...]:

@@ -1,4 +1,4 @@
-"""What a person does to a model by the form of its actions DAG: choose an action, freeze, pause."""
+"""What a person does to a model by the form of its actions DAG: choose an action, freeze, pause, choose a policy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.branch import BaseBranchOperator
 
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.rollback import ASKED_BY
-from airflow_mlops.refs import FreezeRef
+from airflow_mlops.refs import FreezeRef, OverrideRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,3 +91,39 @@ class FreezeOperator(StageOperator):
         state = "frozen" if self.frozen else "free"
         self.log.info("%s of %s: %s%s", subject, self.model_spec.name, state, "" if event else ", as before")
         return FreezeRef(model=self.model_spec.name, scope=scope, changed=event is not None, **facts)
+
+
+class OverrideOperator(StageOperator):
+    """Have the policy in ``retrain.shadow`` decide, or the spec's own again.
+
+    The other one goes on in shadow. It holds until the retrain section of the spec changes. What is so already stays as
+    it is, with its first reason.
+
+    Parameters
+    ----------
+    policy : {"shadow", "own"}
+        Which one decides from the next look on.
+    reason : str, templated
+        Why.
+    by : str, templated
+        Who. Default: the user that started the run.
+    """
+
+    stage = "override"
+    template_fields: Sequence[str] = (*StageOperator.template_fields, "reason", "by")
+
+    def __init__(self, *, policy: str, reason: str, by: str = ASKED_BY, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.policy = policy
+        self.reason = reason
+        self.by = by
+
+    def run_stage(self, context: Context) -> OverrideRef:
+        """Record it, where it is not so already."""
+        from airflow_mlops.lifecycle.override import use_policy
+
+        facts = {"reason": self.reason, "by": self.by}
+        spec, run = self.model_spec, context["run_id"]
+        event = use_policy(self.ledger, spec, self.policy, at=self.moment, run=run, **facts)
+        self.log.info("%s: its %s policy decides%s", spec.name, self.policy, "" if event else ", as before")
+        return OverrideRef(model=spec.name, policy=self.policy, changed=event is not None, **facts)

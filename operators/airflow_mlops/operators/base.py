@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.ledger import Ledger
+    from airflow_mlops.lifecycle.override import Override
     from airflow_mlops.refs import Ref
 
     # How an operator is given a reference: the output of the task that makes it, or what that task returned.
@@ -136,6 +137,20 @@ class StageOperator(BaseOperator):
     def model_spec(self) -> ModelSpec:
         """The spec, read from its file where a path was given."""
         return self.spec if isinstance(self.spec, ModelSpec) else load_spec(self.spec)
+
+    @cached_property
+    def policy_override(self) -> Override | None:
+        """Why the spec's policy in shadow decides; None where its own does."""
+        from airflow_mlops.lifecycle.override import override_of
+
+        return override_of(self.ledger.state(self.model_spec.name), self.model_spec)
+
+    @property
+    def spec_in_force(self) -> ModelSpec:
+        """The spec; under an override its two policies stand in each other's place."""
+        from airflow_mlops.lifecycle.override import in_force
+
+        return in_force(self.model_spec, self.policy_override)
 
     @property
     def moment(self) -> datetime:

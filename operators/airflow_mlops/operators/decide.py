@@ -39,6 +39,7 @@ class DecideOperator(StageOperator):
     instead, and the bake DAG carries it out. *call* asks for a person in the log, and the run stays green.
     Without rows, or with rows that failed their check, there is a decision too: it says what held it back. A policy in
     ``retrain.shadow`` decides on the same facts; that is recorded, and rings nothing.
+    Under an override the two policies stand in each other's place.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ class DecideOperator(StageOperator):
         from airflow_mlops.lifecycle.tick import Tick
         from airflow_mlops.serving.prediction_log import read_predictions
 
-        spec, clock, server = self.model_spec, datetime.now(UTC), self.model_spec.deploy.server
+        spec, clock, server = self.spec_in_force, datetime.now(UTC), self.model_spec.deploy.server
         return Tick(
             spec=spec,
             store=self.store,
@@ -124,12 +125,13 @@ class DecideOperator(StageOperator):
             hour=clock.hour,
             clock=clock,
             server=(lambda: ModelServerHook(server).client) if server else None,
+            override=self.policy_override,
         ).decide(run=run_id)
 
     def _store_page(self, decided: Decided) -> str:
         from airflow_mlops.stages.decide.page import render
 
-        spec = self.model_spec
+        spec = self.spec_in_force
         identity = digest_json({"form": _FORM, **decided.to_dict()})[:16]
         folder = self.store.uri(spec.name, "reports", self.stage, identity)
         if self.store.manifest(folder) is None:

@@ -145,7 +145,7 @@ class EvaluateOperator(StageOperator):
         from airflow_mlops.lifecycle.weighing import Weighing
         from airflow_mlops.stages.evaluate.light import render_change
 
-        spec, champion = self.model_spec, matchup.champion
+        spec, champion = self.spec_in_force, matchup.champion
         if champion is None:
             raise NoChampion(
                 f"{spec.name} has no champion whose weights could be changed; start its retrain DAG by the form."

@@ -168,7 +168,7 @@ class RequestOperator(StageOperator, SkipMixin):
         judged = self.ledger.events(self.model_spec.name, kind=EVALUATE)
         if training := next((event for event in reversed(judged) if _is_training(event)), None):
             since = datetime.fromisoformat(now) - training.at
-            cooldown = getattr(self.model_spec.retrain.policy, "cooldown", None)
+            cooldown = getattr(self.spec_in_force.retrain.policy, "cooldown", None)
             told = f"a training stood at {training.at.isoformat()} (run {training.run})"
             if training.recorded_at >= ring.rung_at:
                 return f"nothing to do: {told} and ended after the asset was rung. The champion stays."

@@ -65,12 +65,12 @@ class WeighOperator(StageOperator):
 
     def _settings(self) -> str:
         """Name what decides how versions are weighed: with another policy it is done anew."""
-        return digest_json(self.model_spec.retrain.policy.model_dump(mode="json"))[:_DIGEST_LENGTH]
+        return digest_json(self.spec_in_force.retrain.policy.model_dump(mode="json"))[:_DIGEST_LENGTH]
 
     def _weigh(self, request: RequestRef | None) -> ModelRef:
         from airflow_mlops.lifecycle.weighing import Weighing
 
-        weighing = Weighing(self.model_spec, self.store, self.ledger, self.moment)
+        weighing = Weighing(self.spec_in_force, self.store, self.ledger, self.moment)
         if request is None:
             plan, reason = weighing.after_training(ModelRef.from_dict(self.model)), "a version was trained"
         else:

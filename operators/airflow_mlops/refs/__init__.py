@@ -1,7 +1,16 @@
 """What travels between tasks: small frozen references that turn into JSON, never frames or models."""
 
 from airflow_mlops.refs.base import Ref
-from airflow_mlops.refs.control import BakeRef, DecisionRef, DrillRef, FreezeRef, ReconciledRef, RequestRef, RollbackRef
+from airflow_mlops.refs.control import (
+    BakeRef,
+    DecisionRef,
+    DrillRef,
+    FreezeRef,
+    OverrideRef,
+    ReconciledRef,
+    RequestRef,
+    RollbackRef,
+)
 from airflow_mlops.refs.data import FeaturesRef, ReportRef, ScoresRef, SnapshotRef
 from airflow_mlops.refs.model import PASSED, ApprovalRef, DeploymentRef, EvaluationRef, ModelRef, ReproductionRef
 
@@ -16,6 +25,7 @@ __all__ = [
     "FeaturesRef",
     "FreezeRef",
     "ModelRef",
+    "OverrideRef",
     "ReconciledRef",
     "Ref",
     "ReportRef",

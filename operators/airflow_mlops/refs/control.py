@@ -109,6 +109,17 @@ class FreezeRef(Ref):
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideRef(Ref):
+    """Which policy decides now, "shadow" or "own", by whom and why; ``changed`` is False where it was so before."""
+
+    model: str
+    policy: str
+    reason: str
+    by: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReconciledRef(Ref):
     """What serves, what had to be written to MLflow to show it, and what people had changed there."""
 

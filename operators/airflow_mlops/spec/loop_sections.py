@@ -108,6 +108,12 @@ class RetrainSpec(Section):
 
     @property
     def weighs_versions(self) -> bool:
-        """Whether other weights, or another correction, of versions already trained may serve without a training."""
-        policy = self.policy
-        return policy.kind in ("committee", "single") or (policy.kind == "rules" and policy.correction is not None)
+        """Whether other weights, or another correction, of versions already trained may serve without a training.
+
+        The policy in shadow counts: it may be had decide without a change of the spec.
+        """
+        return any(
+            policy.kind in ("committee", "single") or (policy.kind == "rules" and policy.correction is not None)
+            for policy in (self.policy, self.shadow)
+            if policy is not None
+        )

@@ -147,8 +147,9 @@ class _Keeping:
         settings = self.spec.retention
         newest = settings.versions if settings else 0
         trained = [event.payload["id"] for event in self.events if event.kind == TRAIN]
-        # Only policies that weigh versions have a pool of them.
-        pool = max(newest, getattr(self.spec.retrain.policy, "pool", 0))
+        # Only policies that weigh versions have a pool of them; the one in shadow may decide from the next look on.
+        retrain = self.spec.retrain
+        pool = max(newest, *(getattr(policy, "pool", 0) for policy in (retrain.policy, retrain.shadow)))
         reasons |= dict.fromkeys(list(dict.fromkeys(trained))[-pool:], f"among the newest {pool} trained")
         versions = list(self.state.versions.values())
         reasons |= {_id(each): f"among the newest {newest} versions" for each in versions[-newest:]}

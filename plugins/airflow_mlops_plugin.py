@@ -50,5 +50,13 @@ class MLOpsPlugin(AirflowPlugin):
             "icon": "/mlops/static/icon.svg",
             "icon_dark_mode": "/mlops/static/icon_dark.svg",
         },
+        {
+            "name": "Model",
+            "bundle_url": "/mlops/static/dag_tab.js",
+            "destination": "dag",
+            "url_route": "model",
+            "icon": "/mlops/static/icon.svg",
+            "icon_dark_mode": "/mlops/static/icon_dark.svg",
+        },
     ]
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
 
-from airflow_mlops.ui import model, models, reports, static
+from airflow_mlops.ui import dags, model, models, reports, static
 from airflow_mlops.ui.failures import answer_failures
 from airflow_mlops.ui.headers import PrivateHeaders
 
@@ -31,6 +31,7 @@ def make_app() -> FastAPI:
     app.include_router(static.router)
     app.include_router(models.router, prefix=API)
     app.include_router(model.router, prefix=API)
+    app.include_router(dags.router, prefix=API)
     answer_failures(app)
     app.add_middleware(PrivateHeaders)
     # A route like any other, so that it asks who is there too.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.spec import ModelSpec
     from airflow_mlops.stages.drift import ColumnDrift, DriftReport
-    from airflow_mlops.stages.profile import ColumnProfile
+    from airflow_mlops.stages.profile import ColumnProfile, Profile
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class Comparison:
         then, now = (side.sample(read, rows=spec.drift.sample_rows) for side in sides)
         days = _days(then, spec.data.time), _days(now, spec.data.time)
         asked = self._ask(store, spec, then, now, days=days)
+        answered = _profiled(asked.main) if asked else None
         report = drift(
             reference,
             current,
@@ -111,10 +112,11 @@ class Comparison:
             spec.drift,
             sensitive=spec.data.sensitive,
             label=label,
-            predictions=_profiled(asked.main) if asked else None,
+            predictions=answered,
             recount=lambda column: _aligned(*(side.counts(column) for side in sides)),
         )
-        compared = Compared(report, then, now, asked.main if asked else None, days, asked)
+        profiles = Profiles(reference, current, answered)
+        compared = Compared(report, then, now, asked.main if asked else None, days, asked, profiles)
         return replace(compared, report=_measured(compared, spec, is_multivariate=is_multivariate))
 
     def _ask(
@@ -177,6 +179,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Profiles:
+    """What all rows of then and of now are told by, and what the model answers for the samples."""
+
+    then: Profile
+    now: Profile
+    answers: tuple[ColumnProfile, ColumnProfile] | None
+
+
+@dataclass(frozen=True)
 class Compared:
     """The report on all rows, and the sample and answers that effects are measured on.
 
@@ -189,6 +200,14 @@ class Compared:
     answers: tuple[np.ndarray, np.ndarray] | None
     days: tuple[np.ndarray, np.ndarray]
     asked: Asked | None
+    profiles: Profiles
+
+    def distributions(self) -> dict[str, Any]:
+        """Give what the pages draw of the compared columns, of all rows."""
+        from airflow_mlops.stages.drift.distributions import distributions_of
+
+        profiles = self.profiles
+        return distributions_of(self.report, profiles.then, profiles.now, predictions=profiles.answers)
 
 
 def _wanted(spec: ModelSpec) -> list[str]:

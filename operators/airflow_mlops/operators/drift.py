@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_mlops.stages.drift import DriftReport
 
 # Stored with the inputs, so that a report made by other code is not taken for this one.
-_FORM = 2
+_FORM = 3
 
 
 class DriftOperator(StageOperator):
@@ -125,10 +125,13 @@ class DriftOperator(StageOperator):
 
     def _make(self, folder: str, comparison: Comparison, *, is_asked: bool) -> dict[str, Any]:
         """Score, store, and draw where there is something to see; return verdict and summary."""
+        from airflow_mlops.stages.drift.report import DISTRIBUTIONS
+
         spec = self.model_spec
         found = comparison.measure(self.store, spec, is_multivariate=spec.drift.multivariate)
         report, asked_by_spec = found.report, spec.drift.report
         self.store.write_json(f"{folder}/report.json", report.to_dict())
+        self.store.write_json(f"{folder}/{DISTRIBUTIONS}", found.distributions())
         self._log(report, folder)
         is_wanted = asked_by_spec == "always" or (asked_by_spec == "drifted" and report.has_drifted_part)
         has_page = (is_asked or is_wanted) and bool(report.compared) and self._draw(folder, found)

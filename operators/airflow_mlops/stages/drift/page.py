@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 
-_METHODS = {
+METHODS = {
     "wasserstein": "Wasserstein distance, in standard deviations",
     "jensenshannon": "Jensen-Shannon distance",
     "psi": "Population stability index",
@@ -200,7 +200,7 @@ def _rows(report: DriftReport) -> list[list[str]]:
         [
             _plain(column.column),
             column.kind,
-            _METHODS[column.method],
+            METHODS[column.method],
             "" if column.score is None else f"{column.score:.4g}",
             "" if column.threshold is None else f"{column.threshold:g}",
             column.verdict,
@@ -218,4 +218,4 @@ def _found(column: ColumnDrift) -> Any:
         def __call__(self, *args: Any, **kwargs: Any) -> StatTestResult:
             return StatTestResult(drift_score=column.score, drifted=column.drifted, actual_threshold=column.threshold)
 
-    return Found(column.method, _METHODS[column.method], [])
+    return Found(column.method, METHODS[column.method], [])

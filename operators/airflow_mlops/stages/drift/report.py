@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.stages.drift.methods import P_VALUES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_mlops.loop.effects import Effect
     from airflow_mlops.stages.drift.domain import Domain
 
 PREDICTION = "prediction"
+# Beside a stored report: what its columns are drawn by.
+DISTRIBUTIONS = "distributions.json"
 # In place of a method: a side has no value at all, or the column holds what is not compared.
 NO_VALUES, NO_METHOD = "null", "none"
 
@@ -51,6 +55,14 @@ class ColumnDrift:
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
         return {**asdict(self), "verdict": self.verdict}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` gave."""
+        from airflow_mlops.loop.effects import Effect
+
+        facts = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
+        return cls(**{**facts, "effect": Effect(**facts["effect"]) if facts.get("effect") else None})
 
     @property
     def is_p_value(self) -> bool:

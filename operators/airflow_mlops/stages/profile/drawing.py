@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from airflow_mlops.stages.drift.distribution import Distribution
+from airflow_mlops.stages.profile.bins import are_comparable, bins_of, heads_of
 from airflow_mlops.stages.profile.words import share, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
 
@@ -22,22 +22,19 @@ svg { width: 100%; height: auto; display: block; margin: .4rem 0 } svg text { fo
 .track { fill: var(--line); fill-opacity: .5 } .null { fill: var(--bad); fill-opacity: .7 }
 svg text.value { fill: var(--ink) }
 """
-_WIDTH, _HEIGHT, _BINS, _LABELS = 480, 110, 40, 9
+_WIDTH, _HEIGHT = 480, 110
 # Height of a bar of a category, with its text.
 _BAR = 11
-# Ends of the picture where the tails are so long that the rest would be one bar.
-_ENDS, _LONG = [0.005, 0.995], 4.0
 _STRIP = [0.05, 0.25, 0.5, 0.75, 0.95]
 
 
 def picture(sides: Sequence[ColumnProfile]) -> str:
     """Draw one column of one profile, or of two over each other; nothing where there is no value to draw."""
-    known = [side for side in sides if side.known and not side.is_sensitive]
-    if len(known) != len(sides) or len({side.kind for side in known}) > 1:
+    if not are_comparable(sides):
         return ""
-    if known[0].kind in ("number", "time"):
-        return _histogram(known)
-    return _categories(known) if known[0].kind in ("text", "boolean") else ""
+    if sides[0].kind in ("number", "time"):
+        return _histogram(sides)
+    return _categories(sides) if sides[0].kind in ("text", "boolean") else ""
 
 
 def null_bar(column: ColumnProfile) -> str:
@@ -57,11 +54,8 @@ def null_bar(column: ColumnProfile) -> str:
 def _histogram(sides: Sequence[ColumnProfile]) -> str:
     import numpy as np
 
-    edges = _edges(sides)
-    shares = []
-    for side in sides:
-        counts = Distribution.of(side).histogram(edges)
-        shares.append(counts / side.known)
+    found = bins_of(sides)
+    edges, shares = found.edges, found.shares
     highest = max(float(each.max()) for each in shares) or 1.0
     width = _WIDTH / (len(edges) - 1)
     bars = []
@@ -74,23 +68,8 @@ def _histogram(sides: Sequence[ColumnProfile]) -> str:
             )
     strips = [_strip(side, edges, _HEIGHT + 7 + 9 * place, place) for place, side in enumerate(sides)]
     bottom = _HEIGHT + 9 * len(sides) + 16
-    outside = [side.known - float(each.sum()) * side.known for side, each in zip(sides, shares, strict=True)]
+    outside = [side.known * part for side, part in zip(sides, found.outside, strict=True)]
     return _svg([*bars, *strips, _axis(sides[0], edges, bottom)], bottom + 4, sides[0].name) + _outside(sides, outside)
-
-
-def _edges(sides: Sequence[ColumnProfile]) -> np.ndarray:
-    import numpy as np
-
-    least = min(side.minimum for side in sides if side.minimum is not None)
-    most = max(side.maximum for side in sides if side.maximum is not None)
-    ends = [side.quantiles(_ENDS) for side in sides]
-    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-    if high > low and most - least > _LONG * (high - low):
-        least, most = low, high
-    is_few = sides[0].kind == "number" and all(side.is_whole for side in sides) and most - least < _BINS
-    if is_few or most == least:
-        return np.arange(np.floor(least), np.floor(most) + 2) - 0.5 if is_few else np.array([least - 0.5, least + 0.5])
-    return np.linspace(least, most, _BINS + 1)
 
 
 def _strip(side: ColumnProfile, edges: np.ndarray, y: float, place: int) -> str:
@@ -138,14 +117,10 @@ def _outside(sides: Sequence[ColumnProfile], outside: Sequence[float]) -> str:
 
 def _categories(sides: Sequence[ColumnProfile]) -> str:
     """Draw the most frequent values of the last side, and all others as one."""
-    counted = [{str(value): count for value, count, _ in side.heads} for side in sides]
-    names = [name for name, _ in sorted(counted[-1].items(), key=lambda pair: -pair[1])]
-    names += [name for name in counted[0] if name not in counted[-1]]
-    if not names:
+    found = heads_of(sides)
+    shown, shares = found.values, found.shares
+    if not shown:
         return ""
-    # The last bar is for all others, unless a single one is left.
-    shown = names if len(names) <= _LABELS + 1 else names[:_LABELS]
-    shares = [_shares(side, counts, shown) for side, counts in zip(sides, counted, strict=True)]
     has_others = max(each[-1] for each in shares) > 1e-9
     labels = [*shown, "all others"] if has_others else shown
     # All others may be nearly everything: the values that are named set the scale.
@@ -160,11 +135,6 @@ def _categories(sides: Sequence[ColumnProfile]) -> str:
             for place, (each, kind) in enumerate(zip(shares, kinds, strict=True))
         ]
     return _svg(drawn, len(labels) * step + 2, sides[0].name)
-
-
-def _shares(side: ColumnProfile, counts: Mapping[str, int], shown: Sequence[str]) -> list[float]:
-    found = [counts.get(name, 0) / side.known for name in shown]
-    return [*found, max(1.0 - sum(found), 0.0)]
 
 
 def _label(text: str, y: float, *, is_value: bool) -> str:

@@ -4,6 +4,7 @@ import { h, UI } from "../kit/host.js";
 import { Answered } from "../kit/states.js";
 import { Audit } from "./audit.js";
 import { DataQuality } from "./data_quality.js";
+import { Drift } from "./drift.js";
 import { Decision } from "./decision.js";
 import { Head } from "./head.js";
 import { Timeline } from "./timeline.js";
@@ -12,6 +13,7 @@ import { Timeline } from "./timeline.js";
 const PARTS = [
   { part: Timeline, wide: true },
   { part: Decision, wide: true },
+  { part: Drift, wide: true },
   { part: DataQuality },
   { part: Audit, wide: true },
 ];

@@ -153,6 +153,19 @@ def test_a_report_is_as_readable_as_its_dag(fab, person, statuses):
     assert [fab.ask(person, report).status for report in reports] == statuses
 
 
+def test_a_dag_tells_its_model_to_those_who_may_read_the_dag(fab):
+    def told(person, dag_id):
+        answer = fab.ask(person, f"{API}/dags/{dag_id}/model")
+        said = json.loads(answer.text)
+        return answer.status, said.get("kind"), (said.get("model") or {}).get("name")
+
+    assert told("viewer", "churn_monitor") == (200, "monitor", "churn")
+    assert told("viewer", "cleanup") == (200, None, None)
+    assert told("team", "flights_retrain") == (200, "retrain", "flights")
+    assert told("team", "churn_monitor")[0] == 403
+    assert told("team", "~")[0] in {200, 403}
+
+
 # Acting is Airflow's own
 
 
@@ -238,7 +251,8 @@ def test_bad_names_in_an_address_find_nothing_and_break_nothing(fab, holds):
             path = PART.sub(lambda _, name=name: name, route["path"])
             answer = fab.ask("viewer", path)
             holds(answer, path)
-            assert answer.status != 200, path
+            # A DAG that is not there belongs to no model.
+            assert answer.status != 200 or answer.text == '{"kind":null,"model":null}', path
 
 
 def test_bad_names_in_any_part_behind_the_models_break_nothing(fab, holds):

@@ -52,7 +52,7 @@ function Summary({ model, kind }) {
       ),
     ),
     h(UI.Box, { maxW: "80ch" }, cell("state")),
-    h(Fact, { label: "Last decision" }, cell("decision")),
+    h(UI.Box, { as: "dl", maxW: "80ch" }, h(Fact, { label: "Last decision" }, cell("decision"))),
     h(
       UI.SimpleGrid,
       { as: "dl", columns: { base: 1, sm: 2, lg: 4 }, gap: 4 },

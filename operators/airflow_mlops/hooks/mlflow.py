@@ -120,6 +120,12 @@ class MlflowHook(BaseHook):
         return tracking_uri(self._connection)
 
     @property
+    def verify(self) -> bool | str:
+        """False where certificates are not looked at, else the file of their authority, or True for the usual ones."""
+        extra = self._connection.extra_dejson
+        return False if extra.get("verify_tls") is False else extra.get("ca_cert") or True
+
+    @property
     def artifact_location(self) -> str | None:
         """Where a new experiment keeps its artifacts; None lets the tracking server decide."""
         if chosen := self._connection.extra_dejson.get("artifact_location"):
@@ -185,10 +191,8 @@ class MlflowHook(BaseHook):
             return
         import requests
 
-        extra = self._connection.extra_dejson
-        verify = False if extra.get("verify_tls") is False else extra.get("ca_cert") or True
         try:
-            requests.get(f"{self.tracking_uri}/health", timeout=(_CONNECT_S, _ANSWER_S), verify=verify)
+            requests.get(f"{self.tracking_uri}/health", timeout=(_CONNECT_S, _ANSWER_S), verify=self.verify)
         except requests.exceptions.SSLError as error:
             raise TrackingUnavailable(
                 f"{self._place} shows a certificate that is not trusted; name its authority in the connection's "

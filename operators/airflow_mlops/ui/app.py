@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
 
-from airflow_mlops.ui import dags, model, models, reports, static
+from airflow_mlops.ui import dags, health, model, models, reports, static
 from airflow_mlops.ui.failures import answer_failures
 from airflow_mlops.ui.headers import PrivateHeaders
 
@@ -29,6 +29,7 @@ def make_app() -> FastAPI:
     )
     app.include_router(reports.router)
     app.include_router(static.router)
+    app.include_router(health.router, prefix=API)
     app.include_router(models.router, prefix=API)
     app.include_router(model.router, prefix=API)
     app.include_router(dags.router, prefix=API)

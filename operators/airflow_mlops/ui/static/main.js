@@ -1,12 +1,13 @@
 // The app behind the navigation entry "Models". Airflow's loader imports this once and looks the component up by name.
 import { h, Router, UI } from "./kit/host.js";
+import { AwayBar } from "./kit/health.js";
 import { SelectedIcon } from "./kit/icon.js";
 import { ModelsPage } from "./models/page.js";
 import { ModelPage } from "./model/page.js";
 
 function Models() {
   const name = Router.useParams()["*"];
-  return h(UI.Box, { as: "main", "data-mlops": "" }, h(SelectedIcon), name ? h(ModelPage, { name, key: name }) : h(ModelsPage));
+  return h(UI.Box, { as: "main", "data-mlops": "" }, h(SelectedIcon), h(AwayBar), name ? h(ModelPage, { name, key: name }) : h(ModelsPage));
 }
 
 globalThis.Models = Models;

@@ -9,6 +9,7 @@
 //   number(value, { unit, signed, digits })   3 significant digits: "0.721", "6,120", "−0.016"; signed "+0.019"; unit "3.1 ms"
 //   share(part)                  0.92 -> "92 %"; never "100 %" or "0 %" for what is only near it
 //   sentence(text)               first letter large, "_" as a blank: "not enough labels" -> "Not enough labels"
+//   capital(text)                only the first letter large: for sentences, whose names of columns stay as they are
 //   version(7)                   "v7"
 //   plural(2, "retrain")         "2 retrains"; a third argument is the plural where it is not with an s
 //   when(at)                     milliseconds of `at`, null where there is none: for charts and sorting
@@ -106,9 +107,11 @@ export function share(part) {
 
 export function sentence(text) {
   if (!text) return NONE;
-  const words = String(text).replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return capital(String(text).replaceAll("_", " "));
 }
+
+// Not "v7 ..." nor "dep_hour ...": names are written as they are.
+export const capital = (text) => (/^[a-z]+(?![\w])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
 
 export const version = (name) => (name === null || name === undefined || name === "" ? NONE : `v${name}`);
 

@@ -1,13 +1,15 @@
 // What a row of the list says: each part for a table's cell and for a card alike.
 import { Fragment, h, RouterLink, UI } from "../kit/host.js";
 import { Meter, Sparkline } from "../kit/charts.js";
-import { ago, dated, duration, number, plural, sentence, share, version, when } from "../kit/format.js";
+import { ago, capital, dated, duration, number, plural, sentence, share, version, when } from "../kit/format.js";
 import { STATES } from "./query.js";
 
 const DAY_S = 86_400;
 const BUDGETS = { ok: "green", ticket: "orange", page: "red", spent: "red", unknown: "gray" };
 const KINDS = { retrain: "retrain", monitor: "look" };
 const RETRAINS = { trained: "Retrained", refused: "Retrained, refused", promoted: "Retrained, promoted" };
+
+const LINK = { asChild: true, color: "fg.info" };
 
 const pathOf = (model) => `/plugin/models/${encodeURIComponent(model.name)}`;
 
@@ -18,7 +20,7 @@ export function Name({ model }) {
   return h(
     UI.Box,
     { minW: 0 },
-    h(UI.Link, { asChild: true, fontWeight: "bold", color: "fg.info" }, h(RouterLink, { to: pathOf(model) }, model.name)),
+    h(UI.Link, { ...LINK, fontWeight: "bold" }, h(RouterLink, { to: pathOf(model) }, model.name)),
     marks.length > 0 && h(Quiet, { lineClamp: 2, title: marks.join(" · ") }, marks.join(" · ")),
     model.behind > 0 && h(Quiet, null, `still reading ${plural(model.behind, "event")}`),
   );
@@ -30,33 +32,35 @@ export function State({ model }) {
   return h(
     UI.Box,
     { minW: 0 },
-    h(UI.Badge, { colorPalette: color, title: model.why, fontWeight: needsPerson ? "bold" : "medium" }, sentence(model.state)),
-    tellsMore && h(Quiet, { mt: 1, lineClamp: 3, title: model.why }, model.why),
+    h(UI.Badge, { colorPalette: color, fontWeight: needsPerson ? "bold" : "medium" }, sentence(model.state)),
+    tellsMore && h(Quiet, { mt: 1, lineClamp: 3, title: model.why }, capital(model.why)),
   );
 }
+
+const CAME_BACK = { title: "Rolled back", role: "img", "aria-label": "rolled back" };
 
 export function Serving({ model }) {
   const { serving, challenger } = model;
   const cameBack = serving?.cause === "rollback";
   return h(
     UI.Box,
-    { whiteSpace: "nowrap" },
+    { minW: 0 },
     serving
-      ? h(UI.Text, null, version(serving.version), cameBack && h("span", { title: "Rolled back", role: "img", "aria-label": "rolled back" }, " ↩"))
+      ? h(UI.Text, null, version(serving.version), cameBack && h("span", CAME_BACK, " ↩"))
       : h(UI.Text, { color: "fg.muted" }, "Nothing yet"),
     serving && h(Quiet, null, `since ${dated(serving.since)}`),
     challenger && h(Quiet, null, `${challenger.version ? version(challenger.version) : "new model"}: ${challenger.stage}`),
   );
 }
 
-const retrains = (model) => model.retrains.map(({ at, outcome, version: made }) => ({ at, label: `${RETRAINS[outcome]}${made ? ` as ${version(made)}` : ""}` }));
+const retrained = ({ at, outcome, version: made }) => ({ at, label: RETRAINS[outcome] + (made ? ` as ${version(made)}` : "") });
 
 export function Quality({ model }) {
-  return h(CurveCell, { model, curve: model.quality, format: number, width: "110px" });
+  return h(CurveCell, { model, curve: model.quality, format: number, width: "100px" });
 }
 
 export function Drift({ model }) {
-  return h(CurveCell, { model, curve: model.drift, format: share, width: "80px", named: "Share of columns that drifted" });
+  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", named: "Share of columns that drifted" });
 }
 
 function CurveCell({ model, curve, format, width, named }) {
@@ -64,10 +68,12 @@ function CurveCell({ model, curve, format, width, named }) {
   const last = curve.points.at(-1).value;
   const isOver = curve.limit !== null && last > curve.limit;
   const label = named ?? sentence(curve.metric);
+  const marks = model.retrains.map(retrained);
+  const name = `${label} of ${model.name}`;
   return h(
     UI.HStack,
-    { gap: 2, align: "center" },
-    h(Sparkline, { label: `${label} of ${model.name}`, points: curve.points, limit: curve.limit, marks: retrains(model), format, w: width, flexShrink: 0 }),
+    { gap: 2, align: "center", flexWrap: { base: "wrap", md: "nowrap" } },
+    h(Sparkline, { label: name, points: curve.points, limit: curve.limit, marks, format, w: width, flexShrink: 0 }),
     h(
       UI.Box,
       { whiteSpace: "nowrap" },
@@ -89,7 +95,8 @@ export function Budget({ model }) {
   const objective = sentence(budget.objective).toLowerCase();
   if (budget.left === null) return h(Quiet, null, `${objective}: unknown`);
   const text = budget.left > 0 ? `${share(budget.left)} ${objective}` : `spent: ${objective}`;
-  return h(Meter, { label: `Error budget left of ${model.name}`, share: budget.left, text, color: BUDGETS[budget.state], width: "72px" });
+  const color = BUDGETS[budget.state];
+  return h(Meter, { label: `Error budget left of ${model.name}`, share: budget.left, text, color, width: "72px" });
 }
 
 export function Fresh({ model }) {
@@ -111,7 +118,7 @@ export function Decision({ model }) {
   return h(
     Fragment,
     null,
-    h(UI.Text, { lineClamp: 3, title: decision.sentence }, decision.sentence),
+    h(UI.Text, { lineClamp: 3, title: decision.sentence }, capital(decision.sentence)),
     h(Quiet, null, `${dated(decision.at)}${held}`),
   );
 }
@@ -122,25 +129,26 @@ export function Next({ model }) {
     return h(
       UI.Box,
       null,
-      h(UI.Link, { asChild: true, color: "fg.info" }, h(RouterLink, { to: pathOf(model) }, `Review ${version(approval.version)}`)),
-      h(Quiet, null, `waits since ${dated(approval.since)}`),
+      h(UI.Link, { ...LINK, whiteSpace: "nowrap" }, h(RouterLink, { to: pathOf(model) }, `Review ${version(approval.version)}`)),
+      h(Quiet, null, `since ${dated(approval.since)}`),
     );
   }
   if (!next) return h(Quiet, null, "—");
   const isDue = when(next.at) <= Date.now();
-  return h(UI.Box, { whiteSpace: "nowrap" }, h(UI.Text, null, isDue ? "due" : ago(next.at)), h(Quiet, null, KINDS[next.kind] ?? next.kind));
+  const words = isDue ? "due" : ago(next.at);
+  return h(UI.Box, { whiteSpace: "nowrap" }, h(UI.Text, null, words), h(Quiet, null, KINDS[next.kind] ?? next.kind));
 }
 
-// In the order of the columns; `sort` names what a click on the header sorts by, `wide` takes a whole line of a card.
+// In the order of the columns; `sort` names what a click on the header sorts by.
 export const CELLS = [
-  { key: "model", label: "Model", sort: "name", cell: Name, width: "160px" },
-  { key: "state", label: "State", sort: "state", cell: State, width: "150px" },
-  { key: "serving", label: "Serving", sort: "since", cell: Serving, width: "130px" },
-  { key: "quality", label: "Quality", sort: "quality", cell: Quality, width: "190px", wide: true },
-  { key: "drift", label: "Drift", sort: "drift", cell: Drift, width: "140px", wide: true },
-  { key: "labels", label: "Labels", cell: Labels, width: "80px" },
-  { key: "budget", label: "Error budget", sort: "budget", cell: Budget, width: "110px" },
-  { key: "fresh", label: "Data age", cell: Fresh, width: "75px" },
-  { key: "decision", label: "Last decision", sort: "decision", cell: Decision, width: "240px", wide: true },
-  { key: "next", label: "Next", cell: Next, width: "100px" },
+  { key: "model", label: "Model", sort: "name", cell: Name, width: "12%" },
+  { key: "state", label: "State", sort: "state", cell: State, width: "11%" },
+  { key: "serving", label: "Serving", sort: "since", cell: Serving, width: "10%" },
+  { key: "quality", label: "Quality", sort: "quality", cell: Quality, width: "14%" },
+  { key: "drift", label: "Drift", sort: "drift", cell: Drift, width: "10.5%" },
+  { key: "labels", label: "Labels", cell: Labels, width: "6%" },
+  { key: "budget", label: "Error budget", sort: "budget", cell: Budget, width: "9%" },
+  { key: "fresh", label: "Data age", cell: Fresh, width: "5.5%" },
+  { key: "decision", label: "Last decision", sort: "decision", cell: Decision, width: "15%" },
+  { key: "next", label: "Next", cell: Next, width: "7%" },
 ];

@@ -16,6 +16,7 @@ export function ModelsPage() {
   const answer = useAnswer(`${OURS}/models?${asked(query)}`);
   const list = useLast(answer.data);
   const isRoomy = useMedia(ROOMY);
+  const hasNone = list && !list.total && !isFiltered(query);
   useExistingPage(answer.data, query, change);
   useEffect(() => {
     document.title = "Models - Airflow";
@@ -25,7 +26,7 @@ export function ModelsPage() {
     { p: { base: 3, md: 6 }, minW: 0 },
     h(UI.Heading, { as: "h1", size: "lg" }, "Models"),
     h(UI.Text, { color: "fg.muted", mb: 4, minH: 6, "aria-live": "polite" }, list && summary(list)),
-    h(Filters, { query, change, list, withSort: !isRoomy }),
+    !hasNone && h(Filters, { query, change, list, withSort: !isRoomy }),
     h(Trouble, { error: answer.error }),
     list && h(Rows, { list, query, change, isRoomy, isOld: !answer.data }),
     !list && !answer.error && h(Loading, { label: "Loading models" }),
@@ -46,8 +47,9 @@ function Rows({ list, query, change, isRoomy, isOld }) {
 function summary({ states, needs_person: needy }) {
   const all = Object.values(states).reduce((sum, count) => sum + count, 0);
   const parts = NEED_PERSON.filter((state) => states[state]).map((state) => `${states[state]} ${state}`);
-  if (!needy) return `${plural(all, "model")}, none needs a person`;
-  return `${plural(all, "model")}, ${needy} ${needy === 1 ? "needs" : "need"} a person: ${parts.join(", ")}`;
+  if (!all) return "";
+  if (!needy) return `${plural(all, "model")}, none needs somebody`;
+  return `${plural(all, "model")}, ${needy} ${needy === 1 ? "needs" : "need"} somebody: ${parts.join(", ")}`;
 }
 
 function NothingMatches({ change }) {
@@ -65,14 +67,14 @@ function NoModel() {
     { title: "There is no model that you may see yet." },
     h(
       UI.Text,
-      { mt: 2 },
+      { mt: 2, maxW: "640px", mx: "auto" },
       "A model appears once a spec of it lies in the folder of the DAGs and Airflow has read its DAGs; the quickstart, ",
       h("code", null, "docs/quickstart.md"),
       ", shows the whole way.",
     ),
     h(
       UI.Text,
-      { mt: 2 },
+      { mt: 2, maxW: "640px", mx: "auto" },
       "There is one already? See whether ",
       h(UI.Link, link, h(RouterLink, { to: "/dags?tags=mlops" }, "its DAGs")),
       " are there and may be read by you, and whether ",

@@ -9,7 +9,7 @@ export function ModelTable({ models, query, change }) {
     { overflowX: "auto", role: "region", "aria-label": "Table of models", tabIndex: 0 },
     h(
       UI.Table.Root,
-      { size: "sm", minW: "1180px", tableLayout: "fixed" },
+      { size: "sm", minW: "1240px", tableLayout: "fixed" },
       h(
         UI.Table.Header,
         null,
@@ -68,7 +68,9 @@ export function ModelCards({ models }) {
   );
 }
 
-const CARD_CELLS = CELLS.filter(({ key }) => !["model", "state"].includes(key));
+// Two and two in a line: the broader one first.
+const CARD_KEYS = ["quality", "drift", "serving", "fresh", "budget", "labels", "decision", "next"];
+const CARD_CELLS = CARD_KEYS.map((key) => CELLS.find((cell) => cell.key === key));
 
 function ModelCard({ model }) {
   return h(
@@ -82,11 +84,11 @@ function ModelCard({ model }) {
     ),
     h(
       UI.SimpleGrid,
-      { as: "dl", columns: 2, gap: 3 },
-      CARD_CELLS.map(({ key, label, cell, wide }) =>
+      { as: "dl", templateColumns: "3fr 2fr", gap: 3 },
+      CARD_CELLS.map(({ key, label, cell }) =>
         h(
           UI.GridItem,
-          { key, colSpan: wide ? 2 : 1, minW: 0, fontSize: "sm" },
+          { key, minW: 0, fontSize: "sm", overflowWrap: "anywhere" },
           h(UI.Text, { as: "dt", fontSize: "xs", color: "fg.muted" }, label),
           h(UI.Box, { as: "dd", m: 0 }, h(cell, { model })),
         ),

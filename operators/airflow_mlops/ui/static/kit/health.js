@@ -1,0 +1,24 @@
+// What is away, above every page; nothing where all parts answer.
+import { OURS, useAnswer } from "./api.js";
+import { h, UI } from "./host.js";
+
+export function AwayBar() {
+  const { data } = useAnswer(`${OURS}/health`);
+  const away = data?.parts.filter(({ ok }) => !ok) ?? [];
+  return h(
+    UI.Box,
+    // There from the start, so that a screen reader hears what comes into it.
+    { role: "status", px: { base: 3, md: 6 } },
+    away.length > 0 &&
+      h(
+        UI.Alert.Root,
+        { status: "warning", size: "sm", mt: 3 },
+        h(UI.Alert.Indicator),
+        h(
+          UI.Alert.Title,
+          { fontWeight: "normal" },
+          away.map(({ part, sentence }) => h(UI.Text, { key: part }, sentence)),
+        ),
+      ),
+  );
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import atanh, comb, inf
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.association import associations
@@ -23,8 +24,8 @@ LEAK, LEAK_USUAL = 0.985, 0.9
 # so of one less is enough: noise of 0.3 leaves more than 0.9 in 20 rows as well.
 LEAK_NUMBER, LEAK_RISE, LEAK_NEW = 0.95, 0.3, 0.9
 # How far beyond the best honest column or window a leak lies, by Fisher's z: it leaves a third as much unexplained, and
-# is so many standard deviations of windows away, more where these are few.
-FARTHER, BEYOND, FEW_WINDOWS = 0.55, 3.0, 4
+# is so many standard deviations from the middle of the windows, more where these are few; the best one lies some away.
+FARTHER, BEYOND, FEW_WINDOWS = 0.55, 3.3, 4
 # Few windows leave that bound wide; but so many rows of a column that never came near order themselves by no chance.
 MANY_ROWS = 200
 # Two heaps so many standard deviations apart, and so many times as far as ever, are no order of a calm day: a normal or
@@ -41,6 +42,8 @@ def leakage(table: pa.Table, current: Facts, spec: ModelSpec, reference: Facts |
 
     References
     ----------
+    Blom (1958), Statistical Estimates and Transformed Beta-Variables: where the largest of a sample is expected.
+
     Fisher (1921), On the probable error of a coefficient of correlation: its inverse hyperbolic tangent has about the
     same spread whatever its size.
     """
@@ -86,7 +89,7 @@ def _has_rival(table: pa.Table, name: str, strength: float, current: Facts, spec
         farthest = max((value for other, value in apart.items() if other in known), default=0.0)
         if apart[name] >= max(HEAPS_NEW, HEAPS_BEYOND * farthest):
             return False
-    if _is_chance(current):
+    if _is_chance(current, name):
         return True
     # Of its own kind: a text that names the answer, as a zone does, leaves it open whether a number is made from it.
     kinds = {other: column["kind"] for other, column in current["columns"].items()}
@@ -109,9 +112,13 @@ def _of_time(table: pa.Table, spec: ModelSpec) -> float:
     return abs(found.get("time", 0.0))
 
 
-def _is_chance(current: Facts) -> bool:
-    """Tell whether the rarer of two classes has so few rows that some column puts them at one end by chance."""
-    counts = list(current["classes"].values())
+def _is_chance(current: Facts, name: str) -> bool:
+    """Tell whether the rarer of two classes has so few rows that some column puts them at one end by chance.
+
+    Of a column that is null in places the rows with a value are asked, as many of each class as there should be.
+    """
+    known = 1 - current["columns"][name]["nulls"] / max(1, current["rows"])
+    counts = [int(count * known) for count in current["classes"].values()]
     return len(counts) == 2 and min(counts) < FEWEST and comb(sum(counts), min(counts)) < 1 / CHANCE
 
 
@@ -121,7 +128,7 @@ def _is_calm(name: str, strength: float, current: Facts, reference: Facts | None
     Then only a column in two heaps, which lie farther apart than heaps ever did, was made from the answer.
     """
     if reference is None:
-        return _is_chance(current)
+        return _is_chance(current, name)
     apart, usual = current.get("separations", {}).get(name), reference.get("separations", {})
     windows = reference.get("by_window", {})
     known, heaps, scatter = (windows.get(part, {}) for part in ("associations", "separations", "scatter"))
@@ -130,15 +137,21 @@ def _is_calm(name: str, strength: float, current: Facts, reference: Facts | None
         farthest = max(heaps[name] if name in heaps else max(heaps.values(), default=0.0), usual.get(name, 0.0))
         if apart > max(HEAPS, HEAPS_BEYOND * min(farthest, HEAPS * 2)):
             return False
-    if len(counts) == 2 and (_is_chance(current) or (apart is not None and min(counts) < FEW_ROWS)):
+    if len(counts) == 2 and (_is_chance(current, name) or (apart is not None and min(counts) < FEW_ROWS)):
         return True
     # A column that had one value shows nothing of itself: it is held against the others.
     most = known[name] if name in known else max(known.values(), default=0.0)
     spread = scatter[name] if name in scatter else max(scatter.values(), default=0.0)
     if most < LEAK_USUAL and strength >= LEAK and current["rows"] >= MANY_ROWS:
         return False
-    uncertain = 1 + FEW_WINDOWS / max(1, windows.get("number", 0))
-    return _z(strength) < _z(most) + max(FARTHER, BEYOND * uncertain * spread)
+    number = max(1, windows.get("number", 0))
+    beyond = BEYOND * (1 + FEW_WINDOWS / number) - _largest(number)
+    return _z(strength) < _z(most) + max(FARTHER, beyond * spread)
+
+
+def _largest(number: int) -> float:
+    """Return where the largest of so many normal values is expected, in standard deviations (Blom, 1958)."""
+    return NormalDist().inv_cdf((number - 0.375) / (number + 0.25))
 
 
 def _z(strength: float) -> float:

@@ -18,6 +18,7 @@ from airflow_mlops.ledger.reading import (
     TOLD,
     expect_every_epoch,
     find,
+    keyed,
     last_of_each_kind,
     models,
     moments,
@@ -137,6 +138,17 @@ class LedgerReader:
         with self._database.read() as connection:
             return numbered(connection, model, numbers)
 
+    def keyed(self, model: str, kind: str, prefix: str) -> list[Event]:
+        """List the events of a kind whose keys begin alike, in the order they were recorded.
+
+        Raises
+        ------
+        LedgerCorrupt
+            One of them was changed.
+        """
+        with self._database.read() as connection:
+            return keyed(connection, model, kind, prefix)
+
     def next_of(self, model: str, kind: str, *, after: int) -> Event | None:
         """Return the first event of a kind that was recorded after the one of a number, or None.
 
@@ -241,6 +253,12 @@ class LedgerReader:
         with self._database.read() as connection:
             seq = connection.execute(select(state_table.c.seq).where(state_table.c.model == model)).scalar()
         return seq or 0
+
+    def positions(self) -> dict[str, int]:
+        """Return the number of each model's last event, by model, in one question."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(state_table.c.model, state_table.c.seq).where(state_table.c.seq > 0))
+            return dict(rows.tuples().all())
 
     def overviews(self, names: Sequence[str]) -> Overviews:
         """Tell where these models stand, so quickly that a thousand of them fit in a page.

@@ -146,6 +146,11 @@ def numbered(connection: Connection, model: str, numbers: Sequence[int]) -> list
     return select_events(connection, _EVENTS.model == model, _EVENTS.seq.in_(numbers))
 
 
+def keyed(connection: Connection, model: str, kind: str, prefix: str) -> list[Event]:
+    """List the events of a kind whose keys begin alike, in the order they were recorded."""
+    return select_events(connection, *_kind(model, kind), _EVENTS.key.startswith(prefix, autoescape=True))
+
+
 def next_of(connection: Connection, model: str, kind: str, *, after: int) -> Event | None:
     """Return the first event of a kind that was recorded after the one of a number, or None."""
     query = select(events_table).where(*_kind(model, kind), _EVENTS.seq > after).order_by(_EVENTS.seq).limit(1)

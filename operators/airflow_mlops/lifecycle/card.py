@@ -14,6 +14,7 @@ from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing, LedgerMisuse
 from airflow_mlops.events import APPROVAL
 from airflow_mlops.lifecycle.made_of import MadeOf
+from airflow_mlops.lifecycle.newest_card import name_newest
 from airflow_mlops.loop.history import EVALUATE
 from airflow_mlops.refs import PASSED, EvaluationRef, ModelRef
 from airflow_mlops.stages.card.facts import Approval, CardFacts, Judgement, Training, VersionFacts
@@ -84,6 +85,7 @@ def refresh_card(
     facts = gather(store, ledger, name, model, evaluation)
     made = compose(store, facts)
     _store(store, made)
+    name_newest(store, name, str(model.version), made.html_uri)
     if client is not None and model.registered_name and model.version:
         _show(client, model, made)
     return made

@@ -74,7 +74,8 @@ class RegisterOperator(StageOperator):
             run = client.get_run(str(registered.mlflow_run_id))
         self.mlflow_run_url = hook.run_url(run.info.run_id, run.info.experiment_id)
         self.report_uri = card.html_uri
-        self.record(context, model.digest, {**registered.to_dict(), "evaluation": evaluation.id, "card": card.uri})
+        made = {"evaluation": evaluation.id, "card": card.uri, "mlflow_experiment_id": run.info.experiment_id}
+        self.record(context, model.digest, {**registered.to_dict(), **made})
         self.log.info("%s is version %s of %s", model.id, registered.version, registered.registered_name)
         return registered
 

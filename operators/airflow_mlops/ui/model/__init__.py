@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from airflow_mlops.ui.model import audit, data_quality, decision, drift, head, timeline
+from airflow_mlops.ui.model import actions, approvals, audit, data_quality, decision, drift, head, timeline, versions
 
 router = APIRouter(tags=["model"])
-for part in (head, timeline, drift, data_quality, audit, decision):
+for part in (head, timeline, drift, data_quality, audit, decision, versions, actions, approvals):
     router.include_router(part.router, prefix="/models/{name}")

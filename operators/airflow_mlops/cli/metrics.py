@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from airflow_mlops.cli.places import add_places, ledger_of
 from airflow_mlops.errors import LedgerMisuse
-from airflow_mlops.extras import require
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -24,7 +23,7 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
         "metrics",
         help="tell Prometheus what the ledger knows of all models",
         description="Answer scrapes of Prometheus at /metrics from the ledger, one reading each. A ledger that is away "
-        "is told as mlops_ledger_up 0. Needs the extra [metrics].",
+        "is told as mlops_ledger_up 0.",
     )
     parser.add_argument("--once", action="store_true", help="print the metrics and end")
     parser.add_argument(
@@ -54,14 +53,11 @@ def run(options: Namespace) -> int:
 
     Raises
     ------
-    MissingExtra
-        The library of the extra [metrics] is not installed.
     LedgerMisuse
         There is no ledger where the options lead.
     ServerMisuse
         The settings cannot work, or the port is taken.
     """
-    require("prometheus_client", extra="metrics", needed_by="metrics", library="prometheus-client")
     from airflow_mlops.serving.exporter import ExporterSettings, export, text_of
 
     ledger = _ledger(options)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hmac
 import logging
 import signal
 import socket
 import threading
 import time
-from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,13 +16,8 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import make_wsgi_app
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
-
 from airflow_mlops.errors import LedgerCorrupt, LedgerMisuse, LedgerUnavailable, ServerMisuse
-from airflow_mlops.lifecycle.metrics.listed import METRICS
+from airflow_mlops.lifecycle.metrics.text import CONTENT_TYPE, written
 from airflow_mlops.lifecycle.metrics.told import Sample, incident_samples, samples_of
 from airflow_mlops.loop.incidents import TOLD_OF, incidents_of
 from airflow_mlops.serving.settings import is_loopback
@@ -31,22 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from prometheus_client.metrics_core import Metric as Family
-
     from airflow_mlops.ledger.reader import LedgerReader
 
 log = logging.getLogger(__name__)
 
 METRICS_PATH, HEALTH_PATH = "/metrics", "/health"
 # Reading incidents may take so long of a scrape: those of models that wait are told by the next ones.
-_INCIDENTS_S = 0.3
+_INCIDENTS_S = 0.15
 # The last events from which a model's incidents are told.
-_EVENTS = 100
+_EVENTS = 40
 # A client that does not say what it wants, or does not take its answer, is let go.
 _CLIENT_S = 10
 
 
-class LedgerCollector(Collector):
+class LedgerMetrics:
     """Read the ledger when Prometheus asks; a ledger that is away is told as such.
 
     Parameters
@@ -63,25 +56,11 @@ class LedgerCollector(Collector):
         self._said: str | None = None
         self._lock = threading.Lock()
 
-    def describe(self) -> list[Family]:
-        """Name nothing, so that the ledger is not read when the collector is registered."""
-        return []
-
-    def collect(self) -> Iterator[Family]:
-        """Read the ledger once, and tell everything."""
-        # Two Prometheus that ask at the same moment wait for each other, so that the ledger is read by one.
+    def text(self) -> str:
+        """Read the ledger once, and write everything as Prometheus reads it."""
+        # Two that ask at the same moment wait for each other: what is kept between scrapes is written by one.
         with self._lock:
-            samples = self._read()
-        by_metric = defaultdict(list)
-        for sample in samples:
-            by_metric[sample.metric].append(sample)
-        for name, metric in METRICS.items():
-            make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-            family = make(name, metric.meaning, labels=metric.labels)
-            for sample in by_metric[name]:
-                family.add_metric(sample.labels, sample.value)
-            if family.samples:
-                yield family
+            return written(self._read())
 
     def _read(self) -> list[Sample]:
         started = time.perf_counter()
@@ -89,23 +68,23 @@ class LedgerCollector(Collector):
             found = self._told()
         except (LedgerUnavailable, LedgerCorrupt, LedgerMisuse) as error:
             self._say(str(error))
-            return [Sample("mlops_ledger_up", (), 0)]
+            return [Sample("mlops_ledger_up", (), 0.0)]
         self._say(None)
         seconds = time.perf_counter() - started
-        return [Sample("mlops_ledger_up", (), 1), Sample("mlops_ledger_read_seconds", (), seconds), *found]
+        return [Sample("mlops_ledger_up", (), 1.0), Sample("mlops_ledger_read_seconds", (), seconds), *found]
 
     def _told(self) -> list[Sample]:
         if self._ledger.is_missing:
             raise LedgerMisuse(f"there is no ledger at {self._ledger!r}; the first task of a DAG makes one.")
         names = self._ledger.models()
         found = self._ledger.overviews(names)
-        samples = [Sample("mlops_ledger_models", (), len(names))]
+        samples = [Sample("mlops_ledger_models", (), float(len(names)))]
         whole = {}
         for name in names:
             behind = found.behind.get(name, 0)
             samples += [
-                Sample("mlops_ledger_broken", (name,), name in found.faults),
-                Sample("mlops_ledger_behind_events", (name,), behind),
+                Sample("mlops_ledger_broken", (name,), float(name in found.faults)),
+                Sample("mlops_ledger_behind_events", (name,), float(behind)),
             ]
             # Half of a history would count up once more, and every alarm on an increase would ring.
             if name in found.told and not behind and name not in found.faults:
@@ -169,7 +148,7 @@ class ExporterSettings:
 
 def text_of(ledger: LedgerReader) -> str:
     """Write all metrics as a scrape gets them, with the incidents of every model."""
-    return generate_latest(_registry(LedgerCollector(ledger, incidents_s=float("inf")))).decode()
+    return LedgerMetrics(ledger, incidents_s=float("inf")).text()
 
 
 def export(settings: ExporterSettings, *, ledger: LedgerReader, announce: Callable[[str], None] = print) -> None:
@@ -213,7 +192,7 @@ def listening(settings: ExporterSettings, *, ledger: LedgerReader) -> WSGIServer
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. Choose another --port, or a "
             "--host that is an address of this machine."
         ) from error
-    server.set_app(guarded(make_wsgi_app(_registry(LedgerCollector(ledger))), token=settings.token))
+    server.set_app(guarded(LedgerMetrics(ledger).text, token=settings.token))
     return server
 
 
@@ -236,7 +215,7 @@ def _ended_by_signals(server: WSGIServer) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def guarded(metrics: WSGIApplication, *, token: str | None) -> WSGIApplication:
+def guarded(metrics: Callable[[], str], *, token: str | None) -> WSGIApplication:
     """Answer the two addresses that there are, metrics only to those who bring the token."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -248,9 +227,19 @@ def guarded(metrics: WSGIApplication, *, token: str | None) -> WSGIApplication:
             return _said(start_response, HTTPStatus.UNAUTHORIZED, ("WWW-Authenticate", "Bearer"))
         if environ["PATH_INFO"] != METRICS_PATH:
             return _said(start_response, HTTPStatus.NOT_FOUND)
-        return metrics(environ, start_response)
+        return _told(environ, start_response, metrics())
 
     return answer
+
+
+def _told(environ: WSGIEnvironment, start_response: StartResponse, text: str) -> Iterable[bytes]:
+    """Answer with the text, packed where the client takes that: it shrinks to a twentieth."""
+    body, headers = text.encode(), [("Content-Type", CONTENT_TYPE)]
+    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        body = gzip.compress(body, compresslevel=1)
+        headers.append(("Content-Encoding", "gzip"))
+    start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _brings(environ: WSGIEnvironment, token: str) -> bool:
@@ -264,12 +253,6 @@ def _said(start_response: StartResponse, status: HTTPStatus, *headers: tuple[str
     length = ("Content-Length", str(len(body)))
     start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8"), length, *headers])
     return [body]
-
-
-def _registry(collector: Collector) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    registry.register(collector)
-    return registry
 
 
 class _Server(ThreadingMixIn, WSGIServer):

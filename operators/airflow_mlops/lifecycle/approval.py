@@ -210,9 +210,18 @@ class Approval:
         return left
 
     def record_asked(self) -> None:
-        """Record, once, that a person was asked, for those who wait for the answer."""
+        """Record, once, that a person was asked, and who may answer until when, for those who wait for the answer."""
         reason = f"asked for {', '.join(self.asked_for)}" if self.asked_for else "asked by the run's form"
-        self._record(ASKED, reason=reason, by=[self.starter or "the loop"], key=ASKED)
+        rules = self.rules
+        self._record(
+            ASKED,
+            reason=reason,
+            by=[self.starter or "the loop"],
+            key=ASKED,
+            expires_s=rules.expires.total_seconds(),
+            four_eyes=rules.four_eyes,
+            approvers=list(rules.approvers),
+        )
 
     def record_answer(self, answer: Answer) -> ApprovalRef:
         """Record an answer that counts.
@@ -255,7 +264,7 @@ class Approval:
     def _find(self, part: str) -> Event | None:
         return self.ledger.find(self.spec.name, APPROVAL, _key(self.version, self.evaluation.id, part))
 
-    def _record(self, answer: str, *, reason: str, by: list[str], key: str = "") -> ApprovalRef:
+    def _record(self, answer: str, *, reason: str, by: list[str], key: str = "", **further: Any) -> ApprovalRef:
         champion = self.ledger.state(self.spec.name).champion
         payload = {
             "version": self.version,
@@ -267,6 +276,7 @@ class Approval:
             "risks": list(self.evaluation.risks),
             "asked": self.asked_for,
             "sensitive": sorted(sensitive_columns(self.spec)),
+            **further,
         }
         at = max(self.moment, champion.since) if champion else self.moment
         name = _key(self.version, self.evaluation.id, key)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import LedgerMisuse
@@ -12,7 +13,6 @@ from airflow_mlops.lifecycle.freeze import expect_reason, not_before_champion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from airflow_mlops.events import Event, ModelState
     from airflow_mlops.ledger import Ledger
@@ -32,6 +32,11 @@ class Override:
     def to_dict(self) -> dict[str, Any]:
         """Turn into JSON."""
         return {"by": self.by, "reason": self.reason, "since": self.since.isoformat()}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` wrote."""
+        return cls(value["by"], value["reason"], datetime.fromisoformat(value["since"]))
 
 
 def use_policy(

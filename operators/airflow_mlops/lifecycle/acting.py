@@ -1,0 +1,179 @@
+"""What a person may do to a model now, and what would happen: read from the ledger, without the spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airflow_mlops.events import DRILL, OVERRIDE, PROMOTION
+from airflow_mlops.lifecycle.coming_back import has_bytes
+from airflow_mlops.lifecycle.override import Override, overridden_by
+from airflow_mlops.loop.back import choose_back, choose_named, version_in
+from airflow_mlops.loop.history import DECISION, SHADOW
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_mlops.artifacts import ArtifactStore
+    from airflow_mlops.events import Event, Freeze, ModelState
+    from airflow_mlops.ledger.reader import LedgerReader
+
+# A list that a person chooses from; whoever means an older version has the form of the actions DAG.
+_MOST = 20
+# Looks over which the policy in shadow is compared with the one that decides.
+_LOOKS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A version that served before and is free to serve again; times are event time."""
+
+    version: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """A frozen version: by whom, why, since when."""
+
+    version: str
+    by: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Which policy decides and which one is in shadow, by kind, and in how many of the last looks they differed.
+
+    ``from_next_look`` tells that somebody has changed it since the last look.
+    """
+
+    live: str | None
+    shadow: str | None
+    override: Override | None
+    from_next_look: bool
+    looks: int
+    differed: int
+    live_retrains: int
+    shadow_retrains: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """What may be done to a model.
+
+    ``back`` is the version that a rollback would choose, ``no_back`` why there is none; ``earlier`` are all that may be
+    named, the newest first. ``free`` are versions that may be frozen. ``restore_seconds`` is what the last drill took.
+    """
+
+    serving: str | None
+    back: Earlier | None
+    no_back: str | None
+    earlier: tuple[Earlier, ...]
+    free: tuple[str, ...]
+    frozen: tuple[HeldVersion, ...]
+    paused: Freeze | None
+    promotions_frozen: Freeze | None
+    policies: Policies | None
+    restore_seconds: float | None
+
+
+def what_may_be_done(ledger: LedgerReader, store: ArtifactStore, model: str) -> Acting:
+    """Read what a person may do to a model now.
+
+    Parameters
+    ----------
+    ledger : LedgerReader
+        Of the model.
+    store : ArtifactStore
+        Where the bytes of versions are: what lost them cannot serve again.
+    model : str
+        Whose.
+
+    Raises
+    ------
+    LedgerCorrupt
+        An event that is read was changed.
+    """
+    state, promotions = ledger.state(model), ledger.events(model, kind=PROMOTION)
+    choice = choose_back(state, promotions, has_bytes=partial(has_bytes, store))
+    back = choice.promotion and _earlier(version_in(choice.promotion), promotions)
+    versions = list(reversed(state.versions.values()))
+    drill = state.last.get(DRILL)
+    return Acting(
+        serving=state.champion.version if state.champion else None,
+        back=back,
+        no_back=None if back else _no_back(state, choice.describe()),
+        earlier=_all_earlier(state, promotions, store),
+        free=tuple(each.version for each in versions if each.frozen is None)[:_MOST],
+        frozen=tuple(
+            HeldVersion(each.version, each.frozen.by, each.frozen.reason, each.frozen.since)
+            for each in versions
+            if each.frozen
+        )[:_MOST],
+        paused=state.paused,
+        promotions_frozen=state.promotions_frozen,
+        policies=_policies(ledger, state, model),
+        restore_seconds=((drill.payload if drill else {}).get("seconds") or {}).get("total"),
+    )
+
+
+def _no_back(state: ModelState, passed_over: str) -> str:
+    if state.champion is None:
+        return "nothing serves yet"
+    others = "; ".join(part for part in passed_over.split("; ") if not part.endswith("serves now"))
+    return others or f"no version but version {state.champion.version} ever served"
+
+
+def _all_earlier(state: ModelState, promotions: list[Event], store: ArtifactStore) -> tuple[Earlier, ...]:
+    served = list(dict.fromkeys(version_in(event) for event in reversed(promotions)))[: _MOST + 1]
+    whole = partial(has_bytes, store)
+    free = [each for each in served if choose_named(state, promotions, each, has_bytes=whole).promotion]
+    return tuple(_earlier(each, promotions) for each in free[:_MOST])
+
+
+def _earlier(version: str, promotions: list[Event]) -> Earlier:
+    """Say when a version served last; a drill, which lets another one answer for a moment, ends nothing."""
+    served = [event for event in promotions if event.payload.get("cause") != DRILL]
+    place = max(place for place, event in enumerate(served) if version_in(event) == version)
+    return Earlier(version, served[place].at, served[place + 1].at if place + 1 < len(served) else None)
+
+
+def _policies(ledger: LedgerReader, state: ModelState, model: str) -> Policies | None:
+    """Compare the two policies of the last looks; None where the last look had none in shadow."""
+    decision, shadow = state.last.get(DECISION), state.last.get(SHADOW)
+    if decision is None or shadow is None or decision.key != shadow.key:
+        return None
+    override, asked = _override(decision), state.last.get(OVERRIDE)
+    is_newer = asked is not None and asked.seq > decision.seq
+    wanted = overridden_by(asked) if asked is not None and is_newer else override
+    kinds = [_kind(decision), _kind(shadow)]
+    changes = (wanted is None) is not (override is None)
+    live, beside = reversed(kinds) if changes else kinds
+    return Policies(live, beside, wanted, changes, *_compared(ledger, model))
+
+
+def _compared(ledger: LedgerReader, model: str) -> tuple[int, int, int, int]:
+    """Count looks, those in which the two differed, and the trainings that either asked for."""
+    found = ledger.newest(model, kinds=(DECISION, SHADOW), limit=2 * _LOOKS)
+    shadows = {event.key: event.payload.get("action") for event in found if event.kind == SHADOW}
+    pairs = [
+        (event.payload.get("action"), shadows[event.key])
+        for event in found
+        if event.kind == DECISION and event.key in shadows
+    ]
+    differed = sum(ours != theirs for ours, theirs in pairs)
+    live, beside = (sum(pair[place] == "retrain" for pair in pairs) for place in (0, 1))
+    return len(pairs), differed, live, beside
+
+
+def _override(decision: Event) -> Override | None:
+    told = (decision.payload.get("policy") or {}).get("override")
+    return Override.from_dict(told) if told else None
+
+
+def _kind(decision: Event) -> str | None:
+    return (decision.payload.get("policy") or {}).get("kind")

@@ -29,12 +29,14 @@ class ServerAddress:
     """Where a server is, and what it is to be shown.
 
     ``name`` is how sentences call it, ``verify`` False, or a file with the authority that signed its certificate.
+    ``answer_s`` is the longest wait for an answer, in seconds.
     """
 
     url: str
     token: str | None = field(default=None, repr=False)
     verify: bool | str = True
     name: str = "the model server"
+    answer_s: float = _ANSWER_S
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of a client of httpx, for calls that wait and for those that do not.
@@ -50,7 +52,7 @@ class ServerAddress:
         return {
             "base_url": self.url,
             "headers": headers,
-            "timeout": httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            "timeout": httpx.Timeout(self.answer_s, connect=min(_CONNECT_S, self.answer_s)),
             "verify": self._trust,
         }
 

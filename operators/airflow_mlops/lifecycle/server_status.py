@@ -60,6 +60,13 @@ class Answered:
         """Count requests that took longer; a limit between two counted times is taken as the larger of them."""
         return self.requests - next((count for limit, count in self.times if limit >= seconds), self.requests)
 
+    def time_within(self, share: float) -> float | None:
+        """Return the counted time, in seconds, in which this share of the requests was answered.
+
+        None where there are no requests, and where it took longer than the longest time that is counted.
+        """
+        return next((limit for limit, count in self.times if self.requests and count >= share * self.requests), None)
+
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:

@@ -41,6 +41,7 @@ def tell(event: Event) -> Told:
     sentence = _SENTENCES.get(event.kind)
     what = (sentence(payload) if sentence else None) or f"{event.kind.replace('_', ' ').capitalize()} {event.key}."
     people = _people(payload) or [name for kind, name in _NAMELESS.items() if kind == event.kind]
+    people = [name for name in people if name != LOOP]
     return Told(", ".join(people) or LOOP, what, _why(payload), bool(people))
 
 

@@ -66,6 +66,7 @@ def _register(payload: Mapping[str, Any]) -> str:
 def _deploy(payload: Mapping[str, Any]) -> str:
     version, outcome = versioned(payload), payload.get("outcome")
     words = {
+        "asked": f"{version} was asked to be served.",
         "prepared": f"{version} was handed to the server to be loaded aside.",
         "servable": f"{version} answered its golden rows.",
         "refused": f"{version} was refused by the server's trial.",

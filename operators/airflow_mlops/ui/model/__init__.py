@@ -2,8 +2,20 @@
 
 from fastapi import APIRouter
 
-from airflow_mlops.ui.model import actions, approvals, audit, data_quality, decision, drift, head, timeline, versions
+from airflow_mlops.ui.model import (
+    actions,
+    approvals,
+    audit,
+    budgets,
+    data_quality,
+    decision,
+    drift,
+    head,
+    timeline,
+    traffic,
+    versions,
+)
 
 router = APIRouter(tags=["model"])
-for part in (head, timeline, drift, data_quality, audit, decision, versions, actions, approvals):
+for part in (head, timeline, drift, data_quality, budgets, traffic, audit, decision, versions, actions, approvals):
     router.include_router(part.router, prefix="/models/{name}")

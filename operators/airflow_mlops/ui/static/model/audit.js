@@ -106,7 +106,7 @@ function Line({ entry }) {
       h(UI.Text, null, entry.what),
       entry.why && h(UI.Text, { color: "fg.muted", fontSize: "xs" }, entry.why),
     ),
-    cell({ fontWeight: entry.is_person ? "semibold" : undefined, color: entry.is_person ? undefined : "fg.muted" }, entry.who),
+    cell({ whiteSpace: entry.is_person ? undefined : "nowrap", fontWeight: entry.is_person ? "semibold" : undefined, color: entry.is_person ? undefined : "fg.muted" }, entry.who),
     cell({ whiteSpace: "nowrap", title: moment(entry.recorded_at, { year: true }) }, h(Run, { entry })),
     cell({ color: "fg.muted", fontFamily: "mono", fontSize: "xs" }, entry.hash),
   );

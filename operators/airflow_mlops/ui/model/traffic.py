@@ -1,0 +1,170 @@
+"""How much the model answers, how fast, and by which versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from airflow_mlops.loop.payloads import facts, text, whole
+from airflow_mlops.ui.access import ModelDep
+from airflow_mlops.ui.model_servers import ModelServers, server_connections
+from airflow_mlops.ui.sources import LedgerDep
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_mlops.events import Event
+    from airflow_mlops.lifecycle.server_status import ServedModel
+
+router = APIRouter()
+
+_SIGNALS, _SCORE, _SLO = "signals", "score", "slo"
+_LOOKS = 60
+
+_servers = ModelServers()
+
+
+class Window(BaseModel):
+    """Predictions of one window that was judged; ``by_version`` counts the labelled ones by who answered them."""
+
+    at: datetime
+    start: str | None
+    end: str | None
+    predictions: int
+    labelled: int | None
+    by_version: dict[str, int]
+
+
+class Batch(BaseModel):
+    """A batch that was scored."""
+
+    at: datetime
+    version: str | None
+    rows: int
+
+
+class Answered(BaseModel):
+    """Requests to the server between two looks; ``slow`` took longer than the objective of latency allows."""
+
+    at: datetime
+    requests: int
+    slow: int
+
+
+class Traffic(BaseModel):
+    """What is on record, the oldest first; ``champion`` is the version that gets all requests, None before the first.
+
+    ``by_version`` counts the labelled predictions of the last window; more than one version answered in it where there
+    are several.
+    """
+
+    champion: str | None
+    windows: list[Window]
+    batches: list[Batch]
+    answered: list[Answered]
+
+
+class Live(BaseModel):
+    """What a server has counted of the version that answers since ``since``, by the clock.
+
+    Times are in seconds, the counted time within which half, 95 and 99 of 100 requests were answered; None: longer
+    than any that is counted. ``failed`` is by the server's fault. ``trouble`` says why there is nothing to show.
+    """
+
+    connection: str
+    trouble: str | None = None
+    version: str | None = None
+    epoch: int | None = None
+    since: datetime | None = None
+    requests: int | None = None
+    failed: int | None = None
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+
+
+class Servers(BaseModel):
+    """The servers that serve the model, and those that do not answer."""
+
+    servers: list[Live]
+
+
+@router.get("/traffic")
+def read_traffic(model: ModelDep, ledger: LedgerDep) -> Traffic:
+    """Return what the ledger knows of predictions."""
+    promotion = ledger.serving(model.name)
+    looks, batches, budgets = (
+        sorted(ledger.newest(model.name, kinds=(kind,), limit=_LOOKS), key=lambda event: (event.at, event.seq))
+        for kind in (_SIGNALS, _SCORE, _SLO)
+    )
+    return Traffic(
+        champion=str(promotion.payload["version"]) if promotion else None,
+        windows=[window for event in looks if (window := _window(event)) is not None],
+        batches=[
+            Batch(at=each.at, version=text(each.payload, "version"), rows=rows)
+            for each in batches
+            if (rows := whole(each.payload, "rows")) is not None
+        ],
+        answered=_answered(budgets),
+    )
+
+
+@router.get("/traffic/servers")
+def read_servers(model: ModelDep, session: SessionDep) -> Servers:
+    """Ask the model servers what they have counted; one that is away is named with the reason."""
+    found = []
+    for said in _servers.ask(server_connections(session)):
+        if said.status is None:
+            found.append(Live(connection=said.conn_id, trouble=said.trouble))
+        elif model.name in said.status.models:
+            found.append(_live(said.conn_id, said.status.models[model.name]))
+    return Servers(servers=found)
+
+
+def _window(event: Event) -> Window | None:
+    quality = facts(event.payload, "quality")
+    predictions = whole(quality, "rows")
+    if predictions is None:
+        return None
+    by_version = facts(quality, "by_version")
+    return Window(
+        at=event.at,
+        start=text(quality, "start"),
+        end=text(quality, "end"),
+        predictions=predictions,
+        labelled=whole(quality, "labelled"),
+        by_version={name: rows for name in by_version if (rows := _rows(by_version, name))},
+    )
+
+
+def _rows(by_version: Mapping[str, Any], name: str) -> int | None:
+    return whole(facts(by_version, name), "rows")
+
+
+def _answered(events: Sequence[Event]) -> list[Answered]:
+    """Count requests between looks, as the objective of latency does."""
+    from airflow_mlops.loop.slo import Requests, latency
+
+    readings = [reading for event in events if (reading := Requests.of(event)) is not None]
+    return [Answered(at=each.at, requests=each.good + each.bad, slow=each.bad) for each in latency(readings)]
+
+
+def _live(conn_id: str, served: ServedModel) -> Live:
+    counted = served.answered
+    if counted is None:
+        return Live(connection=conn_id, version=served.version, epoch=served.epoch, trouble=served.reason)
+    return Live(
+        connection=conn_id,
+        version=served.version,
+        epoch=served.epoch,
+        since=datetime.fromisoformat(counted.since),
+        requests=counted.requests,
+        failed=counted.failed,
+        p50_s=counted.time_within(0.5),
+        p95_s=counted.time_within(0.95),
+        p99_s=counted.time_within(0.99),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
@@ -120,9 +120,9 @@ def behind(connection: Connection, names: Sequence[str]) -> dict[str, int]:
 
 
 def heads(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read the overviews of these models without their curves."""
+    """Read the overviews of these models without their curves; nobody may change what comes back."""
     query = select(_KEPT.model, _KEPT.overview).where(_KEPT.form == FORM)
-    return {row.model: json.loads(row.overview) for row in in_parts(connection, query, _KEPT.model, names)}
+    return {row.model: _parsed(row.overview) for row in in_parts(connection, query, _KEPT.model, names)}
 
 
 def curves(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -135,6 +135,17 @@ def in_parts(connection: Connection, query: Select[Any], column: Any, names: Seq
     """Ask about some models at a time."""
     for first in range(0, len(names), NAMES):
         yield from connection.execute(query.where(column.in_(names[first : first + NAMES])))
+
+
+def row_of(model: str, overview: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row in which an overview is kept."""
+    return {
+        "model": model,
+        "seq": overview["seq"],
+        "form": FORM,
+        "overview": _text({name: value for name, value in overview.items() if name != "curves"}),
+        "curves": _text(overview["curves"]),
+    }
 
 
 def _kept(connection: Connection, model: str) -> dict[str, Any]:
@@ -152,14 +163,7 @@ def _moved(connection: Connection, model: str, overview: dict[str, Any], *, most
 
 def _keep(connection: Connection, model: str, overview: Mapping[str, Any]) -> None:
     """Write an overview; one that is further on already stays, for two may be at it at once."""
-    values = {
-        "model": model,
-        "seq": overview["seq"],
-        "form": FORM,
-        "overview": _text({name: value for name, value in overview.items() if name != "curves"}),
-        "curves": _text(overview["curves"]),
-    }
-    connection.execute(_upsert(connection.dialect.name), values)
+    connection.execute(_upsert(connection.dialect.name), row_of(model, overview))
 
 
 @cache
@@ -173,6 +177,13 @@ def _upsert(dialect: str) -> Any:
     new = {column.name: written.excluded[column.name] for column in _KEPT if column.name != "model"}
     is_further = or_(_KEPT.form != new["form"], _KEPT.seq < new["seq"])
     return written.on_conflict_do_update(index_elements=[_KEPT.model], set_=new, where=is_further)
+
+
+@lru_cache(maxsize=2000)
+def _parsed(text: str) -> dict[str, Any]:
+    # A list is asked for again and again, and most of its models stand where they stood.
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_mlops.ledger.reader import Overviews
-    from airflow_mlops.ui.access import DagFacts
+    from airflow_mlops.ui.dag_models import DagFacts
 
 Sort = Literal["name", "state", "since", "quality", "drift", "budget", "decision"]
 # Kinds of DAGs that run by a schedule of their own.
@@ -112,6 +112,10 @@ def _curve(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _next_run(dags: Sequence[DagFacts]) -> dict[str, Any] | None:
-    coming = [dag for dag in dags if dag.kind in _SCHEDULED and dag.next_run is not None and not dag.is_paused]
-    first = min(coming, key=lambda dag: dag.next_run, default=None)  # type: ignore[arg-type, return-value]
-    return first and {"at": first.next_run, "kind": first.kind, "dag_id": first.dag_id}
+    coming = [
+        (dag.next_run, dag) for dag in dags if dag.kind in _SCHEDULED and dag.next_run is not None and not dag.is_paused
+    ]
+    if not coming:
+        return None
+    at, first = min(coming, key=lambda each: each[0])
+    return {"at": at, "kind": first.kind, "dag_id": first.dag_id}

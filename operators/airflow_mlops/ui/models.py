@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
+from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter, Query
 
 from airflow_mlops.overview import NEEDS_PERSON
 from airflow_mlops.overview.curves import none_yet
 from airflow_mlops.ui.access import ReadableDags
+from airflow_mlops.ui.dag_models import as_they_are
 from airflow_mlops.ui.listing import Sort, in_order, listed
 from airflow_mlops.ui.rows import ModelList, State
 from airflow_mlops.ui.sources import LedgerDep
@@ -26,6 +29,7 @@ _CHOICES = 200
 @router.get("/models")
 def list_models(
     dags: ReadableDags,
+    session: SessionDep,
     ledger: LedgerDep,
     q: Annotated[str, Query(max_length=200, description="Text in the name, an owner or a tag.")] = "",
     owner: Annotated[str | None, Query(max_length=200)] = None,
@@ -46,8 +50,9 @@ def list_models(
     wanted = [model for model in matching if state is None or model.state in state]
     page = in_order(wanted, sort, descending=descending)[offset : offset + limit]
     curves = ledger.curves([model.name for model in page])
+    now = as_they_are(session, {model.name: model.dags for model in page})
     return ModelList(
-        models=[model.row(curves.get(model.name) or none_yet()) for model in page],
+        models=[replace(model, dags=now[model.name]).row(curves.get(model.name) or none_yet()) for model in page],
         total=len(wanted),
         states=dict(states),
         needs_person=sum(states[each] for each in NEEDS_PERSON),

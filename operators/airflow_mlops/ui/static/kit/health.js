@@ -12,7 +12,7 @@ export function AwayBar() {
     away.length > 0 &&
       h(
         UI.Alert.Root,
-        { status: "warning", size: "sm", mt: 3 },
+        { status: "warning", variant: "outline", size: "sm", mt: 3 },
         h(UI.Alert.Indicator),
         h(
           UI.Alert.Title,

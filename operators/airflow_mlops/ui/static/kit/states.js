@@ -1,4 +1,5 @@
 // What is shown while there is nothing to show, and why.
+import { capital } from "./format.js";
 import { h, UI } from "./host.js";
 
 export function Loading({ label = "Loading" }) {
@@ -20,7 +21,7 @@ export function Trouble({ error }) {
     UI.Alert.Root,
     { status: error.status === 404 ? "info" : "error", mb: 4, role: "alert" },
     h(UI.Alert.Indicator),
-    h(UI.Alert.Title, { fontWeight: "normal" }, error.message),
+    h(UI.Alert.Title, { fontWeight: "normal" }, capital(error.message)),
   );
 }
 

@@ -14,33 +14,31 @@ const ROOMY = "(min-width: 1180px)";
 export function ModelsPage() {
   const [query, change] = useListQuery();
   const answer = useAnswer(`${OURS}/models?${asked(query)}`);
-  const list = useLast(answer.data);
+  const { list, query: shown } = useLast(answer.data && { list: answer.data, query });
   const isRoomy = useMedia(ROOMY);
   const hasNone = list && !list.total && !isFiltered(query);
   useExistingPage(answer.data, query, change);
-  useEffect(() => {
-    document.title = "Models - Airflow";
-  }, []);
+  const top = useTopOn(query.page);
   return h(
     UI.Box,
     { p: { base: 3, md: 6 }, minW: 0 },
-    h(UI.Heading, { as: "h1", size: "lg" }, "Models"),
+    h(UI.Heading, { as: "h1", size: "lg", ref: top }, "Models"),
     h(UI.Text, { color: "fg.muted", mb: 4, minH: 6, "aria-live": "polite" }, list && summary(list)),
     !hasNone && h(Filters, { query, change, list, withSort: !isRoomy }),
-    h(Trouble, { error: answer.error }),
-    list && h(Rows, { list, query, change, isRoomy, isOld: !answer.data }),
+    h(UI.Box, { position: "sticky", top: 2, zIndex: "docked", bg: "bg" }, h(Trouble, { error: answer.error })),
+    list && h(Rows, { list, query, shown, change, isRoomy, isOld: !answer.data }),
     !list && !answer.error && h(Loading, { label: "Loading models" }),
   );
 }
 
-function Rows({ list, query, change, isRoomy, isOld }) {
+function Rows({ list, query, shown, change, isRoomy, isOld }) {
   if (!list.total) return isFiltered(query) ? h(NothingMatches, { change }) : h(NoModel);
   return h(
     UI.Box,
     // What was shown stays while the next answer is on its way, or does not come.
     { "aria-busy": isOld, opacity: isOld ? 0.6 : 1 },
     h(isRoomy ? ModelTable : ModelCards, { models: list.models, query, change }),
-    h(Paging, { query, change, total: list.total }),
+    h(Paging, { query, shown, change, total: list.total }),
   );
 }
 
@@ -84,11 +82,22 @@ function NoModel() {
   );
 }
 
-// The last answer, whichever address it was to: the page does not go blank between two of them.
-function useLast(data) {
-  const last = useRef(null);
-  if (data) last.current = data;
+// The last answer, and to what: the page does not go blank between two of them.
+function useLast(answered) {
+  const last = useRef({});
+  if (answered) last.current = answered;
   return last.current;
+}
+
+// Another page begins at its top.
+function useTopOn(page) {
+  const top = useRef(null);
+  const before = useRef(page);
+  useEffect(() => {
+    if (before.current !== page) top.current?.scrollIntoView({ block: "center" });
+    before.current = page;
+  }, [page]);
+  return top;
 }
 
 function useMedia(condition) {

@@ -3,9 +3,10 @@ import { h, UI } from "../kit/host.js";
 import { number } from "../kit/format.js";
 import { SIZES } from "./query.js";
 
-export function Paging({ query, change, total }) {
-  const first = (query.page - 1) * query.size + 1;
-  const last = Math.min(query.page * query.size, total);
+// `shown` is the query that the rows answer, which may still be the one before.
+export function Paging({ query, shown, change, total }) {
+  const first = (shown.page - 1) * shown.size + 1;
+  const last = Math.min(shown.page * shown.size, total);
   if (total <= SIZES[0]) return null;
   const button = (name, page, isOff) =>
     h(UI.Button, { size: "sm", variant: "outline", disabled: isOff, onClick: () => change({ page }) }, name);
@@ -27,7 +28,7 @@ export function Paging({ query, change, total }) {
         h(UI.NativeSelect.Indicator),
       ),
       button("Previous", query.page - 1, query.page <= 1),
-      button("Next", query.page + 1, last >= total),
+      button("Next", query.page + 1, query.page * query.size >= total),
     ),
   );
 }

@@ -21,7 +21,8 @@ export function Meter({ label, share, color = "gray", text, width = "80px", heig
         w: width,
         maxW: "100%",
         h: height,
-        bg: "bg.emphasized",
+        // Nothing left still shows its colour.
+        bg: filled === 0 && color !== "gray" ? `${color}.emphasized` : "bg.emphasized",
         borderRadius: "full",
         overflow: "hidden",
       },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_mlops.events import APPROVAL, FREEZE, PROMOTION, REQUEST, ROLLBACK, version_of
+from airflow_mlops.events import APPROVAL, FREEZE, OVERRIDE, PROMOTION, REQUEST, ROLLBACK, version_of
 from airflow_mlops.loop.bake import BAKE
 from airflow_mlops.loop.control import APPROVAL as AWAITED
 from airflow_mlops.loop.control import DATA_CHECK, PAUSE, SPENT
@@ -212,6 +212,9 @@ def deed_of(event: Event) -> str | None:
         return _promoted(payload)
     if event.kind == FREEZE:
         return _held(payload)
+    if event.kind == OVERRIDE and payload.get("by"):
+        policy = "the policy in shadow" if payload.get("policy") == "shadow" else "the spec's own policy"
+        return f"{payload['by']} had {policy} decide: {payload.get('reason')}"
     if event.kind == HAND_CHANGE:
         return _SETTLED.get(str(payload.get("settled")))
     return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.events import APPROVAL, DRILL, FREEZE, PROMOTION, REQUEST, ROLLBACK, utc_text, version_of
+from airflow_mlops.events import APPROVAL, DRILL, FREEZE, OVERRIDE, PROMOTION, REQUEST, ROLLBACK, utc_text, version_of
 from airflow_mlops.loop.bake import BAKE
 from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE, SIGNALS
 from airflow_mlops.loop.incident_facts import HAND_CHANGE, KINDS, SLO, VALIDATE, Fact, Kind, deed_of, facts_of
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["DEEDS", "KINDS", "TOLD_OF", "Incident", "Kind", "incidents_of"]
 
 # Kinds of events that incidents are told from: those that notice them, and what was done about them.
-TOLD_OF = (SIGNALS, DECISION, VALIDATE, SLO, BAKE, PROMOTION, FREEZE, REQUEST, EVALUATE, DEPLOY, APPROVAL, HAND_CHANGE)
+TOLD_OF = (
+    *(SIGNALS, DECISION, VALIDATE, SLO, BAKE, HAND_CHANGE),
+    *(PROMOTION, FREEZE, OVERRIDE, REQUEST, EVALUATE, DEPLOY, APPROVAL),
+)
 # So many deeds an incident names, the last ones.
 DEEDS = 6
 # What is measured of one version, and so is over when another one serves.

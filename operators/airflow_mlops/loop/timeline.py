@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.events import APPROVAL, DRILL, FREEZE, PROMOTION, REQUEST, ROLLBACK, version_of
+from airflow_mlops.events import APPROVAL, DRILL, FREEZE, OVERRIDE, PROMOTION, REQUEST, ROLLBACK, version_of
 from airflow_mlops.loop.history import DEPLOY, EVALUATE, SIGNALS
 from airflow_mlops.loop.incident_facts import deed_of
 
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 # Half of an interval of 95 %, in standard errors.
 _HALF = 1.96
 # Deeds that are marks of the course, and what they are called there; the others belong to an incident.
-_MARKS = {REQUEST: "asked", EVALUATE: "refused", APPROVAL: "refused", DEPLOY: "refused", PROMOTION: "promoted"}
+_MARKS = {
+    REQUEST: "asked",
+    EVALUATE: "refused",
+    APPROVAL: "refused",
+    DEPLOY: "refused",
+    PROMOTION: "promoted",
+    OVERRIDE: "policy changed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Reading:
 class Mark:
     """Something that was done, at a moment of event time.
 
-    ``kind`` is one of ``asked refused promoted held free drill`` and ``rolled back``.
+    ``kind`` is one of ``asked refused promoted held free drill``, ``rolled back`` and ``policy changed``.
     """
 
     at: datetime

@@ -80,7 +80,7 @@ class Served(BaseModel):
 
 
 class Mark(BaseModel):
-    """Something that was done: ``kind`` is one of asked, refused, promoted, rolled back, held, free, drill."""
+    """Something that was done: ``kind`` is one of those of `loop.timeline.Mark`."""
 
     at: datetime
     kind: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     Message = MutableMapping[str, Any]
+
+# After the start of a server it has more to do than notes.
+_CALM_S = 10.0
 
 
 class LazyApp:
@@ -33,6 +37,48 @@ class LazyApp:
     ) -> None:
         """Answer one request."""
         await self.app(scope, receive, send)
+
+
+class RunNotesMiddleware:
+    """Has notes written beside runs for as long as an API server is up.
+
+    Airflow starts and stops only what is a FastAPI application itself, which would have to be imported in every process
+    of Airflow. A middleware sees each process of the server start and stop too, and lets everything through.
+
+    Parameters
+    ----------
+    app : callable
+        What answers.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Pass one request on; that of start and stop with the notes being written meanwhile."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        stop = Event()
+        Thread(target=_write_notes, args=(stop,), name="mlops-run-notes", daemon=True).start()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            stop.set()
+
+
+def _write_notes(stop: Event) -> None:
+    # The server's start is not held up by an import.
+    if stop.wait(_CALM_S):
+        return
+    from airflow_mlops.ui.run_notes import write_until
+
+    write_until(stop)
 
 
 class MLOpsPlugin(AirflowPlugin):
@@ -60,3 +106,4 @@ class MLOpsPlugin(AirflowPlugin):
         },
     ]
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012
+    fastapi_root_middlewares = [{"middleware": RunNotesMiddleware, "name": "mlops run notes"}]  # noqa: RUF012

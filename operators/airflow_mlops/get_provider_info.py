@@ -149,6 +149,15 @@ def _config() -> dict[str, Any]:
                 default="default",
                 example="default, my_company.features",
             ),
+            "run_notes": {
+                **_option(
+                    "Whether Airflow's API server writes what the loop decided as a note beside the run. Notes that "
+                    "people wrote are left alone.",
+                    default="True",
+                    example="False",
+                ),
+                "type": "boolean",
+            },
         },
     }
 

@@ -258,7 +258,7 @@ class LedgerReader:
         """Return the number of each model's last event, by model, in one question."""
         with self._database.read() as connection:
             rows = connection.execute(select(state_table.c.model, state_table.c.seq).where(state_table.c.seq > 0))
-            return dict(rows.tuples().all())
+            return {row.model: row.seq for row in rows}
 
     def overviews(self, names: Sequence[str]) -> Overviews:
         """Tell where these models stand, so quickly that a thousand of them fit in a page.

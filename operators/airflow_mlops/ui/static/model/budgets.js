@@ -2,8 +2,8 @@
 import { useAnswer } from "../kit/api.js";
 import { Card } from "../kit/card.js";
 import { Meter, Sparkline } from "../kit/charts.js";
-import { isNumber, moment, number, sentence, share } from "../kit/format.js";
-import { Fragment, h, UI } from "../kit/host.js";
+import { duration, isNumber, moment, number, sentence, share } from "../kit/format.js";
+import { h, UI } from "../kit/host.js";
 import { Answered, Empty } from "../kit/states.js";
 
 // Colour and word of each state; the worst first, as the server gives them.
@@ -65,7 +65,7 @@ function Objective({ objective }) {
     h(
       UI.HStack,
       { gap: 4, mt: 1, flexWrap: "wrap", align: "start" },
-      h(Meter, { label: `Error budget of ${objective.objective.replaceAll("_", " ")}`, share: known ? Math.max(objective.left, 0) : null, text: left, color, width: "140px" }),
+      h(Meter, { label: `Error budget of ${objective.objective.replaceAll("_", " ")}`, share: known ? Math.max(objective.left, 0) : null, text: left, color, width: "140px", fontSize: "sm" }),
       h(UI.Text, { fontSize: "sm", flex: 1, minW: "12rem" }, kept(objective)),
       objective.history.length > 1 &&
         h(Sparkline, {
@@ -86,22 +86,22 @@ function kept(objective) {
   return `${share(objective.sli)} of ${number(total)} were good; ${share(objective.target)} is promised.`;
 }
 
-// A window is on alert where both its long and its short part burn faster than its limit.
+// An alert is on where its long and its short window both burn faster than its limit.
 function Burns({ burns }) {
-  const name = (days) => (days >= 1 ? `${number(days, { digits: 2 })} d` : `${number(days * 24, { digits: 2 })} h`);
-  const said = burns.map((burn) => {
-    const rates = isNumber(burn.long) && isNumber(burn.short) ? `${number(burn.long, { digits: 2 })} and lately ${number(burn.short, { digits: 2 })} times` : "not enough data";
-    return { ...burn, words: `over ${name(burn.long_days)}: ${rates}, ${burn.kind} above ${number(burn.limit)}` };
-  });
+  const rates = burns.map(({ long, short }) => (isNumber(long) && isNumber(short) ? Math.min(long, short) : null)).filter(isNumber);
+  const on = burns.find((burn) => burn.is_on);
+  const fastest = rates.length ? `Burning ${number(Math.max(...rates), { digits: 2 })} times as fast as it may` : "How fast it burns is not known yet";
   return h(
-    UI.Text,
-    { fontSize: "xs", color: "fg.muted", mt: 1 },
-    "Burn rate ",
-    said.map((burn, place) =>
-      h(Fragment, { key: place }, place > 0 && "; ", h(UI.Text, { as: "span", color: burn.is_on ? "fg.error" : undefined, fontWeight: burn.is_on ? "semibold" : undefined }, burn.is_on ? `${burn.words} (on)` : burn.words)),
-    ),
-    ".",
+    UI.Box,
+    { as: "details", fontSize: "xs", color: "fg.muted", mt: 1 },
+    h(UI.Box, { as: "summary", cursor: "pointer" }, on ? h(UI.Text, { as: "span", color: "fg.error", fontWeight: "semibold" }, `${fastest}: ${on.kind}`) : fastest),
+    h(UI.Stack, { as: "ul", gap: 0, mt: 1, ps: 4 }, burns.map((burn) => h("li", { key: `${burn.kind}${burn.limit}` }, burnWords(burn)))),
   );
+}
+
+function burnWords({ kind, limit, long_days: days, long, short, is_on: isOn }) {
+  const rates = isNumber(long) && isNumber(short) ? `${number(long, { digits: 2 })}, and ${number(short, { digits: 2 })} lately` : "not enough data";
+  return `Over ${duration(days * 86_400)}: ${rates}; a ${kind} above ${number(limit)}${isOn ? ", which is on" : ""}.`;
 }
 
 function LateRuns({ late }) {

@@ -33,12 +33,19 @@ export function Columns({ drift, base }) {
   return h(
     UI.Stack,
     { gap: 3 },
+    h(Legend),
     beside.length > 0 && h(Page, { columns: beside, base, look: drift.look.id }),
     drift.total > FIRST && h(Controls, { wanted, setWanted, total: drift.total, matching: found.length }),
     pages.map((columns, page) => h(Page, { key: page, columns, base, look: drift.look.id })),
     !found.length && h(UI.Text, { color: "fg.muted" }, "No column matches."),
     h(More, { count, setCount, matching: found.length }),
   );
+}
+
+// The pictures' colours, told once.
+function Legend() {
+  const box = (color, words) => h(UI.HStack, { gap: 1 }, h(UI.Box, { w: "10px", h: "10px", bg: color, "aria-hidden": true }), words);
+  return h(UI.HStack, { gap: 4, fontSize: "xs", color: "fg.muted" }, box("fg.subtle", "the rows of the reference"), box("border.info", "the rows of this look"), "as shares of the rows with a value");
 }
 
 function More({ count, setCount, matching }) {

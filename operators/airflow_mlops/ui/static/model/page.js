@@ -5,20 +5,22 @@ import { Loading, Trouble } from "../kit/states.js";
 import { Audit } from "./audit.js";
 import { Budgets } from "./budgets.js";
 import { DataQuality } from "./data_quality.js";
-import { Drift } from "./drift.js";
 import { Decision } from "./decision.js";
+import { Drift } from "./drift.js";
 import { Head } from "./head.js";
 import { Timeline } from "./timeline.js";
 import { Traffic } from "./traffic.js";
+import { Versions } from "./versions.js";
 
 // In the order of the page; `wide` ones take a whole row.
 const PARTS = [
   { part: Timeline, wide: true },
   { part: Decision, wide: true },
+  { part: Versions, wide: true },
   { part: Drift, wide: true },
   { part: DataQuality },
   { part: Budgets },
-  { part: Traffic },
+  { part: Traffic, wide: true },
   { part: Audit, wide: true },
 ];
 

@@ -14,13 +14,16 @@ export function Traffic({ base }) {
     { title: "Traffic" },
     h(Answered, { answer, label: "Loading traffic" }, (traffic) =>
       h(
-        UI.Stack,
-        { gap: 4 },
-        h(Split, { traffic }),
-        h(Answered, { answer: servers, label: "Asking the model server" }, (said) => h(Servers, { servers: said.servers })),
-        h(Volume, { traffic }),
-        traffic.answered.length > 1 && h(Requests, { answered: traffic.answered }),
-        traffic.batches.length > 0 && h(Batches, { batches: traffic.batches }),
+        UI.SimpleGrid,
+        { columns: { base: 1, lg: 2 }, gapX: 8, gapY: 4, alignItems: "start" },
+        h(
+          UI.Stack,
+          { gap: 4, minW: 0 },
+          h(Split, { traffic }),
+          h(Answered, { answer: servers, label: "Asking the model server" }, (said) => h(Servers, { servers: said.servers })),
+          traffic.batches.length > 0 && h(Batches, { batches: traffic.batches }),
+        ),
+        h(UI.Stack, { gap: 4, minW: 0 }, h(Volume, { traffic }), traffic.answered.length > 1 && h(Requests, { answered: traffic.answered })),
       ),
     ),
   );
@@ -51,7 +54,7 @@ function Server({ server }) {
   return h(
     UI.Box,
     null,
-    h(UI.Text, { fontSize: "xs", color: "fg.muted", mb: 1 }, `The server of connection ${server.connection}; counted since ${ago(server.since)}`),
+    h(UI.Text, { fontSize: "xs", color: "fg.muted", mb: 1 }, `The server of connection ${server.connection}; counting began ${ago(server.since)}`),
     h(
       UI.SimpleGrid,
       { as: "dl", columns: { base: 2, sm: 3 }, gapX: 4, gapY: 2 },

@@ -22,27 +22,27 @@ def standing_trees(decision: Mapping[str, Any], signals: Mapping[str, Any]) -> d
         Payloads of the ledger's events of these kinds, of the same look.
     """
     stands = decision.get("standing") or {}
-    trees = {"train": _train(stands, decision)}
+    metric = (signals.get("quality") or {}).get("metric")
+    trees = {"train": _train(stands, decision, metric)}
     if stands.get("champion_version") is not None:
         trees["warn"] = _warn(signals)
     return trees
 
 
-def _train(stands: Mapping[str, Any], decision: Mapping[str, Any]) -> TreeNode:
+def _train(stands: Mapping[str, Any], decision: Mapping[str, Any], metric: str | None) -> TreeNode:
     if stands.get("wish") == "retrain" and not stands.get("champion_version"):
         return TreeNode("no version serves", "compare", True, detail="Without a champion a training is asked for.")
     if stands.get("old_at") is None:
         detail = "Trainings come by the schedule of the retrain DAG, or when a person asks."
         return TreeNode("something that is measured asks for a training", "compare", False, detail=detail)
-    asks = (_loses(stands), _ages(stands, decision))
+    asks = (_loses(stands, metric), _ages(stands, decision))
     either = TreeNode("at least one of", "any", _any([each.value for each in asks]), of=asks)
     free = _is_free(stands)
     return TreeNode("all of", "all", _all([either.value, free.value]), of=(either, free))
 
 
-def _loses(stands: Mapping[str, Any]) -> TreeNode:
+def _loses(stands: Mapping[str, Any], metric: str | None) -> TreeNode:
     excess, limit = stands.get("excess"), stands.get("limit")
-    known = excess is not None and limit is not None
     since = _day(stands.get("losing_since"))
     windows = stands.get("windows") or 0
     return TreeNode(
@@ -51,12 +51,12 @@ def _loses(stands: Mapping[str, Any]) -> TreeNode:
         excess > limit if excess is not None and limit is not None else None,
         now=excess,
         bound=limit,
-        unit="loss",
+        unit=metric or "loss",
         needs=limit - excess if excess is not None and limit is not None else None,
         detail=(
             f"Added up over {windows} labelled window{'' if windows == 1 else 's'} since the last training"
             f"{f'; above zero since {since}' if since else ''}."
-            if known
+            if excess is not None
             else "No window has enough labels yet, so what a fresh model loses is not known."
         ),
     )
@@ -81,10 +81,8 @@ def _ages(stands: Mapping[str, Any], decision: Mapping[str, Any]) -> TreeNode:
 
 def _is_free(stands: Mapping[str, Any]) -> TreeNode:
     until = _day(stands.get("cool_at"))
-    cooling = bool(stands.get("is_cooling_down"))
-    detail = f"The last training ended {_day(stands.get('trained_at'))}; the cooldown lasts until {until}."
-    inside = TreeNode("the cooldown after the last training lasts", "compare", cooling, detail=detail if until else "")
-    return TreeNode("not", "not", not cooling, of=(inside,))
+    detail = f"The last training ended {_day(stands.get('trained_at'))}; the cooldown lasts until {until}." if until else ""
+    return TreeNode("no cooldown after the last training", "compare", not stands.get("is_cooling_down"), detail=detail)
 
 
 def _warn(signals: Mapping[str, Any]) -> TreeNode:

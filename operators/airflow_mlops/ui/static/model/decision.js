@@ -1,7 +1,7 @@
 // Why the policy decided as it did: sentences, the rules with the value of every node, what was read, and the shadow.
 import { useAnswer } from "../kit/api.js";
 import { Card } from "../kit/card.js";
-import { moment, number, plural, sentence, share, span, version } from "../kit/format.js";
+import { capital, moment, number, plural, sentence, share, span, version } from "../kit/format.js";
 import { h, RouterLink, UI, useState } from "../kit/host.js";
 import { Answered, Empty } from "../kit/states.js";
 import { Readings } from "./decision/readings.js";
@@ -94,7 +94,7 @@ function Reasons({ decision }) {
   return h(
     UI.List.Root,
     { as: "ul", ps: 5, gap: 1 },
-    [...cause, ...decision.reasons, ...window].map((each) => h(UI.List.Item, { key: each }, sentence(each))),
+    [...cause, ...decision.reasons, ...window].map((each) => h(UI.List.Item, { key: each }, capital(each))),
   );
 }
 

@@ -1,5 +1,5 @@
 // Every signal of a look, in words and with its unit.
-import { isNumber, number, plural, sentence, share } from "../../kit/format.js";
+import { capital, isNumber, number, plural, sentence, share } from "../../kit/format.js";
 import { h, UI } from "../../kit/host.js";
 import { written } from "./tree.js";
 
@@ -37,16 +37,20 @@ function Row({ reading }) {
     { verticalAlign: "top" },
     h(
       UI.Table.Cell,
-      null,
+      { minW: "12rem", whiteSpace: "normal" },
       h(UI.Text, { fontWeight: "semibold" }, sentence(reading.title)),
       h(UI.Text, { color: "fg.muted", fontSize: "xs" }, reading.meaning),
     ),
     h(UI.Table.Cell, { whiteSpace: "nowrap" }, reading.said ?? written(reading.value, unit)),
-    h(UI.Table.Cell, { whiteSpace: "nowrap" }, isKnown ? `${written(low, unit)} to ${written(high, unit)}` : ""),
+    h(UI.Table.Cell, { whiteSpace: "nowrap" }, isKnown ? between(low, high, unit) : ""),
     h(UI.Table.Cell, { whiteSpace: "nowrap" }, isNumber(limit) && !reading.said ? written(limit, unit) : ""),
     h(UI.Table.Cell, null, verdict && h(UI.Badge, { colorPalette: COLORS[verdict] ?? "gray", size: "sm" }, verdict)),
-    h(UI.Table.Cell, { minW: "16rem" }, [reading.detail, measuredOn(reading)].filter(Boolean).join(". ")),
+    h(UI.Table.Cell, { minW: "18rem", whiteSpace: "normal" }, [capital(reading.detail), measuredOn(reading)].filter(Boolean).join(". ")),
   );
+}
+
+function between(low, high, unit) {
+  return unit === "share" ? `${share(low)} to ${share(high)}` : `${number(low)} to ${number(high)}`;
 }
 
 function measuredOn({ rows, maturity }) {

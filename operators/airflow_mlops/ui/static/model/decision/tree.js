@@ -1,5 +1,4 @@
 // Rules as nested lists: each node with a dot, the word true, false or unknown, what was read, and what is missing.
-import { Meter } from "../../kit/charts.js";
 import { isNumber, number, sentence, share } from "../../kit/format.js";
 import { h, UI } from "../../kit/host.js";
 
@@ -11,12 +10,12 @@ const VALUES = new Map([
 
 export function Trees({ trees }) {
   return h(
-    UI.Stack,
-    { gap: 3 },
+    UI.SimpleGrid,
+    { columns: { base: 1, lg: trees.length > 1 ? 2 : 1 }, gap: 5, alignItems: "start" },
     trees.map((tree) =>
       h(
         UI.Box,
-        { key: tree.name },
+        { key: tree.name, minW: 0 },
         h(UI.Heading, { as: "h3", size: "xs", mb: 1 }, tree.title),
         h(Branch, { nodes: [tree.root], label: tree.title }),
         !tree.is_written &&
@@ -52,7 +51,7 @@ function Node({ node }) {
       UI.HStack,
       { gap: 2, align: "baseline", flexWrap: "wrap" },
       h(Dot, { value }),
-      h(UI.Text, { as: "span", fontWeight: "semibold", minW: "4.2rem", fontSize: "sm" }, value.word),
+      h(UI.Text, { as: "span", fontWeight: "semibold", minW: "3.9rem", fontSize: "sm" }, value.word),
       h(UI.Text, { as: "span" }, sentence(node.says)),
       h(Earlier, { before: node.before }),
     ),
@@ -86,31 +85,43 @@ function Reading({ node }) {
   if (node.join !== "compare") return null;
   const words = [said(node), node.detail].filter(Boolean).join(" ");
   if (!words) return null;
-  const part = node.bound > 0 && isNumber(node.now) && isNumber(node.bound) ? node.now / node.bound : null;
   return h(
     UI.Box,
-    { ms: "calc(10px + 0.5rem)", fontSize: "sm", color: "fg.muted", maxW: "34rem" },
+    { ms: "calc(10px + 0.5rem)", fontSize: "sm", color: "fg.muted" },
     h(UI.Text, null, words),
-    part !== null && part >= 0 && h(Meter, { label: `${node.says}: part of the bound`, share: Math.min(part, 1) }),
+    h(Bar, { node }),
+  );
+}
+
+// How much of the bound is reached; the sentence above it says the same in numbers.
+function Bar({ node }) {
+  if (!isNumber(node.now) || !isNumber(node.bound) || node.bound <= 0 || node.now < 0) return null;
+  const part = Math.min(node.now / node.bound, 1);
+  return h(
+    UI.Box,
+    { "aria-hidden": true, mt: 1, h: "4px", maxW: "14rem", borderRadius: "full", bg: "bg.emphasized", overflow: "hidden" },
+    h(UI.Box, { h: "full", w: `${part * 100}%`, bg: node.value ? "blue.solid" : "fg.subtle" }),
   );
 }
 
 function said(node) {
   if (node.now === null) return node.value === null && !node.detail ? "Not known at this look." : "";
   if (!isNumber(node.now)) return `Now ${node.now}.`;
-  const now = written(node.now, node.unit);
-  if (!isNumber(node.bound)) return `Now ${now}.`;
-  return `Now ${now} of ${written(node.bound, node.unit)}${missing(node)}.`;
+  if (!isNumber(node.bound)) return `Now ${written(node.now, node.unit)}.`;
+  return `Now ${bare(node.now, node)} of ${written(node.bound, node.unit)}${missing(node)}.`;
 }
 
 function missing({ needs, unit }) {
   if (!isNumber(needs) || needs === 0) return "";
-  return `, ${written(Math.abs(needs), unit)} ${needs > 0 ? "below" : "above"} it`;
+  return `: ${bare(Math.abs(needs), { unit })} ${needs > 0 ? "below" : "above"} it`;
 }
+
+// The unit stands once, at the bound.
+const bare = (value, { unit }) => (unit.startsWith("share") ? written(value, "share") : number(value));
 
 // A share is written in percent, everything else with its unit.
 export function written(value, unit) {
   if (unit === "share") return share(value);
   if (unit.startsWith("share of ")) return `${share(value)} ${unit.slice("share ".length)}`;
-  return number(value, { unit });
+  return number(value, { unit: unit.replaceAll("_", " ") });
 }

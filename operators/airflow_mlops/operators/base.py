@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from airflow_mlops.errors import MLOpsError, SpecError
+from airflow_mlops.operators.stats import tell_run
 from airflow_mlops.report_access import admit
 from airflow_mlops.spec import ModelSpec, load_spec
 
@@ -102,10 +104,14 @@ class StageOperator(BaseOperator):
 
     def run_and_report(self, context: Context) -> dict[str, Any]:
         """Do what `execute` does, where a deferred task is resumed too: Airflow alone may call `execute`."""
+        started = time.perf_counter()
         try:
             self.log.info("%s of %s as of %s", self.stage, self.model_spec.name, self.now)
-            return self.run_stage(context).to_dict()
+            answer = self.run_stage(context).to_dict()
+            self._tell(started, answer=answer)
+            return answer
         except MLOpsError as error:
+            self._tell(started, error=error)
             # Airflow logs the traceback next; this sentence above it is what a person needs.
             self.log.error("%s failed: %s", self.stage, error)
             raise
@@ -116,6 +122,12 @@ class StageOperator(BaseOperator):
     def run_stage(self, context: Context) -> Ref:
         """Open inputs, call the stage, store and record what it returns; each operator has its own."""
         raise NotImplementedError
+
+    def _tell(self, started: float, *, answer: dict[str, Any] | None = None, error: MLOpsError | None = None) -> None:
+        """Tell Airflow's metrics what came of a run; of a spec that could not be read there is no model to tell of."""
+        if "model_spec" in vars(self):
+            seconds = time.perf_counter() - started
+            tell_run(self.stage, self.model_spec.name, seconds=seconds, answer=answer, error=error)
 
     # What run_stage uses
 

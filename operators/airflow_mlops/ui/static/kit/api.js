@@ -4,6 +4,8 @@ import { useCallback, useEffect, useRef, useState } from "./host.js";
 const root = new URL(document.baseURI).pathname.replace(/\/$/, "");
 export const OURS = `${root}/mlops/api/v1`;
 export const AIRFLOW = `${root}/api/v2`;
+// An event of the window: somebody acted, and every answer on the page may be another one.
+export const CHANGED = "mlops-changed";
 
 // What went wrong, in a sentence for people: `away` names the part that did not answer, `status` is that of HTTP or 0.
 export class Refused extends Error {
@@ -67,12 +69,14 @@ export function useAnswer(url, { every = 30_000 } = {}) {
     };
     const seen = () => document.visibilityState === "visible" && look();
     document.addEventListener("visibilitychange", seen);
+    window.addEventListener(CHANGED, look);
     again.current = look;
     look();
     return () => {
       abort.abort();
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
+      window.removeEventListener(CHANGED, look);
     };
   }, [url, every]);
   const reload = useCallback(() => again.current(), []);

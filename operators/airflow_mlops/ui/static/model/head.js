@@ -1,4 +1,5 @@
 // What serves, since when, why and by whose word; what is held, what comes next, and the way to its DAGs.
+import { Actions } from "../actions/bar.js";
 import { Meter } from "../kit/charts.js";
 import { ago, capital, moment, number, plural, sentence, share, span, version, when } from "../kit/format.js";
 import { Fragment, h, RouterLink, UI } from "../kit/host.js";
@@ -8,7 +9,7 @@ import { STATES } from "../models/query.js";
 const KINDS = ["monitor", "retrain", "score", "bake", "actions"];
 const NEXT = { retrain: "training", monitor: "look" };
 
-export function Head({ head }) {
+export function Head({ head, reload }) {
   return h(
     UI.Stack,
     { as: "header", gap: 2 },
@@ -22,7 +23,7 @@ export function Head({ head }) {
         head.description && h(UI.Text, { color: "fg.muted", fontSize: "sm", overflowWrap: "anywhere" }, head.description),
         h(Serving, { serving: head.serving }),
       ),
-      // Actions stand here, at the right: h(Actions, { head, reload }).
+      h(Actions, { head, reload }),
     ),
     h(Held, { head }),
     h(Facts, { head }),

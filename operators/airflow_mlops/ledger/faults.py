@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.ledger import verification
 from airflow_mlops.ledger.overviews import in_parts
-from airflow_mlops.ledger.tables import events_table, overview_table, state_table
+from airflow_mlops.ledger.tables import events_table, is_unchanged, state_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, ScalarSelect
+    from sqlalchemy import Connection
 
-_EVENTS, _STATES, _KEPT = events_table.c, state_table.c, overview_table.c
+_EVENTS, _STATES = events_table.c, state_table.c
 
 
-def faults(connection: Connection, names: Sequence[str]) -> dict[str, str]:
+def faults(connection: Connection, names: Sequence[str], told: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Say by model what is wrong with the end of its chain; models with nothing wrong are left out.
 
-    The numbers and hashes of all ends are compared in one question, and an end that looks strange is checked as
-    `verification.expect_whole_end` does. Events before the end are left to `verification.verify`.
+    All ends are compared at once, and one that looks strange is checked as `verification.expect_whole_end` does. Events
+    before the end are left to `verification.verify`.
+
+    Parameters
+    ----------
+    connection : Connection
+        A transaction of the ledger.
+    names : sequence of str
+        Which models.
+    told : mapping
+        Their overviews: what serves has to be what the state says.
     """
     found = {}
-    for model in _strange(connection, names):
+    for model in _strange(connection, names, told):
         try:
             verification.expect_whole_end(connection, model)
         except LedgerCorrupt as error:
@@ -34,27 +43,32 @@ def faults(connection: Connection, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _strange(connection: Connection, names: Sequence[str]) -> list[str]:
+def _strange(connection: Connection, names: Sequence[str], told: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    # Beside the event that the state names stands the last one, which may be another.
+    last = events_table.alias()
+    of_model = select(func.max(last.c.seq)).where(last.c.model == _STATES.model).scalar_subquery()
+    promoted = select(func.max(last.c.epoch)).where(last.c.model == _STATES.model).scalar_subquery()
     query = select(
-        state_table,
-        _of_model(func.max(_EVENTS.seq)).label("last_seq"),
-        _of_model(func.max(_EVENTS.epoch)).label("last_epoch"),
-        select(_EVENTS.hash)
-        .where(_EVENTS.model == _STATES.model, _EVENTS.seq == _STATES.seq)
-        .scalar_subquery()
-        .label("last_hash"),
-    )
-    known, strange = set(), []
-    for row in in_parts(connection, query, _STATES.model, names):
-        known.add(row.model)
-        end = (row.last_seq or 0, row.last_epoch or 0)
-        if end != (row.seq, row.epoch) or (row.seq and row.last_hash != row.hash):
-            strange.append(row.model)
-    # Their state row is lost; of a model that has no event yet there is neither.
+        events_table,
+        _STATES.model.label("of"),
+        _STATES.hash.label("end"),
+        _STATES.epoch.label("moved"),
+        _STATES.champion,
+        of_model.label("last_seq"),
+        promoted.label("last_epoch"),
+    ).select_from(state_table.outerjoin(events_table, and_(_EVENTS.model == _STATES.model, _EVENTS.seq == _STATES.seq)))
+    known = {row.of: row._mapping for row in in_parts(connection, query, _STATES.model, names)}
+    strange = [model for model, row in known.items() if not _is_whole(row, told.get(model))]
+    # Their state row is lost; a model that has no event yet has neither.
     unknown = [name for name in names if name not in known]
-    with_events = select(_EVENTS.model).where(_EVENTS.seq > 0).distinct()
+    with_events = select(_EVENTS.model).distinct()
     return strange + [row.model for row in in_parts(connection, with_events, _EVENTS.model, unknown)]
 
 
-def _of_model(column: object) -> ScalarSelect[int]:
-    return select(column).where(_EVENTS.model == _STATES.model).scalar_subquery()  # type: ignore[call-overload]
+def _is_whole(row: Mapping[Any, Any], told: Mapping[str, Any] | None) -> bool:
+    if row["seq"] is None:
+        return row["last_seq"] is None
+    is_end = (row["seq"], row["hash"], row["moved"]) == (row["last_seq"], row["end"], row["last_epoch"] or 0)
+    serving = (told or {}).get("serving") or {}
+    is_told = told is None or told["seq"] != row["seq"] or serving.get("version") == row["champion"]
+    return is_end and is_told and is_unchanged(row)

@@ -270,11 +270,9 @@ class LedgerReader:
             left = overviews.behind(connection, names)
         broken = self._catch_up(left) if left else {}
         with self._database.read() as connection:
-            return Overviews(
-                overviews.heads(connection, names),
-                overviews.behind(connection, list(left)),
-                {**broken, **faults(connection, names)},
-            )
+            told = overviews.heads(connection, names)
+            wrong = broken | faults(connection, names, told)
+            return Overviews(told, overviews.behind(connection, list(left)), wrong)
 
     def _catch_up(self, left: dict[str, int]) -> dict[str, str]:
         broken: dict[str, str] = {}

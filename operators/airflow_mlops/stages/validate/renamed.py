@@ -12,6 +12,8 @@ LEAST_SHARE, LEAST_ROWS = 0.02, 20
 LEAST_PARTS = 4
 # What seldom changes its value, such as a month, is a clock; where new texts come all the time none is renamed.
 LEAST_CHANGES, MOST_NOVELTY = 30, 0.3
+# Values that come in turns, as the days of a week do, are each away for a while: so many turns must lie in a batch.
+TURNS = 2
 # What is left of a value that is gone, as a share of what is expected: a few rows may still have the old name.
 LEFT = 0.02
 # How far beyond the shares it had in parts of the reference a value may be under its new name; a part of them.
@@ -46,6 +48,8 @@ def renamed(now: dict[str, Any], then: dict[str, Any]) -> list[Rename]:
     if then.get("changes", LEAST_CHANGES) < LEAST_CHANGES or (then.get("novelty") or 0.0) > MOST_NOVELTY:
         return []
     rows = sum(now["values"].values())
+    if rows < TURNS * _turn(then):
+        return []
     new = {value: count / rows for value, count in now["values"].items() if value not in then["values"]}
     found = []
     for old, shares in then.get("shares", {}).items():
@@ -57,6 +61,12 @@ def renamed(now: dict[str, Any], then: dict[str, Any]) -> list[Rename]:
             nearest = min(candidates, key=lambda value: abs(new[value] - before))
             found.append(Rename(old, nearest, before, new.pop(nearest)))
     return found
+
+
+def _turn(then: dict[str, Any]) -> float:
+    """Return the rows in which each value comes once, as long as values stay."""
+    stays = sum(then["values"].values()) / max(1, then.get("changes", LEAST_CHANGES))
+    return len(then["values"]) * stays
 
 
 def _is_gone(value: str, shares: list[float], now: dict[str, Any], rows: int) -> bool:

@@ -24,7 +24,7 @@ CASES = {
     "duration(777_600)": "9 d",
     "number(0.72143)": "0.721",
     "number(6120)": "6,120",
-    "number(-0.0164)": "−0.0164",
+    "number(-0.0164)": "\N{MINUS SIGN}0.0164",
     "number(0.019, { signed: true })": "+0.019",
     'number(3.14, { unit: "ms" })': "3.14 ms",
     "number(null)": "—",

@@ -1,12 +1,12 @@
 // How moments, durations, numbers and shares are written. Everything takes null and answers with a dash.
 //
-//   moment(at, { year, time })   "12 Nov 09:14"; { year: true } "12 Nov 2013 09:14"; { time: false } "12 Nov". Event time: as the
-//                                model's clock reads it, never shifted to the zone of the reader. `at`: ISO text, Date, or ms.
-//   dated(at)                    "12 Nov 09:14", with its year where that is not the one of the clock: for a moment on its own
+//   moment(at, { year, time })   "12 Nov 09:14"; { year: true } "12 Nov 2013 09:14"; { time: false } "12 Nov". As the
+//                                model's clock reads it, never shifted to the zone of the reader; ISO text, Date or ms
+//   dated(at)                    "12 Nov 09:14", with its year where that is not the clock's: for a moment on its own
 //   span(from, to)               "1 Mar 2013 to 4 Jun 2013"; once only what is equal in both
 //   ago(at, now)                 "12 min ago", "in 48 min", "just now"; against the clock unless `now` is given
 //   duration(seconds)            "3.1 ms", "40 s", "12 min", "5 h", "9 d": the one unit that matters
-//   number(value, { unit, signed, digits })   3 significant digits: "0.721", "6,120", "−0.016"; signed "+0.019"; unit "3.1 ms"
+//   number(value, { unit, signed, digits = 3 })   significant digits: "0.721", "6,120"; signed "+0.019"; unit "3.1 ms"
 //   share(part)                  0.92 -> "92 %"; never "100 %" or "0 %" for what is only near it
 //   sentence(text)               first letter large, "_" as a blank: "not enough labels" -> "Not enough labels"
 //   capital(text)                only the first letter large: for sentences, whose names of columns stay as they are
@@ -91,7 +91,8 @@ function plain(size, digits) {
 }
 
 function grouped(size, digits) {
-  return size.toLocaleString("en-GB", { maximumSignificantDigits: digits, minimumSignificantDigits: Math.min(2, digits) });
+  const least = Math.min(2, digits);
+  return size.toLocaleString("en-GB", { maximumSignificantDigits: digits, minimumSignificantDigits: least });
 }
 
 export function share(part) {

@@ -1,5 +1,5 @@
-// Airflow shows our icon as a picture, which cannot take the colour of its entry: while the entry is selected, in light mode too,
-// what it stands on is dark.
+// Airflow shows our icon as a picture, which cannot take the colour of its entry: while that is selected, what the icon
+// stands on is dark in light mode too.
 import { h, useEffect } from "./host.js";
 
 const OURS = 'img[src*="/mlops/static/icon"]';

@@ -37,6 +37,8 @@ export function State({ model }) {
   );
 }
 
+const named = (challenger) => (challenger.version ? version(challenger.version) : "new model");
+
 const CAME_BACK = { title: "Rolled back", role: "img", "aria-label": "rolled back" };
 
 export function Serving({ model }) {
@@ -49,27 +51,30 @@ export function Serving({ model }) {
       ? h(UI.Text, null, version(serving.version), cameBack && h("span", CAME_BACK, " ↩"))
       : h(UI.Text, { color: "fg.muted" }, "Nothing yet"),
     serving && h(Quiet, null, `since ${dated(serving.since)}`),
-    challenger && h(Quiet, null, `${challenger.version ? version(challenger.version) : "new model"}: ${challenger.stage}`),
+    challenger && h(Quiet, null, `${named(challenger)}: ${challenger.stage}`),
   );
 }
 
-const retrained = ({ at, outcome, version: made }) => ({ at, label: RETRAINS[outcome] + (made ? ` as ${version(made)}` : "") });
+const retrained = ({ at, outcome, version: made }) => ({
+  at,
+  label: made ? `${RETRAINS[outcome]} as ${version(made)}` : RETRAINS[outcome],
+});
 
 export function Quality({ model }) {
   return h(CurveCell, { model, curve: model.quality, format: number, width: "100px" });
 }
 
 export function Drift({ model }) {
-  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", named: "Share of columns that drifted" });
+  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label: "Columns that drifted" });
 }
 
-function CurveCell({ model, curve, format, width, named }) {
+function CurveCell({ model, curve, format, width, label }) {
   if (!curve?.points.length) return h(Quiet, null, "Not measured");
   const last = curve.points.at(-1).value;
   const isOver = curve.limit !== null && last > curve.limit;
-  const label = named ?? sentence(curve.metric);
+  const measure = label ?? sentence(curve.metric);
   const marks = model.retrains.map(retrained);
-  const name = `${label} of ${model.name}`;
+  const name = `${measure} of ${model.name}`;
   return h(
     UI.HStack,
     { gap: 2, align: "center", flexWrap: { base: "wrap", md: "nowrap" } },
@@ -78,7 +83,7 @@ function CurveCell({ model, curve, format, width, named }) {
       UI.Box,
       { whiteSpace: "nowrap" },
       h(UI.Text, { fontWeight: isOver ? "bold" : "normal" }, format(last)),
-      !named && h(Quiet, null, label.toLowerCase()),
+      !label && h(Quiet, null, measure.toLowerCase()),
       isOver && h(Quiet, null, `over ${format(curve.limit)}`),
     ),
   );
@@ -126,10 +131,11 @@ export function Decision({ model }) {
 export function Next({ model }) {
   const { approval, next_run: next } = model;
   if (approval) {
+    const link = h(RouterLink, { to: pathOf(model) }, `Review ${version(approval.version)}`);
     return h(
       UI.Box,
       null,
-      h(UI.Link, { ...LINK, whiteSpace: "nowrap" }, h(RouterLink, { to: pathOf(model) }, `Review ${version(approval.version)}`)),
+      h(UI.Link, { ...LINK, whiteSpace: "nowrap" }, link),
       h(Quiet, null, `since ${dated(approval.since)}`),
     );
   }

@@ -13,8 +13,8 @@ export function Filters({ query, change, list, withSort }) {
       UI.HStack,
       { gap: 2, flexWrap: "wrap" },
       h(Search, { value: query.q, onSearch: (q) => change({ q }, { replace: Boolean(q && query.q) }) }),
-      h(Choice, { label: "Owner", all: "All owners", value: query.owner, options: list?.owners, onChange: (owner) => change({ owner }) }),
-      h(Choice, { label: "Tag", all: "All tags", value: query.tag, options: list?.tags, onChange: (tag) => change({ tag }) }),
+      h(Choice, { name: "owner", chosen: query.owner, options: list?.owners, change }),
+      h(Choice, { name: "tag", chosen: query.tag, options: list?.tags, change }),
       withSort && h(SortChoice, { query, change }),
     ),
     list && h(StateChips, { query, change, list }),
@@ -41,30 +41,33 @@ function Search({ value, onSearch }) {
   });
 }
 
-function Choice({ label, all, value, options = [], onChange }) {
-  const shown = value && !options.includes(value) ? [value, ...options] : options;
+function Choice({ name, chosen, options = [], change }) {
+  const shown = chosen && !options.includes(chosen) ? [chosen, ...options] : options;
   if (!shown.length) return null;
   return h(
     Select,
-    { label, value, onChange },
-    h("option", { value: "" }, all),
+    { label: sentence(name), value: chosen, onChange: (value) => change({ [name]: value }) },
+    h("option", { value: "" }, `All ${name}s`),
     shown.map((option) => h("option", { key: option, value: option }, option)),
   );
 }
 
 function SortChoice({ query, change }) {
   const onChange = (sort) => change({ sort, descending: SORTS[sort].descending });
+  const turn = () => change(sorted(query, query.sort));
   return h(
     UI.HStack,
     { gap: 1 },
     h(
       Select,
       { label: "Sort by", value: query.sort, onChange },
-      Object.entries(SORTS).map(([sort, { label }]) => h("option", { key: sort, value: sort }, `By ${label.toLowerCase()}`)),
+      Object.entries(SORTS).map(([sort, { label }]) =>
+        h("option", { key: sort, value: sort }, `By ${label.toLowerCase()}`),
+      ),
     ),
     h(
       UI.Button,
-      { size: "sm", variant: "outline", "aria-label": "Sort the other way round", onClick: () => change(sorted(query, query.sort)) },
+      { size: "sm", variant: "outline", "aria-label": "Sort the other way round", onClick: turn },
       query.descending ? "↓" : "↑",
     ),
   );
@@ -93,11 +96,12 @@ function StateChips({ query, change, list }) {
     if (!next.delete(state)) next.add(state);
     return [...next];
   };
+  const toggleNeedy = () => change({ states: isNeedy ? [] : NEED_PERSON });
   return h(
     UI.HStack,
     { gap: 2, flexWrap: "wrap", role: "group", "aria-label": "Filter by state" },
     h(Chip, { name: "All", count: all, isOn: !chosen.size, onClick: () => change({ states: [] }) }),
-    h(Chip, { name: "Needs somebody", count: list.needs_person, isOn: isNeedy, onClick: () => change({ states: isNeedy ? [] : NEED_PERSON }) }),
+    h(Chip, { name: "Needs somebody", count: list.needs_person, isOn: isNeedy, onClick: toggleNeedy }),
     occurring.map((state) =>
       h(Chip, {
         key: state,
@@ -111,9 +115,10 @@ function StateChips({ query, change, list }) {
 }
 
 function Chip({ name, count, isOn, onClick }) {
+  const look = isOn ? { variant: "subtle", fontWeight: "semibold" } : { variant: "outline", fontWeight: "normal" };
   return h(
     UI.Button,
-    { size: "xs", variant: isOn ? "subtle" : "outline", "aria-pressed": isOn, onClick, fontWeight: isOn ? "semibold" : "normal" },
+    { size: "xs", "aria-pressed": isOn, onClick, ...look },
     `${name} ${number(count)}`,
   );
 }

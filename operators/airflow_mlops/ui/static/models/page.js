@@ -51,11 +51,8 @@ function summary({ states, needs_person: needy }) {
 }
 
 function NothingMatches({ change }) {
-  return h(
-    Empty,
-    { title: "No model matches." },
-    h(UI.Button, { size: "sm", variant: "outline", mt: 3, onClick: () => change(UNFILTERED) }, "Clear search and filters"),
-  );
+  const clear = { size: "sm", variant: "outline", mt: 3, onClick: () => change(UNFILTERED) };
+  return h(Empty, { title: "No model matches." }, h(UI.Button, clear, "Clear search and filters"));
 }
 
 function NoModel() {
@@ -66,7 +63,7 @@ function NoModel() {
     h(
       UI.Text,
       { mt: 2, maxW: "640px", mx: "auto" },
-      "A model appears once a spec of it lies in the folder of the DAGs and Airflow has read its DAGs; the quickstart, ",
+      "A model appears once its spec lies in the folder of the DAGs and Airflow has read its DAGs; the quickstart, ",
       h("code", null, "docs/quickstart.md"),
       ", shows the whole way.",
     ),

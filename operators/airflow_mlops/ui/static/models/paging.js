@@ -8,6 +8,7 @@ export function Paging({ query, shown, change, total }) {
   const first = (shown.page - 1) * shown.size + 1;
   const last = Math.min(shown.page * shown.size, total);
   if (total <= SIZES[0]) return null;
+  const onSize = (event) => change({ size: Number(event.target.value) });
   const button = (name, page, isOff) =>
     h(UI.Button, { size: "sm", variant: "outline", disabled: isOff, onClick: () => change({ page }) }, name);
   return h(
@@ -22,7 +23,7 @@ export function Paging({ query, shown, change, total }) {
         { size: "sm", w: "auto" },
         h(
           UI.NativeSelect.Field,
-          { "aria-label": "Rows a page", value: query.size, onChange: (event) => change({ size: Number(event.target.value) }) },
+          { "aria-label": "Rows a page", value: query.size, onChange: onSize },
           SIZES.map((size) => h("option", { key: size, value: size }, `${size} a page`)),
         ),
         h(UI.NativeSelect.Indicator),

@@ -36,7 +36,8 @@ export function useListQuery() {
   const [params, setParams] = Router.useSearchParams();
   const query = useMemo(() => read(params), [params]);
   const change = useCallback(
-    (changes, { replace = false } = {}) => setParams((before) => written({ ...read(before), page: 1, ...changes }), { replace }),
+    (changes, { replace = false } = {}) =>
+      setParams((before) => written({ ...read(before), page: 1, ...changes }), { replace }),
     [setParams],
   );
   return [query, change];

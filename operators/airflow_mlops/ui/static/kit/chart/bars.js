@@ -23,7 +23,8 @@ function named(label, bins, names, format) {
     const bin = highest(key);
     return isNumber(bin[key]) ? `${names[each]} most at ${bin.label} with ${format(bin[key])}` : null;
   });
-  return [`${label}: ${bins.length} bins from ${bins[0].label} to ${bins.at(-1).label}`, ...said.filter(Boolean)].join(", ");
+  const range = `${bins.length} bins from ${bins[0].label} to ${bins.at(-1).label}`;
+  return [`${label}: ${range}`, ...said.filter(Boolean)].join(", ");
 }
 
 function drawing(bins, { names, color, format, height, width }) {
@@ -33,7 +34,8 @@ function drawing(bins, { names, color, format, height, width }) {
   const y = linear([0, most || 1], [bottom, 2]);
   const bar = (value, part, each, fill) => {
     const place = { x: each * step + (step * (1 - part)) / 2, width: Math.max(step * part, 1) };
-    return isNumber(value) && h("rect", { ...place, y: y(value), height: bottom - y(value), fill: token(fill), fillOpacity: fill === REFERENCE ? PALE : 1 });
+    const paint = { fill: token(fill), fillOpacity: fill === REFERENCE ? PALE : 1 };
+    return isNumber(value) && h("rect", { ...place, ...paint, y: y(value), height: bottom - y(value) });
   };
   const content = h(
     Fragment,
@@ -63,7 +65,8 @@ function drawing(bins, { names, color, format, height, width }) {
 function binLabels(bins, step, y, width) {
   const fits = bins.every((bin) => String(bin.label).length * LETTER + 4 <= step);
   if (fits) {
-    return bins.map((bin, each) => h(Words, { key: `l${each}`, y, x: (each + 0.5) * step, textAnchor: "middle" }, bin.label));
+    const place = (each) => ({ key: `l${each}`, y, x: (each + 0.5) * step, textAnchor: "middle" });
+    return bins.map((bin, each) => h(Words, place(each), bin.label));
   }
   const room = Math.max(Math.floor(width / 2 / LETTER) - 1, 3);
   return [

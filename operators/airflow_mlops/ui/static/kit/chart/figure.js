@@ -1,4 +1,4 @@
-// The frame of every chart: measures its box, so that text keeps its size, and reads the values out, to mouse and keyboard.
+// The frame of every chart: measures its box, so that text keeps its size, and reads values out to mouse and keyboard.
 import { h, UI, useEffect, useRef, useState } from "../host.js";
 
 // A colour of the theme for SVG: token("fg.muted"), token("red.solid"). It follows light and dark by itself.
@@ -17,8 +17,8 @@ export function useWidth() {
   return [ref, width];
 }
 
-// `draw(width)` answers { content, stops, read }: SVG elements, the x of each place with something to read, in order, and
-// read(index) -> { title, rows: [{ label, value, color }] }.
+// `draw(width)` answers { content, stops, read }: SVG elements, the x of each place with something to read, in order,
+// and read(index) -> { title, rows: [{ label, value, color }] }.
 export function Figure({ label, height, draw, focusable = true, ...rest }) {
   const [ref, width] = useWidth();
   const [place, setPlace] = useState({ index: null, byKey: false });
@@ -58,8 +58,13 @@ export function Figure({ label, height, draw, focusable = true, ...rest }) {
 function useReadingHandlers(ref, stops, index, setPlace) {
   const last = stops.length - 1;
   const go = (next) => setPlace({ index: Math.min(Math.max(next, 0), last), byKey: true });
-  const moves = { ArrowLeft: () => go((index ?? last + 1) - 1), ArrowRight: () => go((index ?? -1) + 1), Home: () => go(0) };
-  const keys = { ...moves, End: () => go(last), Escape: () => setPlace({ index: null, byKey: true }) };
+  const keys = {
+    ArrowLeft: () => go((index ?? last + 1) - 1),
+    ArrowRight: () => go((index ?? -1) + 1),
+    Home: () => go(0),
+    End: () => go(last),
+    Escape: () => setPlace({ index: null, byKey: true }),
+  };
   return {
     onPointerMove: (event) => {
       const x = event.clientX - ref.current.getBoundingClientRect().left;
@@ -77,13 +82,14 @@ function useReadingHandlers(ref, stops, index, setPlace) {
 }
 
 function nearest(stops, x) {
+  const far = (each) => Math.abs(stops[each] - x);
   let best = 0;
-  for (let each = 1; each < stops.length; each += 1) if (Math.abs(stops[each] - x) < Math.abs(stops[best] - x)) best = each;
+  for (let each = 1; each < stops.length; each += 1) if (far(each) < far(best)) best = each;
   return best;
 }
 
 function Cursor({ x, height }) {
-  return h("line", { x1: x, x2: x, y1: 0, y2: height, stroke: token("fg.muted"), strokeWidth: 1, pointerEvents: "none" });
+  return h("line", { x1: x, x2: x, y1: 0, y2: height, stroke: token("fg.muted"), pointerEvents: "none" });
 }
 
 function Reading({ reading, x, width }) {
@@ -117,10 +123,12 @@ function Reading({ reading, x, width }) {
 function ReadingRow({ label, value, color }) {
   const dot = { as: "span", display: "inline-block", w: "8px", h: "8px", mr: 1, borderRadius: "full" };
   const swatch = color && h(UI.Box, { ...dot, style: { background: color } });
-  return h(UI.Text, null, swatch, label, label && value !== undefined ? ": " : null, value !== undefined && h("b", null, value));
+  const hasValue = value !== undefined;
+  return h(UI.Text, null, swatch, label, label && hasValue ? ": " : null, hasValue && h("b", null, value));
 }
 
-const said = ({ title, rows }) => [title, ...rows.map(({ label, value = "" }) => `${label} ${value}`.trim())].join("; ");
+const said = ({ title, rows }) =>
+  [title, ...rows.map(({ label, value = "" }) => `${label} ${value}`.trim())].join("; ");
 
 // Text of a chart. A style, since Airflow's own rules for text are stronger than the attributes of SVG.
 export function Words({ color = "fg.muted", children, ...rest }) {

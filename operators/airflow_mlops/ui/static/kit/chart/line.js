@@ -1,4 +1,4 @@
-// Curves over the model's time: with their limit, what happened (marks), what lasted (bands) and what served (versions).
+// Curves over the model's time, with their limit, what happened (marks), what lasted (bands), what served (versions).
 import { h, Fragment, UI } from "../host.js";
 import { isNumber, moment, number, plural, span, when } from "../format.js";
 import { Curve, Figure, runs, token, Words } from "./figure.js";
@@ -12,8 +12,8 @@ const NEAR = 4;
 const COLOURS = ["border.info", "border.warning", "purple.fg", "teal.fg", "fg.muted"];
 const DASHES = [undefined, "6 3", "2 3", "8 3 2 3", "1 4"];
 
-export function LineChart({ label, series, bands = [], marks = [], versions = [], from, to, range, height = 220, ...props }) {
-  const { limit = null, format = number, unit = "", ...rest } = props;
+export function LineChart({ label, series, bands = [], marks = [], versions = [], height = 220, ...props }) {
+  const { limit = null, from, to, range, format = number, unit = "", ...rest } = props;
   const chart = {
     series: series.map((each, index) => ({ ...each, points: timed(each.points), ...look(each, index) })),
     limits: (Array.isArray(limit) ? limit : [limit]).filter((each) => isNumber(each?.value)),
@@ -23,10 +23,12 @@ export function LineChart({ label, series, bands = [], marks = [], versions = []
     format: (value) => format(value) + (unit && isNumber(value) ? ` ${unit}` : ""),
     tick: format,
     unit,
+    left,
     height,
   };
   const times = [from, to].map(when);
-  const seen = extent([...times.filter((at) => at !== null), ...chart.series.flatMap(({ points }) => points.map(({ at }) => at))]);
+  const measured = chart.series.flatMap(({ points }) => points.map(({ at }) => at));
+  const seen = extent([...times, ...measured]);
   if (!seen) return h(UI.Text, { color: "fg.muted", fontSize: "sm", py: 4 }, "Nothing was measured yet.");
   chart.domain = [times[0] ?? seen[0], times[1] ?? seen[1]];
   chart.range = range ?? padded(extent(readValues(chart)) ?? [0, 1]);
@@ -38,7 +40,8 @@ export function LineChart({ label, series, bands = [], marks = [], versions = []
   );
 }
 
-const timed = (points) => points.map((point) => ({ ...point, at: when(point.at) })).filter((point) => point.at !== null);
+const timed = (points) =>
+  points.map((point) => ({ ...point, at: when(point.at) })).filter((point) => point.at !== null);
 
 const lasting = (bands) => bands.map((band) => ({ ...band, from: when(band.from), to: when(band.to) }));
 
@@ -63,7 +66,7 @@ function named(label, { series, limits, bands, marks, versions, domain, format, 
   const said = [`${label}, ${span(...domain)}`, ...curves, ...named];
   if (versions.length) said.push(plural(versions.length, "version"));
   if (marks.length) said.push(plural(marks.length, "event"));
-  if (bands.length) said.push(bands.map((band) => `${band.label} from ${moment(band.from, { year: true })}`).join(", "));
+  said.push(...bands.map((band) => `${band.label} from ${moment(band.from, { year: true })}`));
   return said.join("; ");
 }
 
@@ -82,7 +85,7 @@ function drawing(chart, width) {
   const { domain, range, height, versions, series, marks } = chart;
   const bottom = height - AXIS - (versions.length ? STRIP : 0);
   const ticks = valueTicks(range, Math.max(Math.floor((bottom - TOP) / 28), 3));
-  const left = Math.ceil(Math.max(...ticks.map((tick) => chart.tick(tick).length), 2) * LETTER) + 8;
+  const left = Math.max(chart.left, Math.ceil(Math.max(...ticks.map((tick) => chart.tick(tick).length), 2) * LETTER) + 8);
   const plot = { left, right: width - 6, top: TOP, bottom, width };
   plot.x = linear(domain, [plot.left, plot.right]);
   plot.y = linear(range, [bottom, TOP]);
@@ -146,7 +149,7 @@ function Bands({ bands, plot, domain }) {
 }
 
 // What still lasts (no `to`) reaches to the end of the chart.
-const cut = ({ from, to }, domain, { x }) => [x(Math.max(from ?? domain[0], domain[0])), x(Math.min(to ?? domain[1], domain[1]))];
+const cut = ({ from, to }, [first, last], { x }) => [x(Math.max(from ?? first, first)), x(Math.min(to ?? last, last))];
 
 function Limits({ limits, plot, format }) {
   return limits.map(({ value, label, color = "fg.muted" }, each) => {
@@ -184,7 +187,9 @@ function Series({ series, plot, inside }) {
   return h(
     Fragment,
     null,
-    held.map((run, each) => h("polygon", { key: each, points: ribbon(run, plot), fill: series.stroke, fillOpacity: 0.15 })),
+    held.map((run, each) =>
+      h("polygon", { key: each, points: ribbon(run, plot), fill: series.stroke, fillOpacity: 0.15 }),
+    ),
     h(Curve, { places, color: series.stroke, width: 2, dash: series.dash }),
   );
 }

@@ -1,4 +1,4 @@
-// A share as a bar: label maturity, what is left of an error budget. Its words stand beside it, so colour is never alone.
+// A share as a bar: label maturity, what is left of an error budget. Its words stand below, so colour is never alone.
 import { h, UI } from "../host.js";
 import { isNumber, share as written } from "../format.js";
 

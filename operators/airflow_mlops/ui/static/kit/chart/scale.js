@@ -35,7 +35,9 @@ export function valueTicks([low, high], count) {
   const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough) ?? rough;
   const ticks = [];
   // Multiplied, not added up: a sum of tenths ends in 0.30000000000000004.
-  for (let each = Math.ceil(low / step); each * step <= high; each += 1) ticks.push(Number((each * step).toPrecision(12)));
+  for (let each = Math.ceil(low / step); each * step <= high; each += 1) {
+    ticks.push(Number((each * step).toPrecision(12)));
+  }
   return ticks;
 }
 

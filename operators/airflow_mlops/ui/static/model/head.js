@@ -21,7 +21,7 @@ export function Head({ head, reload }) {
         { minW: 0, flex: "1 1 320px" },
         h(Name, { head }),
         head.description && h(UI.Text, { color: "fg.muted", fontSize: "sm", overflowWrap: "anywhere" }, head.description),
-        h(Serving, { serving: head.serving }),
+        h(Serving, { head }),
       ),
       h(Actions, { head, reload }),
     ),
@@ -42,8 +42,9 @@ function Name({ head }) {
   );
 }
 
-function Serving({ serving }) {
-  if (!serving) return h(UI.Text, { color: "fg.muted", mt: 1 }, "Nothing serves yet: the first version that passes the gate will.");
+function Serving({ head }) {
+  const { serving } = head;
+  if (!serving) return h(UI.Text, { color: "fg.muted", fontSize: "sm", mt: 1 }, `Nothing serves: ${head.state === "no champion" ? head.why : "no version was promoted yet"}`);
   const parts = [`${version(serving.version)} serves since ${moment(serving.since, { year: true })}`, trained(serving.trained), word(serving)];
   return h(
     Fragment,

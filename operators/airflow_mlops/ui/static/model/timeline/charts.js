@@ -11,6 +11,8 @@ const DRIFTS = {
 };
 // A limit this far above the curve would press it flat; it is said in the reading of each window.
 const FAR = 1.6;
+// Room for the numbers of both charts, so that a moment stands at one place in both.
+const LEFT = 48;
 
 export function Charts({ course, from }) {
   const [drift, setDrift] = useState("drift");
@@ -54,6 +56,7 @@ function Quality({ course, extent }) {
     marks: marks(course),
     versions: course.versions.map((stretch) => ({ from: stretch.since, to: stretch.until, label: version(stretch.version) + (stretch.is_back ? " ↩" : ""), ...(stretch.is_back ? { color: "red" } : {}) })),
     height: 260,
+    left: LEFT,
     ...extent,
   });
 }
@@ -83,6 +86,7 @@ function Drift({ readings, extent, title, format, range }) {
     format,
     range,
     height: 140,
+    left: LEFT,
     ...extent,
   });
 }

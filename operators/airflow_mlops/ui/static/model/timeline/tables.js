@@ -51,7 +51,7 @@ function Rows({ title, heads, rows }) {
     { maxH: "320px", overflow: "auto", tabIndex: 0, role: "region", "aria-label": title, borderWidth: "1px", borderRadius: "sm" },
     h(
       UI.Table.Root,
-      { size: "sm" },
+      { size: "sm", stickyHeader: true },
       h("caption", { style: { textAlign: "left", padding: "6px 12px" } }, title),
       h(UI.Table.Header, null, h(UI.Table.Row, null, heads.map((head) => h(UI.Table.ColumnHeader, { key: head, scope: "col" }, head)))),
       h(

@@ -34,6 +34,11 @@ _GROUP_ASKS = {
     "fairness": "Are groups treated alike: {}?",
     "behaviour": "Does it behave: {}?",
 }
+# In what the value of a check is, where it is no loss.
+_VALUE_UNITS = {
+    **dict.fromkeys(("worst slice", "coverage", "classes", "seen", "gain"), "share"),
+    **dict.fromkeys(("rows", "latency", "memory", "size"), "times"),
+}
 _COST_UNITS = {"latency_ms": "ms", "memory_mb": "MB", "size_mb": "MB"}
 
 
@@ -41,9 +46,9 @@ _COST_UNITS = {"latency_ms": "ms", "memory_mb": "MB", "size_mb": "MB"}
 class CheckRecord:
     """One check: what it asked, what was found, and its verdict.
 
-    ``low`` and ``high`` are the interval of ``value``; beyond ``limit`` it fails. ``challenger`` and ``opponent`` are
-    the two numbers it compared, in ``unit``; ``value`` is then their difference or, of a cost, their ratio. Where the
-    report is gone, ``sentence`` is empty.
+    ``low`` and ``high`` are the interval of ``value``; beyond ``limit`` it fails. All four are in ``value_unit``:
+    "share", "times" the champion's, or none. ``challenger`` and ``opponent`` are the two numbers it compared, in
+    ``unit``. Where the report is gone, ``sentence`` is empty.
     """
 
     name: str
@@ -56,6 +61,7 @@ class CheckRecord:
     high: float | None
     limit: float | None
     rows: int | None
+    value_unit: str
     unit: str
     challenger: float | None
     opponent: float | None
@@ -168,6 +174,7 @@ def _check(found: Mapping[str, Any]) -> CheckRecord:
         high=found.get("high"),
         limit=found.get("limit"),
         rows=found.get("rows"),
+        value_unit=_VALUE_UNITS.get(name, ""),
         unit=detail.get("unit") or "",
         challenger=_number(detail.get("challenger")),
         opponent=_number(detail.get("opponent", detail.get("champion"))),

@@ -81,7 +81,9 @@ def _ages(stands: Mapping[str, Any], decision: Mapping[str, Any]) -> TreeNode:
 
 def _is_free(stands: Mapping[str, Any]) -> TreeNode:
     until = _day(stands.get("cool_at"))
-    detail = f"The last training ended {_day(stands.get('trained_at'))}; the cooldown lasts until {until}." if until else ""
+    detail = (
+        f"The last training ended {_day(stands.get('trained_at'))}; the cooldown lasts until {until}." if until else ""
+    )
     return TreeNode("no cooldown after the last training", "compare", not stands.get("is_cooling_down"), detail=detail)
 
 

@@ -79,7 +79,7 @@ function Checks({ evidence }) {
   const checks = [...evidence.checks].sort((one, other) => failed(one) - failed(other));
   return h(
     Table,
-    { label: "Checks of the gate", names: ["Check", "Challenger", "Beside", "Difference or value", "Fails beyond", "Verdict"] },
+    { label: "Checks of the gate", names: ["Check", "Challenger", "Beside", "Difference or value", "Limit", "Verdict"] },
     checks.map((check) =>
       h(
         UI.Table.Row,
@@ -88,13 +88,13 @@ function Checks({ evidence }) {
           UI.Table.Cell,
           { minW: "18rem", whiteSpace: "normal" },
           h(UI.Text, { fontWeight: "semibold" }, check.asks),
-          check.sentence && h(UI.Text, { color: "fg.muted", fontSize: "sm" }, capital(check.sentence)),
+          check.sentence && !evidence.reasons.includes(check.sentence) && h(UI.Text, { color: "fg.muted", fontSize: "sm" }, capital(check.sentence)),
           check.risk && h(UI.Text, { color: "fg.warning", fontSize: "sm" }, `A person may want to see it: ${spelled(check.risk)}.`),
         ),
         h(Figure, null, number(check.challenger, { unit: check.unit })),
         h(Figure, null, number(check.opponent, { unit: check.unit })),
         h(Figure, null, found(check)),
-        h(Figure, null, isNumber(check.limit) ? limit(check) : "—"),
+        h(Figure, null, isNumber(check.limit) ? measured(check.limit, check) : "—"),
         h(UI.Table.Cell, null, h(Verdict, { verdict: check.verdict })),
       ),
     ),
@@ -129,14 +129,13 @@ function difference({ difference: value, low, high }) {
 const interval = (low, high) =>
   isNumber(low) && isNumber(high) ? ` (${number(low, { signed: true })} to ${number(high, { signed: true })})` : "";
 
-// A cost is a ratio to the champion's; a loss and a guard are differences; everything else is a value of its own.
+// Losses and guards are differences; everything else is a value of its own.
 function found(check) {
   if (!isNumber(check.value)) return "—";
-  if (check.group === "cost") return `${number(check.value)} times`;
-  const isDifference = check.group === "loss" || check.group === "guard";
-  return `${number(check.value, { signed: isDifference })}${interval(check.low, check.high)}`;
+  return `${measured(check.value, check)}${interval(check.low, check.high)}`;
 }
 
-function limit(check) {
-  return check.group === "cost" ? `${number(check.limit)} times` : number(check.limit, { signed: check.group === "loss" });
+function measured(value, { value_unit: unit, group }) {
+  if (unit === "share") return share(value);
+  return number(value, { unit, signed: group === "loss" || group === "guard" });
 }

@@ -51,6 +51,7 @@ def _strange(connection: Connection, names: Sequence[str], told: Mapping[str, Ma
     query = select(
         events_table,
         _STATES.model.label("of"),
+        _STATES.seq.label("stated"),
         _STATES.hash.label("end"),
         _STATES.epoch.label("moved"),
         _STATES.champion,
@@ -67,7 +68,7 @@ def _strange(connection: Connection, names: Sequence[str], told: Mapping[str, Ma
 
 def _is_whole(row: Mapping[Any, Any], told: Mapping[str, Any] | None) -> bool:
     if row["seq"] is None:
-        return row["last_seq"] is None
+        return not row["stated"] and row["last_seq"] is None
     is_end = (row["seq"], row["hash"], row["moved"]) == (row["last_seq"], row["end"], row["last_epoch"] or 0)
     serving = (told or {}).get("serving") or {}
     is_told = told is None or told["seq"] != row["seq"] or serving.get("version") == row["champion"]

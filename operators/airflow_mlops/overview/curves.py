@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 Curves = dict[str, Any]
 
-# Points and marks of a curve that is as wide as a word.
-MOST = 40
+# Points of a curve that is as wide as a word, and trainings between them.
+MOST, MARKS = 40, 20
 DRIFT = "data_drift"
 
 
@@ -70,7 +70,7 @@ def trained(
         marks[marks.index(known)] = {**known, **told}
     elif model is not None:
         marks.append({"at": event.at.isoformat(), "outcome": "trained", "version": None, **named, **facts})
-    return {**curves, "retrains": marks[-MOST:]}
+    return {**curves, "retrains": marks[-MARKS:]}
 
 
 def _is_of(mark: Mapping[str, Any], named: Mapping[str, str | None]) -> bool:

@@ -183,10 +183,38 @@ def test_sound_data_and_an_answer_end_their_states():
     assert state_of(told(FIRST, CHECK_FAILED, ASKED, PAUSED, passed, answered, unpaused))[0] == "healthy"
 
 
-FIELDS = (
-    "version id model evaluation answer scope frozen role quality end loss metric measured data_drift value limit "
-    "reopened objectives left state ref verdict summary worst message reasons action cause outcome data_check"
-).split()
+FIELDS = [
+    "version",
+    "id",
+    "model",
+    "evaluation",
+    "answer",
+    "scope",
+    "frozen",
+    "role",
+    "quality",
+    "end",
+    "loss",
+    "metric",
+    "measured",
+    "data_drift",
+    "value",
+    "limit",
+    "reopened",
+    "objectives",
+    "left",
+    "state",
+    "ref",
+    "verdict",
+    "summary",
+    "worst",
+    "message",
+    "reasons",
+    "action",
+    "cause",
+    "outcome",
+    "data_check",
+]
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("x" * 5000)
 json_values = st.recursive(
     leaves,

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from airflow_mlops.events import Event
 
 # What people, and care by hand, did; the rest happened by itself.
-PEOPLE = ("approval", "freeze", "role", "rollback", "hand_change", "drill", "transfer", "retention", "clock")
+PEOPLE = (
+    "approval",
+    "freeze",
+    "role",
+    "override",
+    "rollback",
+    "hand_change",
+    "drill",
+    "transfer",
+    "retention",
+    "clock",
+)
 # Whose hand it was where no person is named.
 LOOP = "the loop"
 # MLflow does not say who moved an alias.
@@ -83,6 +94,15 @@ def _role(payload: Mapping[str, Any]) -> str:
     return f"{versioned(payload)} was given the role {payload.get('role')}."
 
 
+def _override(payload: Mapping[str, Any]) -> str:
+    policy = payload.get("policy")
+    kind = facts(payload, "kinds").get(policy)
+    named = f", {str(kind).replace('_', ' ')}" if kind else ""
+    if policy == "shadow":
+        return f"The policy in shadow{named} decides from now on, until the spec changes."
+    return f"The policy of the spec{named} decides again."
+
+
 def _rollback(payload: Mapping[str, Any]) -> str:
     replaced = f"v{payload['replaced']}" if payload.get("replaced") else "the champion"
     if payload.get("outcome") == "refused":
@@ -139,6 +159,7 @@ _SENTENCES: dict[str, Sentence] = {
     "approval": _approval,
     "freeze": _freeze,
     "role": _role,
+    "override": _override,
     "rollback": _rollback,
     "hand_change": _hand_change,
     "drill": _drill,

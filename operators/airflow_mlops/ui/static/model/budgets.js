@@ -82,9 +82,12 @@ function Objective({ objective }) {
 
 function kept(objective) {
   const total = objective.good + objective.bad;
-  if (!isNumber(objective.sli)) return `${share(objective.target)} is promised; nothing was counted yet.`;
-  return `${share(objective.sli)} of ${number(total)} were good; ${share(objective.target)} is promised.`;
+  const promise = `${percent(objective.target)} is promised`;
+  return isNumber(objective.sli) ? `${percent(objective.sli)} of ${number(total)} were good; ${promise}.` : `${promise}; nothing was counted yet.`;
 }
+
+// Two nines and three have to look different.
+const percent = (part) => `${number(part * 100, { digits: 4 })} %`;
 
 // An alert is on where its long and its short window both burn faster than its limit.
 function Burns({ burns }) {

@@ -87,7 +87,7 @@ def test_an_answer_is_kept_for_a_while():
     assert asked == ["once"]
 
 
-def test_our_own_errors_are_told_and_those_of_the_system_only_by_kind():
+def test_our_own_errors_are_told_without_places_and_those_of_the_system_only_by_kind():
     def own():
         raise LedgerUnavailable("the ledger at postgresql://db/mlops cannot be opened: refused.")
 
@@ -97,7 +97,7 @@ def test_our_own_errors_are_told_and_those_of_the_system_only_by_kind():
     found = Prober().look([Probe("ledger", "The ledger", own), Probe("store", "The store", system)])
 
     assert [each.sentence for each in found] == [
-        "the ledger at postgresql://db/mlops cannot be opened: refused.",
+        "the ledger at mlops cannot be opened: refused.",
         "The store does not answer (PermissionError).",
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, build_opener
 
 from airflow_mlops.errors import MLOpsError
+from airflow_mlops.ui.failures import without_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+log = logging.getLogger(__name__)
 
 _KNOCK_S = 2.0
 _SERVER_FAULT = 500
@@ -107,7 +111,8 @@ class _Asking:
         except self._probe.absent:
             self._finding = [None]
         except MLOpsError as error:
-            self._finding = [Finding(self._probe.part, ok=False, sentence=str(error))]
+            log.warning("%s is away: %s", self._probe.part, error)
+            self._finding = [Finding(self._probe.part, ok=False, sentence=without_places(str(error)))]
         except OSError as error:
             # Its text may hold an address with a password in it.
             self._finding = [self._away(f"does not answer ({type(error).__name__})")]

@@ -1,10 +1,12 @@
-// What is away, above every page; nothing where all parts answer.
+// What is away, above every page; nothing where all parts answer. The page itself tells of the ledger, since all that it
+// shows comes from there.
 import { OURS, useAnswer } from "./api.js";
+import { capital } from "./format.js";
 import { h, UI } from "./host.js";
 
 export function AwayBar() {
   const { data } = useAnswer(`${OURS}/health`);
-  const away = data?.parts.filter(({ ok }) => !ok) ?? [];
+  const away = data?.parts.filter(({ part, ok }) => !ok && part !== "ledger") ?? [];
   return h(
     UI.Box,
     // There from the start, so that a screen reader hears what comes into it.
@@ -17,7 +19,7 @@ export function AwayBar() {
         h(
           UI.Alert.Title,
           { fontWeight: "normal" },
-          away.map(({ part, sentence }) => h(UI.Text, { key: part }, sentence)),
+          away.map(({ part, sentence }) => h(UI.Text, { key: part }, capital(sentence))),
         ),
       ),
   );

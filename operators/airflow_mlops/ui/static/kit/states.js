@@ -3,7 +3,8 @@ import { capital } from "./format.js";
 import { h, UI } from "./host.js";
 
 export function Loading({ label = "Loading" }) {
-  return h(UI.HStack, { role: "status", py: 6, gap: 3, color: "fg.muted" }, h(UI.Spinner, { size: "sm" }), label);
+  const spinner = h(UI.Spinner, { size: "sm", _motionReduce: { animation: "none" } });
+  return h(UI.HStack, { role: "status", py: 6, gap: 3, color: "fg.muted" }, spinner, label);
 }
 
 export function Empty({ title, children }) {

@@ -13,7 +13,7 @@ const COLOURS = ["border.info", "border.warning", "purple.fg", "teal.fg", "fg.mu
 const DASHES = [undefined, "6 3", "2 3", "8 3 2 3", "1 4"];
 
 export function LineChart({ label, series, bands = [], marks = [], versions = [], height = 220, ...props }) {
-  const { limit = null, from, to, range, format = number, unit = "", ...rest } = props;
+  const { limit = null, from, to, range, left = 0, format = number, unit = "", ...rest } = props;
   const chart = {
     series: series.map((each, index) => ({ ...each, points: timed(each.points), ...look(each, index) })),
     limits: (Array.isArray(limit) ? limit : [limit]).filter((each) => isNumber(each?.value)),
@@ -85,7 +85,8 @@ function drawing(chart, width) {
   const { domain, range, height, versions, series, marks } = chart;
   const bottom = height - AXIS - (versions.length ? STRIP : 0);
   const ticks = valueTicks(range, Math.max(Math.floor((bottom - TOP) / 28), 3));
-  const left = Math.max(chart.left, Math.ceil(Math.max(...ticks.map((tick) => chart.tick(tick).length), 2) * LETTER) + 8);
+  const widest = Math.max(...ticks.map((tick) => chart.tick(tick).length), 2);
+  const left = Math.max(chart.left, Math.ceil(widest * LETTER) + 8);
   const plot = { left, right: width - 6, top: TOP, bottom, width };
   plot.x = linear(domain, [plot.left, plot.right]);
   plot.y = linear(range, [bottom, TOP]);

@@ -15,7 +15,7 @@ INSTALL = install() { $(BIN)/uv pip install --quiet --python $(BIN)/python --con
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lint format types layers test packaging loop test-e2e test-ui bench demo demo-down lock clean
+.PHONY: help setup lint format types layers test packaging loop test-e2e test-ui test-metrics bench demo demo-down lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  \033[1m%-10s\033[0m  %s\n", $$1, $$2}' Makefile
@@ -56,7 +56,7 @@ layers: $(VENV)/.dev ## Check layers alone
 	$(BIN)/lint-imports --no-cache
 
 test: $(VENV)/.dev ## Run every test that needs no scheduler, the wheel in a fresh environment included
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not e2e and not browser" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not e2e and not browser and not prometheus" $(ARGS)
 
 packaging: $(VENV)/.dev ## Build the wheel, install it into a fresh environment, look at it with Airflow's commands
 	$(BIN)/python -m pytest tests/packaging $(ARGS)
@@ -69,6 +69,11 @@ test-e2e: $(VENV)/.dev ## Run every test on real servers and a real scheduler
 
 test-ui: $(VENV)/.dev ## Look at the pages in Chromium, before a real Airflow with the demonstration's ledger
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+test-metrics: $(VENV)/.dev ## Hold alert rules and dashboards to a real Prometheus (needs prometheus and promtool)
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	    { echo "prometheus and promtool are needed; install the Debian package prometheus." >&2; exit 1; }
+	$(BIN)/python -m pytest -m prometheus tests/monitoring $(ARGS)
 
 bench: $(VENV)/.dev ## Measure the life of a model beside a hand-written DAG and a plain script
 	$(BIN)/python -m benchmarks.lifecycle $(ARGS)

@@ -44,10 +44,9 @@ def actions_dag(spec: ModelSpec | str | Path) -> DAG:
     """
     spec = loaded(spec)
     with DAG(
-        **dag_settings(spec, "actions"),
+        **dag_settings(spec, "actions", actions_page(spec)),
         schedule=None,
         description=f"Roll back, retrain, freeze or pause {spec.name} by hand",
-        doc_md=actions_page(spec),
         params=_form(spec),
     ) as dag:
         settings = task_settings(spec, "act", "choose")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
+from airflow_mlops.dag_factory.pages import backtest_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, task_settings
 from airflow_mlops.operators.backtest import BacktestOperator
 
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_mlops.spec import ModelSpec
-
-_PAGE = """
-Replays the history of **{name}**: what its policy, the one in shadow, and one that you give in the form would have
-trained, cost, gained and missed. The code is that of the live decision; nothing that serves is touched.
-
-The report opens by the button of the task; `docs/backtest.md` says what its numbers mean.
-"""
 
 
 def backtest_dag(spec: ModelSpec | str | Path) -> DAG:
@@ -37,10 +31,9 @@ def backtest_dag(spec: ModelSpec | str | Path) -> DAG:
     """
     spec = loaded(spec)
     with DAG(
-        **dag_settings(spec, "backtest"),
+        **dag_settings(spec, "backtest", backtest_page(spec)),
         schedule=None,
         description=f"What policies would have done with the history of {spec.name}",
-        doc_md=_PAGE.format(name=spec.name),
         params={
             "from": _moment(None, "From", "Begin of the history. Empty: 120 windows of the monitor before its end."),
             "to": _moment(

@@ -38,10 +38,9 @@ def bake_dag(spec: ModelSpec | str | Path) -> DAG:
     """
     spec = loaded(spec)
     with DAG(
-        **dag_settings(spec, "bake"),
+        **dag_settings(spec, "bake", bake_page(spec)),
         schedule=champion_asset(spec.name) | rollback_asset(spec.name),
         description=f"Watch what was promoted of {spec.name}, and go back where it breaks",
-        doc_md=bake_page(spec),
     ) as dag:
         bake = BakeOperator(**task_settings(spec, "bake"))
         back = RollbackOperator(

@@ -32,10 +32,9 @@ def drill_dag(spec: ModelSpec | str | Path) -> DAG:
     spec = loaded(spec)
     cron = spec.drill.schedule
     with DAG(
-        **dag_settings(spec, "drill"),
+        **dag_settings(spec, "drill", drill_page(spec)),
         schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
         description=f"How long would a rollback of {spec.name} take?",
-        doc_md=drill_page(spec),
         params={"now": now_param(spec)},
     ) as dag:
         DrillOperator(**task_settings(spec, "act", "drill"))

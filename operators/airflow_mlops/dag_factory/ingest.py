@@ -38,10 +38,9 @@ def ingest_dag(spec: ModelSpec | str | Path) -> DAG:
     if cron is None:
         raise SpecError(f"{spec.name} names no ingest.schedule, so it has no ingest DAG; give it a cron expression.")
     with DAG(
-        **dag_settings(spec, "ingest"),
+        **dag_settings(spec, "ingest", ingest_page(spec)),
         schedule=CronPartitionTimetable(cron, timezone="UTC"),
         description=f"Bring the rows of {spec.name} in a part at a time, also those of long ago",
-        doc_md=ingest_page(spec),
         params={"now": _now_param(), "reason": reason_param()},
     ) as dag:
         IngestOperator(now=_NOW, whole_parts=True, **task_settings(spec, "ingest"))

@@ -46,10 +46,9 @@ def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
     """
     spec = loaded(spec)
     with DAG(
-        **dag_settings(spec, "monitor"),
+        **dag_settings(spec, "monitor", monitor_page(spec)),
         schedule=_schedule(spec),
         description=f"Check new rows of {spec.name}, measure what it answered, and decide whether it needs a training",
-        doc_md=monitor_page(spec),
         params={"now": now_param(spec), "reason": reason_param(), "report": _report_param()},
     ) as dag:
         # Each look judges the rows whose labels have become due: they lie one delay further back.

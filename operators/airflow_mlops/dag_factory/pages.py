@@ -174,6 +174,29 @@ The task is skipped where there is nothing to go back to, or where a challenger 
 """
 
 
+def backtest_page(spec: ModelSpec) -> str:
+    """Return the page of a backtest DAG in Markdown."""
+    return f"""# Backtest {spec.name}
+
+Replays the history of **{spec.name}**: what its policy, the one in shadow, and one that you give in the form would have
+trained, cost, gained and missed. The code is that of the live decision; nothing that serves is touched.
+
+The report opens by the button of the task; `docs/backtest.md` says what its numbers mean. Owner: **{spec.owner}**.
+"""
+
+
+def reproduce_page(spec: ModelSpec) -> str:
+    """Return the page of a reproduction DAG in Markdown."""
+    return f"""# Reproduce {spec.name}
+
+Trains a version of **{spec.name}** a second time, from the snapshots and the spec that were recorded with it, and
+compares what the two predict. Nothing that serves is touched, and nothing is stored but the result, an event in the
+ledger. Owner: **{spec.owner}**. Runs: {_cron(spec.reproduce.schedule, absent="when you start it")}.
+
+Red with *predicts something else*: `docs/reproduce.md` says what to look at. The champion serves on.
+"""
+
+
 def broken_page(faults: str) -> str:
     """Return the page of the DAG that stands in for a spec with faults."""
     return f"""# This spec cannot be used

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
+from airflow_mlops.dag_factory.pages import reproduce_page
 from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, task_settings
 from airflow_mlops.operators.reproduce import ReproduceOperator
 
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_mlops.spec import ModelSpec
-
-_PAGE = """
-Trains a version of **{name}** a second time, from the snapshots and the spec that were recorded with it, and compares
-what the two predict. Nothing that serves is touched, and nothing is stored but the result, an event in the ledger.
-
-Red with *predicts something else*: `docs/reproduce.md` says what to look at. The champion serves on.
-"""
 
 
 def reproduce_dag(spec: ModelSpec | str | Path) -> DAG:
@@ -38,10 +32,9 @@ def reproduce_dag(spec: ModelSpec | str | Path) -> DAG:
     spec = loaded(spec)
     cron = spec.reproduce.schedule
     with DAG(
-        **dag_settings(spec, "reproduce"),
+        **dag_settings(spec, "reproduce", reproduce_page(spec)),
         schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
         description=f"Can the training of {spec.name} be repeated?",
-        doc_md=_PAGE.format(name=spec.name),
         params={
             "version": Param("", type="string", title="Version", description="Empty: the champion."),
             "now": now_param(spec),

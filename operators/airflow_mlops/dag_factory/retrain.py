@@ -51,10 +51,9 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
     """
     spec = loaded(spec)
     with DAG(
-        **dag_settings(spec, "retrain"),
+        **dag_settings(spec, "retrain", retrain_page(spec)),
         schedule=_schedule(spec),
         description=f"Train, judge and deploy {spec.name}",
-        doc_md=retrain_page(spec),
         params=_params(spec),
     ) as dag:
         training = ["ingest", *(["ingest_labels"] if spec.data.labels else [])]

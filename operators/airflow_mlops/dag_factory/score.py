@@ -36,10 +36,9 @@ def score_dag(spec: ModelSpec | str | Path) -> DAG:
     spec = loaded(spec)
     cron = spec.score.schedule
     with DAG(
-        **dag_settings(spec, "score"),
+        **dag_settings(spec, "score", score_page(spec)),
         schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
         description=f"Write the predictions of {spec.name} for new rows to a table",
-        doc_md=score_page(spec),
         params={"now": now_param(spec), "reason": reason_param()},
     ) as dag:
         settings = {**task_settings(spec, "ingest"), "doc_md": task_page("ingest", spec, spec.score_window)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 
 from airflow_mlops.dag_factory.deadline import deadline_of
+from airflow_mlops.dag_factory.night import with_night_help
 from airflow_mlops.dag_factory.task_pages import task_page, task_title
 from airflow_mlops.spec import ModelSpec, load_spec
 
@@ -19,13 +20,14 @@ def loaded(spec: ModelSpec | str | Path) -> ModelSpec:
     return spec if isinstance(spec, ModelSpec) else load_spec(spec)
 
 
-def dag_settings(spec: ModelSpec, kind: str) -> dict[str, Any]:
-    """Return the DAG arguments that every kind of DAG shares."""
+def dag_settings(spec: ModelSpec, kind: str, page: str) -> dict[str, Any]:
+    """Return the DAG arguments that every kind of DAG shares; ``page`` is its own part of what people read."""
     deadline = deadline_of(spec, kind)
     return {
         **({"deadline": deadline} if deadline else {}),
         "dag_id": f"{spec.name}_{kind}",
         "dag_display_name": f"{spec.name}: {kind}",
+        "doc_md": with_night_help(spec, page),
         "default_args": {"owner": spec.owner},
         # Sorted: an order that changes between two parses would make a new DAG version each time.
         "tags": sorted({*spec.tags, "mlops", kind}),

@@ -95,7 +95,7 @@ def examine_document(document: Document) -> Examined:
         details = [detail for detail in error.errors(include_url=False) if not _follows(detail)]
         faults += [_fault(document, detail) for detail in details]
         spec, unsound = _sound_part(document.value, details)
-    spec._base_dir = document.path.parent
+    spec._base_dir, spec._file_name = document.path.parent, document.path.name
     sound = frozenset(_section_types().keys() - unsound)
     faults += [document.finding("error", location, message) for location, message in broken_rules(spec, sound)]
     return Examined(document, spec, sound, _sorted(faults))

@@ -180,6 +180,7 @@ class ModelSpec(Section):
     retention: RetentionSpec | None = None
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec)
     _base_dir: Path = PrivateAttr(default_factory=Path)
+    _file_name: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
     def _columns_agree(self) -> ModelSpec:
@@ -191,6 +192,11 @@ class ModelSpec(Section):
     def base_dir(self) -> Path:
         """Folder of the spec file; a suite's path is relative to it."""
         return self._base_dir
+
+    @property
+    def file_name(self) -> str:
+        """Name of the spec file without its folder; empty where the spec was made in Python."""
+        return self._file_name
 
     @property
     def monitor_window(self) -> timedelta:

@@ -22,14 +22,9 @@ export function Approvals({ base, reload }) {
 
 function Pending({ question, dagId, reload }) {
   const [isOpen, setOpen] = useState(false);
-  const at = dagId
-    ? `${AIRFLOW}/dags/${encodeURIComponent(dagId)}/dagRuns/~/hitlDetails?state=awaiting_input&response_received=false&limit=50`
-    : null;
-  const waiting = useAnswer(isOpen ? at : null, { every: EVERY });
-  const task = (waiting.data?.hitl_details ?? []).find(
-    (each) => each.task_instance.dag_run_id === question.run?.run_id,
-  )?.task_instance;
-  const assigned = (waiting.data?.hitl_details ?? []).find((each) => each.task_instance === task)?.assigned_users;
+  const waiting = useAnswer(isOpen && question.run ? waitingAt(question.run) : null, { every: EVERY });
+  const found = waiting.data?.hitl_details[0];
+  const task = found?.task_instance;
   const { progress, start } = useAnswering(task);
   const label = `Approve or reject ${version(question.version)}`;
   const answer = (option) => (reason) => start(option, reason).then(reload);
@@ -54,11 +49,17 @@ function Pending({ question, dagId, reload }) {
             onClose: () => setOpen(false),
           },
           h(Evidence, { question }),
-          h(Who, { question, assigned }),
+          h(Who, { question, assigned: found?.assigned_users }),
           h(Waits, { question, waiting, task, dagId }),
         )
       : h(Progress, { progress, what: label }),
   );
+}
+
+// Of two people the second is asked by a task of its own; only one of them waits at a time.
+function waitingAt({ dag_id: dagId, run_id: runId }) {
+  const run = `${AIRFLOW}/dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}`;
+  return `${run}/hitlDetails?state=awaiting_input&response_received=false`;
 }
 
 function sentences(question) {
@@ -111,7 +112,7 @@ function Waits({ question, waiting, task, dagId }) {
     ? h(UI.Link, { asChild: true }, h(RouterLink, { to: runPage(question.run.dag_id, question.run.run_id) }, "Open its run"))
     : null;
   if (waiting.error) return h(Told, { status: "error" }, waiting.error.message);
-  if (!waiting.data || task) return run;
+  if (question.run && (!waiting.data || task)) return run;
   return h(
     Told,
     { status: "warning" },

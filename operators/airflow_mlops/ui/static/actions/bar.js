@@ -9,13 +9,13 @@ import { useAction } from "./runs.js";
 
 export function Actions({ head, reload }) {
   const base = `${OURS}/models/${encodeURIComponent(head.name)}`;
-  const { data: facts } = useAnswer(`${base}/actions`);
+  const { data: facts, error } = useAnswer(`${base}/actions`);
   const dagId = facts?.dag;
   const dag = useAnswer(dagId ? `${AIRFLOW}/dags/${encodeURIComponent(dagId)}/details` : null, { every: 120_000 });
   const { progress, start } = useAction(dagId);
   const [open, setOpen] = useState(null);
   const [did, setDid] = useState(null);
-  if (!facts) return null;
+  if (!facts) return error ? h(Small, null, `No action can be taken from here: ${error.message}`) : null;
   const buttons = KINDS.filter((kind) => isOffered(kind, facts, dag.data));
   const close = () => setOpen(null);
   const act = (kind, conf) => {
@@ -75,7 +75,11 @@ function Reasons({ buttons, facts, dag }) {
   const each = buttons.filter((kind) => kind.refused?.(facts)).map((kind) => `${kind.label}: ${kind.refused(facts)}`);
   const told = common ? [`No action can be taken from here: ${common}.`] : each;
   if (!told.length) return null;
-  return h(UI.Text, { fontSize: "xs", color: "fg.muted", maxW: "60ch" }, told.join(" · "));
+  return h(Small, null, told.join(" · "));
+}
+
+function Small({ children }) {
+  return h(UI.Text, { fontSize: "xs", color: "fg.muted", maxW: "60ch" }, children);
 }
 
 function ActionDialog({ kind, facts, name, isPaused, progress, act, onClose }) {

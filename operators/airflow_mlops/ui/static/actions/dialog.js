@@ -42,12 +42,13 @@ export function Confirm({ title, says, children, answers, progress, onClose, wha
             UI.Dialog.Footer,
             null,
             h(UI.Button, { variant: "outline", onClick: onClose }, isOver || isGoing ? "Close" : "Cancel"),
-            isOver || isGoing
+            // While it goes they stay where they are: the second click of a double click must not close the dialog.
+            isOver
               ? null
               : answers.map(({ label, color, act }) =>
                   h(
                     UI.Button,
-                    { key: label, colorPalette: color, disabled: !given, onClick: () => act(given) },
+                    { key: label, colorPalette: color, disabled: !given || isGoing, onClick: () => act(given) },
                     label,
                   ),
                 ),

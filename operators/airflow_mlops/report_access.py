@@ -44,17 +44,6 @@ def admitted(store: ArtifactStore, model: str, dag_ids: Iterable[str]) -> str | 
     return next((each for each in dag_ids if store.exists(_admission_uri(store, model, each))), None)
 
 
-def report_path(store: ArtifactStore, dag_id: str, uri: str) -> str:
-    """Return the address of a stored report below Airflow's own, as a page of Airflow links to it.
-
-    Raises
-    ------
-    ArtifactMissing
-        The URI lies outside the store.
-    """
-    return report_url("", dag_id, store.path(uri)[len(store.root.rstrip("/")) + 1 :])
-
-
 def readable_uri(store: ArtifactStore, dag_id: str, path: str) -> str | None:
     """Return the URI of a report file that the readers of a DAG may open.
 

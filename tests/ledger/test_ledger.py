@@ -31,6 +31,20 @@ def test_an_event_is_read_back_as_it_was_appended(ledger):
     )
 
 
+def test_the_newest_events_come_a_page_at_a_time_of_all_kinds_or_of_some(ledger):
+    for place, kind in enumerate(["ingest", "drift", "ingest", "slo", "drift"]):
+        ledger.append("flights", kind, str(place), {}, at=MARCH)
+        ledger.append("churn", kind, str(place), {}, at=MARCH)
+
+    def numbers(**wanted):
+        return [event.seq for event in ledger.newest("flights", **wanted)]
+
+    assert numbers(limit=2) == [5, 4]
+    assert numbers(limit=2, before=4) == [3, 2]
+    assert numbers(kinds=["ingest", "drift"], limit=3) == [5, 3, 2]
+    assert numbers(kinds=["slo"], before=4) == []
+
+
 def test_the_same_fact_twice_is_one_event_that_names_the_first_run(ledger):
     first = ledger.append("flights", "ingest", "ab12", {"rows": 3}, at=MARCH, run="manual__1")
     again = ledger.append("flights", "ingest", "ab12", {"rows": 4}, at=MARCH + timedelta(days=1), run="manual__2")

@@ -77,7 +77,7 @@ TOLD = [
     (
         "override",
         {"policy": "shadow", "kinds": {"shadow": "excess_loss", "own": "age"}},
-        "The policy in shadow, excess loss, decides from now on, until the spec changes.",
+        "The policy in shadow (excess loss) decides from now on, until the spec changes.",
     ),
     ("override", {"policy": "own"}, "The policy of the spec decides again."),
     ("rollback", {"replaced": "3", "to": "2", "outcome": "asked"}, "A rollback from v3 to v2 was asked for."),

@@ -97,7 +97,7 @@ def _role(payload: Mapping[str, Any]) -> str:
 def _override(payload: Mapping[str, Any]) -> str:
     policy = payload.get("policy")
     kind = facts(payload, "kinds").get(policy)
-    named = f", {str(kind).replace('_', ' ')}" if kind else ""
+    named = f" ({str(kind).replace('_', ' ')})" if kind else ""
     if policy == "shadow":
         return f"The policy in shadow{named} decides from now on, until the spec changes."
     return f"The policy of the spec{named} decides again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from airflow_mlops.errors import TrackingRefused
 from airflow_mlops.hooks.mlflow import MlflowHook
-from airflow_mlops.report_access import readable_uri, report_url
+from airflow_mlops.report_access import admitted, readable_uri, report_url
 from airflow_mlops.ui.access import ModelDep, SeenModel
 from airflow_mlops.ui.sources import StoreDep
 
@@ -63,6 +64,18 @@ class Reports:
                 return ReportLink(name=name, href=report_url("", dag.dag_id, path))
         return None
 
+    def address(self, uri: str | None) -> str | None:
+        """Return where a report would be opened, without a look whether it is still there: for lists of many."""
+        root = f"{self._store.uri().rstrip('/')}/"
+        if not uri or not uri.startswith(root) or self._through is None:
+            return None
+        return report_url("", self._through, uri.removeprefix(root))
+
+    @cached_property
+    def _through(self) -> str | None:
+        """The DAG by way of which its readers open reports of the model; None where there is none."""
+        return admitted(self._store, self._model.name, (dag.dag_id for dag in self._model.dags))
+
     def links(self, wanted: Iterable[tuple[str, str | None]]) -> list[ReportLink]:
         """Return the links to those of some reports that can be opened; a report that is named twice is one."""
         uris = {uri: name for name, uri in reversed(list(wanted)) if uri}
@@ -101,6 +114,16 @@ class Runs:
         query = select(DagRun.dag_id).where(DagRun.run_id == run_id, DagRun.dag_id.in_(self._dag_ids))
         found = sorted(self._session.scalars(query), key=lambda dag_id: self._rank(dag_id, kinds))
         return RunLink(dag_id=found[0], run_id=run_id) if found else None
+
+    def dags_of(self, run_ids: Iterable[str | None]) -> dict[str, str]:
+        """Return the DAG of each of many runs; one whose id two DAGs have is left out."""
+        wanted = {run_id for run_id in run_ids if run_id}
+        query = select(DagRun.run_id, DagRun.dag_id)
+        query = query.where(DagRun.run_id.in_(wanted), DagRun.dag_id.in_(self._dag_ids))
+        found: dict[str, set[str]] = {}
+        for run_id, dag_id in self._session.execute(query) if wanted else ():
+            found.setdefault(run_id, set()).add(dag_id)
+        return {run_id: dag_ids.pop() for run_id, dag_ids in found.items() if len(dag_ids) == 1}
 
     def _rank(self, dag_id: str, kinds: tuple[str, ...]) -> tuple[int, str]:
         kind = self._kinds.get(dag_id)

@@ -5,22 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.models.dagrun import DagRun
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
-from sqlalchemy import select
 
 from airflow_mlops.errors import LedgerCorrupt
 from airflow_mlops.loop.told import PEOPLE, tell
 from airflow_mlops.ui.access import ModelDep
+from airflow_mlops.ui.links import RunsDep
 from airflow_mlops.ui.sources import LedgerDep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from airflow_mlops.events import Event
-    from airflow_mlops.ui.access import SeenModel
 
 router = APIRouter()
 
@@ -64,7 +59,7 @@ class Trail(BaseModel):
 def read_audit(
     model: ModelDep,
     ledger: LedgerDep,
-    session: SessionDep,
+    runs: RunsDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 30,
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
     kind: Annotated[list[_Kind], Query(max_length=40)] = [],  # noqa: B006 - FastAPI copies a default
@@ -81,26 +76,12 @@ def read_audit(
         trouble = str(error)
     events = ledger.newest(model.name, kinds=PEOPLE if people else kind, before=before, limit=limit + 1)
     shown = events[:limit]
-    dags = _dags_of_runs(session, model, (event.run for event in shown))
+    dags = runs.dags_of(event.run for event in shown)
     return Trail(
         entries=[_entry(event, dags.get(event.run or "")) for event in shown],
         next_before=shown[-1].seq if len(events) > limit else None,
         trouble=trouble,
     )
-
-
-def _dags_of_runs(session: SessionDep, model: SeenModel, runs: Iterable[str | None]) -> dict[str, str]:
-    """Find the DAG of each run: the ledger names only runs. A run id that two DAGs have is not linked."""
-    wanted = {run for run in runs if run}
-    if not wanted:
-        return {}
-    query = select(DagRun.run_id, DagRun.dag_id).where(
-        DagRun.dag_id.in_([dag.dag_id for dag in model.dags]), DagRun.run_id.in_(wanted)
-    )
-    found: dict[str, set[str]] = {}
-    for run_id, dag_id in session.execute(query):
-        found.setdefault(run_id, set()).add(dag_id)
-    return {run_id: dag_ids.pop() for run_id, dag_ids in found.items() if len(dag_ids) == 1}
 
 
 def _entry(event: Event, dag_id: str | None) -> Entry:

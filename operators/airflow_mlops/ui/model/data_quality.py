@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 from airflow_mlops.loop.payloads import facts, text, whole
 from airflow_mlops.ui.access import ModelDep
-from airflow_mlops.ui.report_pages import ReportPages
+from airflow_mlops.ui.links import Reports, ReportsDep
 from airflow_mlops.ui.sources import LedgerDep, StoreDep
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def read_data_quality(
     model: ModelDep,
     ledger: LedgerDep,
     store: StoreDep,
+    reports: ReportsDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 60,
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> DataQuality:
@@ -94,10 +95,9 @@ def read_data_quality(
     # A snapshot is ingested before it is checked; rows and labels each have their own.
     came = ledger.newest(model.name, kinds=(_INGEST,), before=before, limit=2 * limit)
     ingested = {event.key: event.payload for event in came}
-    pages = ReportPages.of(store, model)
     newest = ingested.get(_snapshot(shown[0]), {}) if shown else {}
     return DataQuality(
-        checks=[_check(event, ingested.get(_snapshot(event), {}), pages) for event in shown],
+        checks=[_check(event, ingested.get(_snapshot(event), {}), reports) for event in shown],
         incoming=_incoming(store, newest.get("uri")),
         next_before=shown[-1].seq if len(events) > limit else None,
     )
@@ -107,7 +107,7 @@ def _snapshot(event: Event) -> str:
     return str(facts(event.payload, "snapshot").get("id") or "")
 
 
-def _check(event: Event, came: Mapping[str, Any], pages: ReportPages) -> Check:
+def _check(event: Event, came: Mapping[str, Any], reports: Reports) -> Check:
     ref = facts(event.payload, "ref")
     summary = facts(ref, "summary")
     worst = summary.get("worst")
@@ -129,7 +129,7 @@ def _check(event: Event, came: Mapping[str, Any], pages: ReportPages) -> Check:
         end=text(came, "end"),
         part=text(came, "part"),
         parts=len(came.get("parts") or ()),
-        report=pages.address(ref.get("html_uri")),
+        report=reports.address(text(ref, "html_uri")),
     )
 
 

@@ -12,7 +12,7 @@ from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 from airflow_mlops.loop.drift_words import domain_words, effect_words
 from airflow_mlops.loop.payloads import facts, number, text, texts, whole
 from airflow_mlops.ui.access import ModelDep
-from airflow_mlops.ui.report_pages import ReportPages
+from airflow_mlops.ui.links import ReportsDep
 from airflow_mlops.ui.sources import LedgerDep, StoreDep
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def read_drift(
     model: ModelDep,
     ledger: LedgerDep,
     store: StoreDep,
+    reports: ReportsDep,
     look: _LookId = None,
     limit: Annotated[int, Query(ge=1, le=2000)] = 200,
 ) -> Drift:
@@ -145,7 +146,7 @@ def read_drift(
     summary = facts(event.payload, "summary") if event else {}
     current = facts(event.payload, "current") if event else {}
     columns = sorted((_column(each) for each in report.get("columns") or ()), key=lambda each: -each.severity)
-    page = ReportPages.of(store, model).address(event.payload.get("html_uri")) if event else None
+    page = reports.link("Evidently's page", text(event.payload, "html_uri")) if event else None
     return Drift(
         looks=[_mark(each) for each in events],
         look=_mark(event) if event else None,
@@ -165,7 +166,7 @@ def read_drift(
         domain=domain_words(facts(report, "domain")),
         signals=_signals(ledger, model.name, event),
         left_out=texts(report.get("left_out")),
-        report=page,
+        report=page and page.href,
     )
 
 

@@ -6,8 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from airflow_mlops.cli.places import add_places, ledger_of
-from airflow_mlops.errors import LedgerMisuse
+from airflow_mlops.cli.places import LEDGER, add_places, existing, ledger_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -41,8 +40,8 @@ def add_to(commands: _SubParsersAction[ArgumentParser]) -> None:
         "--ledger-url-env",
         metavar="VAR",
         default=_LEDGER_URL,
-        help="environment variable with the ledger's address, where Airflow is not; default %(default)s; unset: the "
-        "connection",
+        help="environment variable with the ledger's address, where Airflow is not; default %(default)s; unset, or "
+        "where an option says where things are: the connection",
     )
     add_places(parser, mlflow=False)
     parser.set_defaults(run=run)
@@ -75,11 +74,9 @@ def run(options: Namespace) -> int:
 def _ledger(options: Namespace) -> Ledger:
     """Open the ledger; one whose file is not there yet may be waited for, but a connection has to be known."""
     url = os.environ.get(options.ledger_url_env)
-    if not url:
+    if not url or options.ledger_conn_id != LEDGER or options.artifacts_uri:
         return ledger_of(options, may_be_new=not options.once)
     from airflow_mlops.ledger import Ledger
 
     ledger = Ledger(url)
-    if options.once and ledger.is_missing:
-        raise LedgerMisuse(f"there is no ledger at {ledger!r}; check the path. The first task of a DAG makes one.")
-    return ledger
+    return existing(ledger) if options.once else ledger

@@ -26,7 +26,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from airflow_mlops.events import GENESIS, chain_hash, encode_payload, utc_text
-from airflow_mlops.ledger import Ledger
+from airflow_mlops.ledger import Ledger, overviews
 from airflow_mlops.ledger.database import Database
 from airflow_mlops.ledger.tables import events_table, state_table
 
@@ -52,6 +52,7 @@ def build(url: str, events: int) -> None:
         while chunk := list(islice(rows, CHUNK)):
             connection.execute(events_table.insert(), chunk)
         connection.execute(state_table.insert().values(**state))
+        overviews.rebuild(connection, MODEL)
 
 
 def _facts() -> Iterator[tuple[str, str, dict[str, Any], int]]:

@@ -63,7 +63,7 @@ def test_the_metric_of_the_gate_comes_first_with_its_interval_and_verdict():
     assert (tested.name, tested.is_loss, tested.verdict) == ("log_loss", True, "pass")
     assert (tested.challenger, tested.champion, tested.baseline) == (0.41, 0.5, 0.7)
     assert tested.difference == pytest.approx(-0.09)
-    assert tested.low < 0 and tested.high < 0
+    assert max(tested.low, tested.high) < 0
     assert (other.name, other.is_loss, other.low, other.verdict) == ("accuracy", False, None, None)
 
 

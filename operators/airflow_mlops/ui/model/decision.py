@@ -24,7 +24,11 @@ class DecisionAnswer(BaseModel):
 
 @router.get("/decision")
 def read_decision(
-    model: ModelDep, ledger: LedgerDep, runs: RunsDep, key: Annotated[str | None, Query(max_length=500)] = None
+    model: ModelDep,
+    ledger: LedgerDep,
+    runs: RunsDep,
+    # Postgres takes no text with a zero in it.
+    key: Annotated[str | None, Query(max_length=500, pattern=r"^[^\x00]*$")] = None,
 ) -> DecisionAnswer:
     """Return the last decision, or the one of a key, with its rules, its readings and its shadow's decision.
 

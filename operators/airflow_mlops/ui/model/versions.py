@@ -60,7 +60,8 @@ def read_version(
     runs: RunsDep,
     reports: ReportsDep,
     mlflow: MlflowDep,
-    version: Annotated[str, Path(max_length=200)],
+    # Postgres takes no text with a zero in it.
+    version: Annotated[str, Path(max_length=200, pattern=r"^[^\x00]*$")],
 ) -> VersionAnswer:
     """Return what a version was made of, how it was judged and when it served.
 

@@ -44,6 +44,7 @@ PRELOAD = (
         f"airflow_mlops.lifecycle.{name}"
         for name in ("bake", "card", "drill", "freeze", "lakes", "rollback", "spool", "storing", "sweep", "transfer")
     ),
+    "airflow_mlops.lifecycle.metrics",
     "airflow_mlops.lifecycle.parts",
     "airflow_mlops.lifecycle.suite_rows",
     "airflow_mlops.operators.history",

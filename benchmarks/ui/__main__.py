@@ -5,9 +5,9 @@
 A ledger and Airflow's database (both SQLite) are written in bulk: events with their chain of hashes, the overviews by
 the fold, eight DAGs a model with their tags. Then an API server of Airflow is started with the plugin in a process of
 its own, and asked over HTTP by an admin: the list in every order and with filters, and every GET route of a model's
-page that the application has, for a model with 1,000 events and one with 20,000. Each is asked once, then ``--calls`` times;
-the first answer, the median and the 95th percentile are told. The promise is 300 ms for the list and 500 ms for a call
-of the page, by the median.
+page that the application has, for a model with 1,000 events and one with 20,000. Each is asked once, then ``--calls``
+times; the first answer, the median and the 95th percentile are told. The promise is 300 ms for the list and 500 ms
+for a call of the page, by the median.
 """
 
 from __future__ import annotations

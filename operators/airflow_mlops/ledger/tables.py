@@ -18,8 +18,8 @@ from airflow_mlops.events import Event, chain_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# 2: the index by event time, without which a look into the past walks over all events of a kind.
-SCHEMA_VERSION = 2
+# 2: the index by event time, without which a look into the past walks over all events of a kind. 3: the overviews.
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 

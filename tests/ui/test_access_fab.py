@@ -215,14 +215,11 @@ VALUES = (
     "1e400",
     "NaN",
     "9223372036854775808",
-    "[]",
     "%00",
     "%ff",
-    "%F0%9F%9A%80",
     "'%20OR%201=1--",
     "0001-01-01T00:00:00",
     "9999-12-31T23:59:59.999999Z",
-    "2013-13-45",
     "x" * 10_000,
 )
 LEAKS = re.compile(r"Traceback|sqlalchemy|sqlite3|SELECT |site-packages|\.py\b|mlops_ledger_events")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # A chart has no room for more; of more looks some are left out, evenly.
 MOST_POINTS = 400
 # Incidents need every look, so they are told from the last of them.
-MOST_LOOKS = 400
+MOST_LOOKS = 250
 # Looks before the range in which an incident may have begun.
 RUN_UP = 30
 # What "recent" means on the page.

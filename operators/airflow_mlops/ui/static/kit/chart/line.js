@@ -135,16 +135,21 @@ function anchor(x, label, { left, width }) {
 
 function Bands({ bands, plot, domain }) {
   const tall = { y: plot.top, height: plot.bottom - plot.top };
+  // Where the words of each line end: those of bands that overlap stand below each other.
+  const ends = [];
   return bands.map((band, each) => {
     const [start, end] = cut(band, domain, plot);
     if (end < start) return null;
     const color = token(band.color ?? "orange.solid");
-    const fits = band.label && band.label.length * LETTER + 8 < end - start;
+    const length = (band.label?.length ?? 0) * LETTER + 8;
+    const fits = band.label && length < end - start;
+    const line = [...ends, 0].findIndex((taken) => taken <= start);
+    if (fits) ends[line] = start + length;
     return h(
       Fragment,
       { key: each },
       h("rect", { x: start, width: Math.max(end - start, 2), ...tall, fill: color, fillOpacity: 0.18 }),
-      fits && h(Words, { x: start + 4, y: plot.top + 12, color: "fg" }, band.label),
+      fits && h(Words, { x: start + 4, y: plot.top + 12 + line * 14, color: "fg" }, band.label),
     );
   });
 }

@@ -41,4 +41,4 @@ def read_decision(
     if found is None and key is not None:
         raise HTTPException(404, f"{model.name} has no decision {key!r}; it may be of another ledger.")
     # A broken bake is decided by the bake DAG, everything else by the monitor.
-    return DecisionAnswer(decision=found, run=found and runs.find(found.run, "monitor", "bake"))
+    return DecisionAnswer(decision=found, run=runs.find(found.run, "monitor", "bake") if found else None)

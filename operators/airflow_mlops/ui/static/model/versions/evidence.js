@@ -79,7 +79,7 @@ function Checks({ evidence }) {
   const checks = [...evidence.checks].sort((one, other) => failed(one) - failed(other));
   return h(
     Table,
-    { label: "Checks of the gate", names: ["Check", "Challenger", "Beside", "Difference or value", "Limit", "Verdict"] },
+    { label: "Checks of the gate", names: ["Check", "Verdict", "Challenger", "Beside", "Difference or value", "Limit"] },
     checks.map((check) =>
       h(
         UI.Table.Row,
@@ -91,11 +91,12 @@ function Checks({ evidence }) {
           check.sentence && !evidence.reasons.includes(check.sentence) && h(UI.Text, { color: "fg.muted", fontSize: "sm" }, capital(check.sentence)),
           check.risk && h(UI.Text, { color: "fg.warning", fontSize: "sm" }, `A person may want to see it: ${spelled(check.risk)}.`),
         ),
+        // Beside the question, so that a small screen shows it without scrolling.
+        h(UI.Table.Cell, null, h(Verdict, { verdict: check.verdict })),
         h(Figure, null, number(check.challenger, { unit: check.unit })),
         h(Figure, null, number(check.opponent, { unit: check.unit })),
         h(Figure, null, found(check)),
         h(Figure, null, isNumber(check.limit) ? measured(check.limit, check) : "—"),
-        h(UI.Table.Cell, null, h(Verdict, { verdict: check.verdict })),
       ),
     ),
   );

@@ -225,8 +225,11 @@ def _medians(values: np.ndarray, parts: np.ndarray) -> list[float]:
 
 
 def _text(column: pa.ChunkedArray, parts: np.ndarray) -> dict[str, Any]:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     counts = pc.value_counts(column.drop_null())
     order = pc.sort_indices(counts.field(1), sort_keys=[("", "descending")])[:MAX_VALUES]
     top = counts.take(order)

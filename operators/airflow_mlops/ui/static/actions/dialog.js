@@ -14,7 +14,8 @@ export function Confirm({ title, says, children, answers, progress, onClose, wha
   const given = reason.trim();
   return h(
     UI.Dialog.Root,
-    { open: true, onOpenChange: ({ open }) => open || onClose(), scrollBehavior: "inside" },
+    // The dialog shrinks when it goes: a second click beside it must not close it, nor lose what was written.
+    { open: true, onOpenChange: ({ open }) => open || onClose(), closeOnInteractOutside: false, scrollBehavior: "inside" },
     h(
       UI.Portal,
       null,

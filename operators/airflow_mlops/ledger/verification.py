@@ -74,7 +74,7 @@ def _last(connection: Connection, model: str) -> tuple[Event | None, Event | Non
     last = connection.execute(of_model.order_by(table.seq.desc())).mappings().first()
     promoted = of_model.where(table.epoch > 0).order_by(table.epoch.desc())
     promotion = connection.execute(promoted).mappings().first()
-    return last and to_event(last), promotion and to_event(promotion)
+    return to_event(last) if last else None, to_event(promotion) if promotion else None
 
 
 def _end(last: Event | None, promotion: Event | None) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def check_tail(connection: Connection, model: str, state: Mapping[Any, Any]) -> 
             f"version {end['champion']} at epoch {end['epoch']}. Last good event: at most {end['seq']}. Run "
             "Ledger.rebuild if the events are right."
         )
-    return last and last.recorded_at
+    return last.recorded_at if last else None
 
 
 def _lower(end: int, stated: Any) -> int:

@@ -55,7 +55,7 @@ def _with(curve: Mapping[str, Any] | None, metric: str, at: str, value: float, l
 
 def last(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the last value of a curve and its limit; None before the first."""
-    return curve and {"value": curve["points"][-1][1], "limit": curve["limit"]}
+    return None if curve is None else {"value": curve["points"][-1][1], "limit": curve["limit"]}
 
 
 def trained(

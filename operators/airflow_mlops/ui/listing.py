@@ -11,7 +11,7 @@ from airflow_mlops.ui.rows import ModelRow, State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_mlops.ledger.reader import Overviews
+    from airflow_mlops.ledger.overviews import Overviews
     from airflow_mlops.ui.dag_models import DagFacts
 
 Sort = Literal["name", "state", "since", "quality", "drift", "budget", "decision"]
@@ -108,7 +108,9 @@ def _of_limit(quality: Mapping[str, Any] | None) -> float | None:
 
 
 def _curve(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return curve and {**curve, "points": [{"at": at, "value": value} for at, value in curve["points"]]}
+    if curve is None:
+        return None
+    return {**curve, "points": [{"at": at, "value": value} for at, value in curve["points"]]}
 
 
 def _next_run(dags: Sequence[DagFacts]) -> dict[str, Any] | None:

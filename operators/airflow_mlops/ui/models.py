@@ -55,7 +55,7 @@ def list_models(
         models=[replace(model, dags=now[model.name]).row(curves.get(model.name) or none_yet()) for model in page],
         total=len(wanted),
         states=dict(states),
-        needs_person=sum(states[each] for each in NEEDS_PERSON),
+        needs_person=sum(model.state in NEEDS_PERSON for model in matching),
         owners=_choices(owner for model in seen for owner in model.owners),
         tags=_choices(tag for model in seen for tag in model.tags),
     )

@@ -65,7 +65,7 @@ export function Quality({ model }) {
 }
 
 export function Drift({ model }) {
-  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label: "Columns that drifted" });
+  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label: "Columns that moved, by importance," });
 }
 
 function CurveCell({ model, curve, format, width, label }) {

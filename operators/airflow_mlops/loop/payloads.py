@@ -37,8 +37,9 @@ def whole(payload: Mapping[str, Any], name: str) -> int | None:
 def number(payload: Mapping[str, Any], name: str) -> float | None:
     """Return a finite number of a payload; None for anything else."""
     found = payload.get(name)
-    is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    return float(found) if is_number and isfinite(found) else None
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return None
+    return float(found) if isfinite(found) else None
 
 
 def versioned(payload: Mapping[str, Any]) -> str:

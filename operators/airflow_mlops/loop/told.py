@@ -96,7 +96,7 @@ def _role(payload: Mapping[str, Any]) -> str:
 
 def _override(payload: Mapping[str, Any]) -> str:
     policy = payload.get("policy")
-    kind = facts(payload, "kinds").get(policy)
+    kind = facts(payload, "kinds").get(str(policy))
     named = f" ({str(kind).replace('_', ' ')})" if kind else ""
     if policy == "shadow":
         return f"The policy in shadow{named} decides from now on, until the spec changes."

@@ -51,8 +51,8 @@ class ModelServers:
             old = [each for each in wanted if time.monotonic() - self._known.get(each, (-_FRESH_S, None))[0] > _FRESH_S]
             if old:
                 with ThreadPoolExecutor(len(old)) as pool:
-                    said = list(pool.map(_ask, old))
-                self._known.update({each: (time.monotonic(), one) for each, one in zip(old, said, strict=True)})
+                    answers = list(pool.map(_ask, old))
+                self._known.update({each: (time.monotonic(), one) for each, one in zip(old, answers, strict=True)})
             return [said for each in wanted if (said := self._known[each][1]) is not None]
 
 

@@ -91,10 +91,10 @@ def read_budgets(model: ModelDep, ledger: LedgerDep) -> Budgets:
     looks = sorted((each for each in events if "objectives" in each.payload), key=lambda each: (each.at, each.seq))
     measured = [(event.at, _budgets(event)) for event in looks]
     last = measured[-1][1] if measured else []
-    objectives = [_objective(budget, measured) for budget in last]
+    worst_first = sorted(last, key=lambda budget: STATES.index(budget.state))
     return Budgets(
         at=looks[-1].at if looks else None,
-        objectives=sorted(objectives, key=lambda each: [*STATES].index(each.state)),
+        objectives=[_objective(budget, measured) for budget in worst_first],
         late=[Late(at=each.at, sentence=tell(each).what) for each in events if text(each.payload, "late")],
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.events import Event
+    from airflow_mlops.loop.effects import Effect as Measured
 
 router = APIRouter()
 
@@ -166,7 +167,7 @@ def read_drift(
         domain=domain_words(facts(report, "domain")),
         signals=_signals(ledger, model.name, event),
         left_out=texts(report.get("left_out")),
-        report=page and page.href,
+        report=page.href if page else None,
     )
 
 
@@ -222,7 +223,6 @@ def _column(stored: Mapping[str, Any]) -> Column:
     from airflow_mlops.stages.drift.report import ColumnDrift
 
     found = ColumnDrift.from_dict(stored)
-    effect = found.effect
     return Column(
         column=found.column,
         kind=found.kind,
@@ -234,9 +234,13 @@ def _column(stored: Mapping[str, Any]) -> Column:
         exceeds_default=found.exceeds_evidently_default,
         reference_rows=found.reference_rows,
         current_rows=found.current_rows,
-        effect=effect and Effect(value=effect.value, low=effect.low, high=effect.high, words=effect_words(effect)),
+        effect=_effect(found.effect) if found.effect else None,
         finding=found.finding,
     )
+
+
+def _effect(found: Measured) -> Effect:
+    return Effect(value=found.value, low=found.low, high=found.high, words=effect_words(found))
 
 
 def _signals(ledger: LedgerDep, model: str, event: Event | None) -> list[LoopSignal]:

@@ -6,5 +6,5 @@ const root = OURS.replace(/\/mlops\/api\/v1$/, "");
 
 export function ReportLink({ to, children, ...rest }) {
   if (!to) return null;
-  return h(UI.Link, { href: `${root}${to}`, target: "_blank", rel: "noreferrer", ...rest }, children, " ↗");
+  return h(UI.Link, { href: `${root}${to}`, target: "_blank", rel: "noreferrer", color: "fg.info", ...rest }, children, " ↗");
 }

@@ -116,5 +116,5 @@ function Run({ entry }) {
   const when = ago(entry.recorded_at);
   if (!entry.dag_id) return when;
   const to = `/dags/${encodeURIComponent(entry.dag_id)}/runs/${encodeURIComponent(entry.run)}`;
-  return h(UI.Link, { asChild: true }, h(RouterLink, { to, "aria-label": `Run of ${entry.dag_id} that recorded event ${entry.seq}, ${when}` }, when));
+  return h(UI.Link, { asChild: true, color: "fg.info" }, h(RouterLink, { to, "aria-label": `Run of ${entry.dag_id} that recorded event ${entry.seq}, ${when}` }, when));
 }

@@ -8,9 +8,9 @@ import { Answered, Empty } from "../kit/states.js";
 
 // Colour, shape and word: none of them alone.
 const VERDICTS = {
-  passed: { mark: "●", color: "green.solid", words: "passed" },
-  warning: { mark: "▲", color: "orange.solid", words: "warning" },
-  failed: { mark: "■", color: "red.solid", words: "failed" },
+  passed: { mark: "●", color: "fg.success", words: "passed" },
+  warning: { mark: "▲", color: "fg.warning", words: "warning" },
+  failed: { mark: "■", color: "fg.error", words: "failed" },
 };
 const UNKNOWN = { mark: "◌", color: "fg.muted", words: "unknown" };
 const SEVERITIES = { critical: "red", warning: "orange", info: "gray" };

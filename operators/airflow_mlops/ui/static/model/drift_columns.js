@@ -44,8 +44,8 @@ export function Columns({ drift, base }) {
 
 // The pictures' colours, told once.
 function Legend() {
-  const box = (color, words) => h(UI.HStack, { gap: 1 }, h(UI.Box, { w: "10px", h: "10px", bg: color, "aria-hidden": true }), words);
-  return h(UI.HStack, { gap: 4, fontSize: "xs", color: "fg.muted" }, box("fg.subtle", "the rows of the reference"), box("border.info", "the rows of this look"), "as shares of the rows with a value");
+  const box = (color, words) => h(UI.HStack, { gap: 1 }, h(UI.Box, { w: "10px", h: "10px", flexShrink: 0, bg: color, "aria-hidden": true }), words);
+  return h(UI.HStack, { columnGap: 4, rowGap: 0, flexWrap: "wrap", fontSize: "xs", color: "fg.muted" }, box("fg.subtle", "the rows of the reference"), box("border.info", "the rows of this look"), "as shares of the rows with a value");
 }
 
 function More({ count, setCount, matching }) {

@@ -109,9 +109,9 @@ def newest(
     """
     earlier = [] if before is None else [_EVENTS.seq < before]
     # One question a kind, for the reason that `of_kinds` gives.
-    wanted = [_kind(model, kind) for kind in dict.fromkeys(kinds)] or [(_EVENTS.model == model,)]
+    wanted: list[tuple[ColumnElement[bool], ...]] = [_kind(model, kind) for kind in dict.fromkeys(kinds)]
     found: list[Event] = []
-    for conditions in wanted:
+    for conditions in wanted or [(_EVENTS.model == model,)]:
         query = select(events_table).where(*conditions, *earlier).order_by(_EVENTS.seq.desc()).limit(limit)
         found += [to_event(row) for row in connection.execute(query).mappings()]
     return sorted(found, key=lambda event: event.seq, reverse=True)[:limit]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 import threading
 from contextlib import contextmanager
 from urllib.error import HTTPError
@@ -146,6 +147,17 @@ def test_a_model_whose_overview_is_behind_is_not_told_by_halves(ledger, monkeypa
 
     assert of(text, "mlops_ledger_behind_events", SICK) > 0
     assert of(text, "mlops_rollbacks_total", SICK) is None
+
+
+def test_an_event_that_was_changed_is_told_of_its_model_alone(ledger, tmp_path):
+    ledger.backup(tmp_path / "copy.db")
+    with sqlite3.connect(tmp_path / "copy.db") as changed:
+        changed.execute("UPDATE mlops_ledger_events SET payload = '{}' WHERE model = ? AND kind = 'slo'", (SICK,))
+
+    text = text_of(Ledger(f"sqlite:///{tmp_path / 'copy.db'}"))
+
+    assert (of(text, "mlops_ledger_broken", SICK), of(text, "mlops_ledger_broken", WELL)) == (1, 0)
+    assert samples(text)["mlops_ledger_up",] == 1
 
 
 def test_incidents_that_are_not_read_in_time_are_told_by_a_later_scrape(ledger):

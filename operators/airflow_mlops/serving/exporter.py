@@ -52,7 +52,8 @@ class LedgerMetrics:
 
     def __init__(self, ledger: LedgerReader, *, incidents_s: float = _INCIDENTS_S) -> None:
         self._ledger, self._incidents_s = ledger, incidents_s
-        self._incidents: dict[str, tuple[int, list[Sample]]] = {}
+        # By model: as of which event, and what was told; None where an event on the way was changed.
+        self._incidents: dict[str, tuple[int, list[Sample] | None]] = {}
         self._said: str | None = None
         self._lock = threading.Lock()
 
@@ -78,32 +79,41 @@ class LedgerMetrics:
             raise LedgerMisuse(f"there is no ledger at {self._ledger!r}; the first task of a DAG makes one.")
         names = self._ledger.models()
         found = self._ledger.overviews(names)
+        # Half of a history would count up once more, and every alarm on an increase would ring.
+        whole = {
+            name: overview
+            for name, overview in found.told.items()
+            if name not in found.behind and name not in found.faults
+        }
+        self._read_incidents(whole)
         samples = [Sample("mlops_ledger_models", (), float(len(names)))]
-        whole = {}
         for name in names:
-            behind = found.behind.get(name, 0)
+            is_broken = name in found.faults or self._incidents.get(name, (0, []))[1] is None
             samples += [
-                Sample("mlops_ledger_broken", (name,), float(name in found.faults)),
-                Sample("mlops_ledger_behind_events", (name,), float(behind)),
+                Sample("mlops_ledger_broken", (name,), float(is_broken)),
+                Sample("mlops_ledger_behind_events", (name,), float(found.behind.get(name, 0))),
             ]
-            # Half of a history would count up once more, and every alarm on an increase would ring.
-            if name in found.told and not behind and name not in found.faults:
-                whole[name] = found.told[name]
         for name, overview in whole.items():
             samples += samples_of(name, overview)
-        return [*samples, *self._open_incidents(whole)]
+        return samples + [sample for _, told in self._incidents.values() for sample in told or ()]
 
-    def _open_incidents(self, overviews: Mapping[str, Mapping[str, Any]]) -> Iterable[Sample]:
-        """Tell the incidents of models as they were last read, and read those anew that have changed since."""
+    def _read_incidents(self, overviews: Mapping[str, Mapping[str, Any]]) -> None:
+        """Read those of models that have changed since they were read last, as long as there is time."""
         self._incidents = {name: kept for name, kept in self._incidents.items() if name in overviews}
         until = time.perf_counter() + self._incidents_s
         for name, overview in overviews.items():
             kept = self._incidents.get(name)
             if (kept is None or kept[0] != overview["seq"]) and time.perf_counter() < until:
-                events = self._ledger.newest(name, kinds=TOLD_OF, limit=_EVENTS)
-                told = incidents_of(events, is_whole=len(events) < _EVENTS)
-                self._incidents[name] = (overview["seq"], list(incident_samples(name, told)))
-        return [sample for _, samples in self._incidents.values() for sample in samples]
+                self._incidents[name] = (overview["seq"], self._incidents_of(name))
+
+    def _incidents_of(self, name: str) -> list[Sample] | None:
+        try:
+            events = self._ledger.newest(name, kinds=TOLD_OF, limit=_EVENTS)
+        except LedgerCorrupt as error:
+            # Of one model only: the others are told as ever.
+            log.warning("The incidents of %s are not told: %s", name, error)
+            return None
+        return list(incident_samples(name, incidents_of(events, is_whole=len(events) < _EVENTS)))
 
     def _say(self, what: str | None) -> None:
         """Log what is wrong once, and that it is over."""

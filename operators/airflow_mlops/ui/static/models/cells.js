@@ -65,7 +65,8 @@ export function Quality({ model }) {
 }
 
 export function Drift({ model }) {
-  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label: "Columns that moved, by importance," });
+  const label = "Columns that moved, by importance,";
+  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label });
 }
 
 function CurveCell({ model, curve, format, width, label }) {

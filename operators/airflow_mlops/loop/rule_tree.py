@@ -102,13 +102,14 @@ def _comparison(rule: str, value: bool | None, now: Any) -> TreeNode:
         said = VERDICTS.get(str(now), now) if now is not None else None
         return TreeNode(f"{words.title} is {found['bound']}", "compare", value, now=said, bound=found["bound"])
     bound = float(found["bound"])
-    unit = words.unit
+    # The rule's own unit is one window, or several.
+    said = found["unit"] or ("" if words.unit in _UNSAID else words.unit)
     return TreeNode(
-        f"{words.title} {side} {found['bound']}{'' if unit in _UNSAID else f' {unit}'}",
+        f"{words.title} {side} {found['bound']}{f' {said}' if said else ''}",
         "compare",
         value,
         now=now,
         bound=bound,
-        unit=unit,
+        unit=words.unit,
         needs=None if now is None else bound - now,
     )

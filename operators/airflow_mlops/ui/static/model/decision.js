@@ -113,7 +113,7 @@ function Members({ decision }) {
   return h(
     UI.Box,
     null,
-    h(UI.Heading, { as: "h3", size: "xs", mb: 1 }, "What is to serve"),
+    h(UI.Heading, { as: "h3", size: "xs", mb: 1 }, decision.action === "retrain" ? "What serves until then" : "What is to serve"),
     h(
       UI.List.Root,
       { as: "ul", ps: 5 },

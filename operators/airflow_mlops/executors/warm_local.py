@@ -59,7 +59,7 @@ PRELOAD = (
     *(f"airflow_mlops.stages.{name}" for name in ("approve", "committee", "links", "score", "tree_artifact", "weigh")),
     "airflow_mlops.stages.evaluate.light",
     *(f"airflow_mlops.{name}" for name in ("lifecycle.reproduce", "spec.record", "stages.reproduce")),
-    *(f"airflow_mlops.stages.drift.{name}" for name in ("domain", "effects")),
+    *(f"airflow_mlops.stages.drift.{name}" for name in ("distributions", "domain", "effects")),
     *(f"airflow_mlops.stages.decide.{name}" for name in ("page", "quality", "text")),
     "airflow_mlops.serving.prediction_log",
     *(f"airflow_mlops.loop.{name}" for name in ("explain", "first_champion", "gate", "light_gate")),

@@ -127,6 +127,13 @@ def test_windows_of_another_metric_are_left_out_and_named(ask, written):
     assert [window["value"] for window in found["quality"]] == [0.5]
 
 
+def test_a_look_of_another_form_draws_no_point(ask, written):
+    written.append(1, "signals", {"quality": {"loss": 0.5}, "measured": {"data_drift": {"value": 1.0}}})
+    found = course(ask)
+
+    assert (found["looks"], found["quality"], found["drift"]) == (1, [], [])
+
+
 def test_drift_is_told_look_by_look(ask, written):
     written.measured(1, data_drift="stable", prediction_drift="watch")
     written.measured(2, data_drift="drifted")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Half of an interval of 95 %, in standard errors.
 _HALF = 1.96
+# Without these it is no window as a look measures it.
+_MEASURED = {"start", "end", "metric", "loss", "rows", "labelled", "maturity"}
 # Deeds that are marks of the course, and what they are called there; the others belong to an incident.
 _MARKS = {
     REQUEST: "asked",
@@ -144,7 +146,7 @@ def _signal(event: Event, name: str) -> Mapping[str, Any] | None:
 
 
 def _window(quality: Mapping[str, Any] | None, at: datetime, limit: float | None) -> WindowLoss | None:
-    if not quality or quality.get("loss") is None:
+    if not quality or not quality.keys() >= _MEASURED or quality["loss"] is None:
         return None
     value, error = quality["loss"], quality.get("error")
     return WindowLoss(

@@ -1,9 +1,10 @@
 // Questions that wait for a person: one button for each, and the dialog in which it is answered.
 import { AIRFLOW, useAnswer } from "../kit/api.js";
 import { ago, moment, version } from "../kit/format.js";
-import { Fragment, h, RouterLink, UI, useState } from "../kit/host.js";
-import { Confirm, Progress, Told } from "./dialog.js";
-import { runPage, useAnswering } from "./runs.js";
+import { Fragment, h, UI, useState } from "../kit/host.js";
+import { ReportLink } from "../kit/reports.js";
+import { Confirm, Progress, RunLink, Told } from "./dialog.js";
+import { useAnswering } from "./runs.js";
 
 const EVERY = 15_000;
 const APPROVE = "Approve";
@@ -64,9 +65,10 @@ function waitingAt({ dag_id: dagId, run_id: runId }) {
 
 function sentences(question) {
   const name = version(question.version);
+  const second = question.four_eyes && !question.first.length ? " once a second person approves too" : "";
   return [
     `${name} passed its gate and waits for a person, ${question.reason}.`,
-    `Approved, it is tried out and made champion${question.four_eyes && !question.first.length ? " once a second person approves too" : ""}. ` +
+    `Approved, it is tried out and made champion${second}. ` +
       "Rejected, what serves goes on, and nobody is asked about this evaluation again.",
     question.first.length ? `${question.first.join(" and ")} approved first: ${question.first_reason}` : null,
   ];
@@ -84,9 +86,7 @@ function Evidence({ question }) {
       question.evidence.map((reason) => h("li", { key: reason }, reason)),
       risks.length ? h("li", { key: "risks" }, `other risks: ${risks.join(", ")}`) : null,
     ),
-    question.report
-      ? h(UI.Link, { href: new URL(`.${question.report.href}`, document.baseURI).href, target: "_blank", rel: "noopener" }, question.report.name)
-      : null,
+    question.report ? h(ReportLink, { to: question.report.href }, question.report.name) : null,
   );
 }
 
@@ -109,7 +109,7 @@ function Who({ question, assigned }) {
 // Which task waits, or that none does: the ledger's question outlives a run that somebody ended.
 function Waits({ question, waiting, task, dagId }) {
   const run = question.run
-    ? h(UI.Link, { asChild: true }, h(RouterLink, { to: runPage(question.run.dag_id, question.run.run_id) }, "Open its run"))
+    ? h(RunLink, { dagId: question.run.dag_id, runId: question.run.run_id }, "Open its run")
     : null;
   if (waiting.error) return h(Told, { status: "error" }, waiting.error.message);
   if (question.run && (!waiting.data || task)) return run;

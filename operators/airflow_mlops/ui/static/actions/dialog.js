@@ -15,7 +15,12 @@ export function Confirm({ title, says, children, answers, progress, onClose, wha
   return h(
     UI.Dialog.Root,
     // The dialog shrinks when it goes: a second click beside it must not close it, nor lose what was written.
-    { open: true, onOpenChange: ({ open }) => open || onClose(), closeOnInteractOutside: false, scrollBehavior: "inside" },
+    {
+      open: true,
+      onOpenChange: ({ open }) => open || onClose(),
+      closeOnInteractOutside: false,
+      scrollBehavior: "inside",
+    },
     h(
       UI.Portal,
       null,
@@ -129,7 +134,7 @@ export function Choice({ label, options, value, onChange }) {
 // How a run goes, for the dialog and, once that is closed, for the page.
 export function Progress({ progress, what }) {
   const { state, step, why, dagId, runId, by } = progress;
-  const link = runId ? h(UI.Link, { asChild: true }, h(RouterLink, { to: runPage(dagId, runId) }, "See the run")) : null;
+  const link = runId ? h(RunLink, { dagId, runId }, "See the run") : null;
   if (GOING.includes(state)) {
     const doing = state === "asking" ? "asking Airflow" : (step ?? "started");
     return h(
@@ -143,6 +148,10 @@ export function Progress({ progress, what }) {
   if (state === "success") return h(Told, { status: "success" }, `${what}: done${by ? `, by ${by}` : ""}. `, link);
   if (state === "failed") return h(Told, { status: "error" }, `${what} failed. ${why ?? ""} `, link);
   return null;
+}
+
+export function RunLink({ dagId, runId, children }) {
+  return h(UI.Link, { asChild: true }, h(RouterLink, { to: runPage(dagId, runId) }, children));
 }
 
 export function Told({ status, children }) {

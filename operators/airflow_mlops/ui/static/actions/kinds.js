@@ -1,8 +1,8 @@
-// What may be done to a model: for each action the button, what its confirmation says, and what the actions DAG is told.
+// What may be done to a model: for each action the button, what its confirmation says, what the actions DAG is told.
 //
-// `facts` is the answer of /actions. `refused(facts)` says why the button makes no sense now; `says(facts, chosen)` are the
-// sentences of the confirmation, `choices(facts)` what is chosen from there, `conf(facts, chosen)` goes to the DAG beside
-// the reason.
+// `facts` is the answer of /actions. `refused(facts)` says why the button makes no sense now; `says(facts, chosen)` are
+// the sentences of the confirmation, `choices(facts)` what is chosen from there, `conf(facts, chosen)` goes to the DAG
+// beside the reason.
 import { duration, moment, plural, span, version } from "../kit/format.js";
 
 const day = (at) => moment(at, { year: true });
@@ -36,8 +36,8 @@ const rollBack = {
     options: facts.earlier.map((each) => [each.version, `${version(each.version)}, served ${served(each)}`]),
   }),
   says: (facts, chosen) => [
-    `${version(chosen)} will serve again, and ${version(facts.serving)} is frozen: it may not be promoted until somebody ` +
-      "unfreezes it.",
+    `${version(chosen)} will serve again, and ${version(facts.serving)} is frozen: it may not be promoted until ` +
+      "somebody unfreezes it.",
     `${version(chosen)} is tried out and loaded first; until the swap ${version(facts.serving)} goes on serving.` +
       (facts.restore_seconds ? ` The last drill took ${duration(facts.restore_seconds)}.` : ""),
     ON,
@@ -65,8 +65,8 @@ const freeze = {
   says: (facts, chosen) =>
     chosen === PROMOTIONS
       ? [
-          "No other version is made champion, by whomever, until somebody unfreezes promotions; a rollback and a drill " +
-            "still go through.",
+          "No other version is made champion, by whomever, until somebody unfreezes promotions; a rollback and a " +
+            "drill still go through.",
           facts.serving ? `${version(facts.serving)} goes on serving. ${ON}` : ON,
         ]
       : [

@@ -23,8 +23,8 @@ async function until(look, signal) {
   }
 }
 
-// `begin()` does the one thing that changes something and answers with what is followed; `look(begun, signal, tell)` asks
-// how it goes until it has an end. A second `start` while one is under way does nothing.
+// `begin()` does the one thing that changes something and answers with what is followed; `look(begun, signal, tell)`
+// asks how it goes until it has an end. A second `start` while one is under way does nothing.
 function useFollowed(begin, look) {
   const [progress, setProgress] = useState({ state: "idle" });
   const busy = useRef(false);
@@ -69,7 +69,8 @@ export function useAction(dagId) {
     const { task_instances: tasks } = await ask(`${runAt(dagId, runId)}/taskInstances?limit=50`, { signal });
     tell({ step: stepOf(run, tasks) });
     if (!DONE.includes(run.state)) return null;
-    return { state: run.state, why: run.state === "failed" ? await failureOf(runAt(dagId, runId), tasks, signal) : null };
+    if (run.state === "success") return { state: "success" };
+    return { state: "failed", why: await failureOf(runAt(dagId, runId), tasks, signal) };
   }, [dagId]);
   return useFollowed(begin, look);
 }
@@ -102,7 +103,7 @@ function stepOf(run, tasks) {
   const active = tasks.find((task) => ["running", "deferred", "up_for_reschedule"].includes(task.state));
   if (active) return `${active.task_display_name ?? active.task_id} is at work`;
   const again = tasks.find((task) => task.state === "up_for_retry");
-  if (again) return `${again.task_display_name ?? again.task_id} is tried again soon (try ${again.try_number} did not do it)`;
+  if (again) return `${again.task_display_name ?? again.task_id} is tried again soon (try ${again.try_number} failed)`;
   return run.state === "queued" ? "waiting for a free place" : "between two tasks";
 }
 

@@ -195,8 +195,8 @@ def _reading(event: Event, name: str) -> Reading | None:
 def _mark(event: Event) -> Mark | None:
     payload = event.payload
     if event.kind == DRILL:
-        sentence = f"a rollback to version {payload.get('version')} was rehearsed: {payload.get('verdict')}"
-        return Mark(event.at, "drill", sentence, None, event.run, event.seq)
+        rehearsed = f"a rollback to version {payload.get('version')} was rehearsed: {payload.get('verdict')}"
+        return Mark(event.at, "drill", rehearsed, None, event.run, event.seq)
     if payload.get("cause") == DRILL:
         return None
     kind, sentence = _MARKS.get(event.kind), deed_of(event)

@@ -139,7 +139,7 @@ def _serving(ledger: LedgerReader, model: SeenModel, state: ModelState) -> Servi
         cause=stretch.cause,
         reason=stretch.reason,
         by=stretch.by,
-        approval=answer and Approved(answer=answer.answer, by=list(answer.by), reason=answer.reason),
+        approval=Approved(answer=answer.answer, by=list(answer.by), reason=answer.reason) if answer else None,
         trained=_trained(champion.payload.get("model") or {}),
         frozen=_held(known.frozen),
         is_settled=_is_settled(state.last.get(DEPLOY), champion.epoch),

@@ -121,3 +121,14 @@ def test_without_a_policy_in_shadow_there_is_nothing_to_choose(ask, ledger):
     ledger.append(MODEL, "decision", "1", {"action": "nothing"}, at=MARCH)
 
     assert ask("actions")["policies"] is None
+
+
+def test_an_override_before_the_shadow_has_looked_is_told_too(ask, ledger):
+    ledger.append(MODEL, "decision", "1", {"action": "nothing"}, at=MARCH)
+    facts = {"policy": "shadow", "kinds": {"own": "schedule", "shadow": "single"}, **WHY}
+    ledger.append(MODEL, "override", "shadow#1", facts, at=MARCH)
+
+    found = ask("actions")["policies"]
+
+    assert (found["live"], found["shadow"], found["looks"]) == ("single", "schedule", 0)
+    assert found["override"]["reason"] == "a test"

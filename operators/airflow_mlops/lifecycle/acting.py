@@ -144,16 +144,23 @@ def _earlier(version: str, promotions: list[Event]) -> Earlier:
 
 def _policies(ledger: LedgerReader, state: ModelState, model: str) -> Policies | None:
     """Compare the two policies of the last looks; None where the last look had none in shadow."""
-    decision, shadow = state.last.get(DECISION), state.last.get(SHADOW)
+    decision, shadow, asked = (state.last.get(kind) for kind in (DECISION, SHADOW, OVERRIDE))
+    is_newer = asked is not None and (decision is None or asked.seq > decision.seq)
     if decision is None or shadow is None or decision.key != shadow.key:
-        return None
-    override, asked = _override(decision), state.last.get(OVERRIDE)
-    is_newer = asked is not None and asked.seq > decision.seq
+        return _not_looked(asked) if asked is not None and is_newer else None
+    override = _override(decision)
     wanted = overridden_by(asked) if asked is not None and is_newer else override
     kinds = [_kind(decision), _kind(shadow)]
     changes = (wanted is None) is not (override is None)
     live, beside = reversed(kinds) if changes else kinds
     return Policies(live, beside, wanted, changes, *_compared(ledger, model))
+
+
+def _not_looked(asked: Event) -> Policies:
+    """Tell of an override before the policy in shadow has looked for the first time."""
+    kinds, override = asked.payload.get("kinds") or {}, overridden_by(asked)
+    live, shadow = ("shadow", "own") if override else ("own", "shadow")
+    return Policies(kinds.get(live), kinds.get(shadow), override, override is not None, 0, 0, 0, 0)
 
 
 def _compared(ledger: LedgerReader, model: str) -> tuple[int, int, int, int]:

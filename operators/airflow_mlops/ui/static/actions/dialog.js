@@ -151,7 +151,8 @@ export function Progress({ progress, what }) {
 }
 
 export function RunLink({ dagId, runId, children }) {
-  return h(UI.Link, { asChild: true }, h(RouterLink, { to: runPage(dagId, runId) }, children));
+  const link = h(RouterLink, { to: runPage(dagId, runId) }, children);
+  return h(UI.Link, { asChild: true, textDecoration: "underline", color: "inherit" }, link);
 }
 
 export function Told({ status, children }) {

@@ -231,3 +231,13 @@ def test_a_long_life_fits_in_eight_kilobytes():
 
     assert len(overview["curves"]["retrains"]) == 20
     assert len(json.dumps(overview, separators=(",", ":"))) < 8_000
+
+
+def test_a_drill_does_not_begin_a_champions_service_anew():
+    drilled = ("promotion", {"version": "1", "cause": "drill"})
+    restored = ("promotion", {"version": "2", "cause": "drill"})
+
+    during, after = told(FIRST, PROMOTED, drilled)["serving"], told(FIRST, PROMOTED, drilled, restored)["serving"]
+
+    assert (during["version"], during["cause"]) == ("1", "drill")
+    assert after == {**told(FIRST, PROMOTED)["serving"], "epoch": 4}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.events import APPROVAL, BACK, FREEZE, PROMOTION, REGISTER, REQUEST, ROLE, version_of
+from airflow_mlops.events import APPROVAL, BACK, DRILL, FREEZE, PROMOTION, REGISTER, REQUEST, ROLE, version_of
 from airflow_mlops.overview import curves, tally
 from airflow_mlops.overview.plain import first_sentence, items, mapping, moment, name, number, sentence
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Overview = dict[str, Any]
 
 # To be raised with every change of what the fold gives: an overview of another form is made anew from the events.
-FORM = 2
+FORM = 3
 
 _PASSED = ("pass", "passed")
 
@@ -72,7 +72,7 @@ def _promoted(overview: Mapping[str, Any], event: Event) -> Overview:
     evaluation = name(mapping(payload.get("evaluation")).get("id"))
     goes_on = cause in BACK
     return {
-        "serving": {"version": version, "epoch": event.epoch, "since": event.at.isoformat(), "cause": cause},
+        "serving": _serving(overview["serving"], event, version, cause),
         "challenger": None if _is_challenger(overview, version) else overview["challenger"],
         # What was judged against the champion before does not serve any more, whatever somebody answers.
         "approval": None,
@@ -82,6 +82,17 @@ def _promoted(overview: Mapping[str, Any], event: Event) -> Overview:
         if evaluation
         else overview["curves"],
     }
+
+
+def _serving(before: Overview | None, event: Event, version: str, cause: str | None) -> Overview:
+    """Return what serves now; what a drill brings back after a moment serves as long as it did before."""
+    now = {"version": version, "epoch": event.epoch, "since": event.at.isoformat(), "cause": cause}
+    if cause != DRILL or before is None:
+        return now
+    drilled = before.get("drilled")
+    if drilled and drilled["version"] == version:
+        return {**drilled, "epoch": event.epoch}
+    return {**now, "drilled": {key: value for key, value in before.items() if key != "drilled"}}
 
 
 def _trained(overview: Mapping[str, Any], event: Event) -> Overview:

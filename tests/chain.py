@@ -22,7 +22,7 @@ STAGES = (
     *("drift", "decide", "score", "reproduce", "reconcile"),
 )
 # No stages of a model's life: they replay years of it, or act on what serves, and have tests of their own.
-APART = {"backtest", "bake", "drill", "freeze", "rollback"}
+APART = {"backtest", "bake", "drill", "freeze", "override", "rollback"}
 NOW = "2013-01-11T05:00:00+00:00"
 
 

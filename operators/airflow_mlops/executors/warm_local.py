@@ -45,7 +45,10 @@ PRELOAD = (
         for name in ("bake", "card", "drill", "freeze", "lakes", "rollback", "spool", "storing", "sweep", "transfer")
     ),
     "airflow_mlops.lifecycle.metrics",
-    *(f"airflow_mlops.lifecycle.{name}" for name in ("acting", "decision_record", "questions", "version_record")),
+    *(
+        f"airflow_mlops.lifecycle.{name}"
+        for name in ("acting", "decision_record", "questions", "timeline", "version_record")
+    ),
     "airflow_mlops.lifecycle.parts",
     "airflow_mlops.lifecycle.suite_rows",
     "airflow_mlops.operators.history",

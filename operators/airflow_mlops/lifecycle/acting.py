@@ -100,7 +100,7 @@ def what_may_be_done(ledger: LedgerReader, store: ArtifactStore, model: str) -> 
     """
     state, promotions = ledger.state(model), ledger.events(model, kind=PROMOTION)
     choice = choose_back(state, promotions, has_bytes=partial(has_bytes, store))
-    back = choice.promotion and _earlier(version_in(choice.promotion), promotions)
+    back = _earlier(version_in(choice.promotion), promotions) if choice.promotion else None
     versions = list(reversed(state.versions.values()))
     drill = state.last.get(DRILL)
     return Acting(

@@ -57,7 +57,7 @@ def read_approvals(model: ModelDep, ledger: LedgerDep, reports: ReportsDep, runs
     """Return the questions that nobody has answered, the newest first."""
     dag = model.dag("retrain")
     pending = [_pending(question, reports, runs) for question in open_questions(ledger, model.name)]
-    return Approvals(dag=dag and dag.dag_id, pending=pending)
+    return Approvals(dag=dag.dag_id if dag else None, pending=pending)
 
 
 def _pending(question: Question, reports: Reports, runs: Runs) -> Pending:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STAGES = (
     *("request", "ingest", "validate", "features", "train", "weigh", "evaluate", "register"),
     *("approve", "deploy"),
-    *("drift", "decide", "score", "reproduce", "reconcile"),
+    *("drift", "decide", "score", "reproduce", "reconcile", "notify"),
 )
 # No stages of a model's life: they replay years of it, or act on what serves, and have tests of their own.
 APART = {"backtest", "bake", "drill", "freeze", "override", "rollback"}
@@ -113,6 +113,7 @@ class Chain:
             "score": {"snapshot": done("ingest")},
             "reproduce": {"version": None},
             "reconcile": {},
+            "notify": {},
         }[stage]
 
     def run(self, stage: str, *, run_id: str = "manual__1", **changes: Any) -> Any:

@@ -2,7 +2,7 @@
 
 Kinds of what happened by itself: ``ingest validate features train weigh evaluate register deploy drift signals decision
 shadow_decision request promotion bake slo``. Of what people and care did: ``approval freeze role override rollback
-hand_change drill reproduction transfer retention clock``.
+hand_change drill reproduction transfer retention clock``. Of what people were told: ``notice``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ APPROVAL = "approval"
 CLOCK = "clock"
 REQUEST = "request"
 OVERRIDE = "override"
+NOTICE = "notice"
 # Causes of a promotion that goes back, and kinds: a freeze of promotions does not hold them.
 ROLLBACK, DRILL = "rollback", "drill"
 BACK = (ROLLBACK, DRILL)

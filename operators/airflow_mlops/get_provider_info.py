@@ -7,7 +7,7 @@ from typing import Any
 from airflow_mlops import __version__
 
 _STAGES = ("ingest", "validate", "features", "train", "evaluate", "register", "approve", "deploy", "drift")
-_LOOP = ("request", "decide", "score", "reproduce", "reconcile", "bake", "rollback", "act", "drill")
+_LOOP = ("request", "decide", "score", "reproduce", "reconcile", "bake", "rollback", "act", "drill", "notify")
 _HOOKS = ("artifacts", "ledger", "mlflow", "model_server", "source")
 _LINKS = (
     "DataDocsLink",

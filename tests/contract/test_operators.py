@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 OPERATORS = found_operators()
 # Stages that record nothing where there is nothing to say.
-QUIET = {"reconcile"}
+QUIET = {"reconcile", "notify"}
 # What a stage records where that is not its own word.
 KINDS = {"approve": "approval", "decide": "decision", "reproduce": "reproduction"}
 each_stage = pytest.mark.parametrize("stage", STAGES)

@@ -13,6 +13,7 @@ from airflow_mlops.dag_factory.task_pages import task_page
 from airflow_mlops.operators.decide import DecideOperator
 from airflow_mlops.operators.drift import DriftOperator
 from airflow_mlops.operators.ingest import IngestOperator
+from airflow_mlops.operators.notify import NotifyOperator
 from airflow_mlops.operators.reconcile import ReconcileOperator
 from airflow_mlops.operators.validate import JUDGEMENT, ValidateOperator
 from airflow_mlops.spec.durations import format_duration
@@ -71,10 +72,14 @@ def monitor_dag(spec: ModelSpec | str | Path) -> DAG:
         drift = DriftOperator(current=ingest.output, **task_settings(spec, "drift"))
         validate >> [decide, drift]
         # Beside the others: that MLflow is away keeps no decision from being taken.
-        ReconcileOperator(**task_settings(spec, "register", "reconcile"))
+        reconcile = ReconcileOperator(**task_settings(spec, "register", "reconcile"))
         if labels:
             # A leaf: without labels the run is red, though there is a decision.
             labels >> drift
+        if spec.notify:
+            # It runs whatever came of the others, and neither its own failure nor its success is the run's.
+            tell = NotifyOperator(**task_settings(spec, "decide", "notify"))
+            [decide, drift, reconcile] >> tell.as_teardown()
     return dag
 
 

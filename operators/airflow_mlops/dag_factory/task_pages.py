@@ -179,6 +179,15 @@ _PAGES = {
         action="MLflow away: nothing, the next look does it. An older ledger: restore the newest backup before "
         "anything is promoted.",
     ),
+    "notify": Page(
+        title="Tell people",
+        does="Tells the targets of the section `notify` what went wrong and which questions wait for a person: each "
+        "once, what one look found in one message, and nothing that a pause or a promotion explains.",
+        leaves="One event `notice` in the ledger for each message that was sent.",
+        failure="A notifier did not send its message; the log says which, and why. The run's state does not depend "
+        "on this task, and what was not told is told by the next look.",
+        action="Mend the connection that the target names and clear this task. What was told is not told again.",
+    ),
     "decide": Page(
         title="Decide",
         does="Measures how well the served predictions were whose labels have become due, how far rows and "

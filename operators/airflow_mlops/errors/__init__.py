@@ -60,6 +60,7 @@ from airflow_mlops.errors.model import (
 )
 from airflow_mlops.errors.services import (
     DemoFailed,
+    NoticeFailed,
     NotReady,
     PredictionLogMisuse,
     PredictionLogUnwritable,
@@ -101,6 +102,7 @@ __all__ = [
     "NotReady",
     "NothingToCompare",
     "NothingToRehearse",
+    "NoticeFailed",
     "Permanent",
     "PredictionLogMisuse",
     "PredictionLogUnwritable",

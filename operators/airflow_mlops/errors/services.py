@@ -105,6 +105,10 @@ class RequestRefused(Permanent):
         super().__init__(message)
 
 
+class NoticeFailed(Transient):
+    """A notifier did not send what people are to be told; the rest was sent."""
+
+
 class DemoFailed(MLOpsError):
     """The demonstration did not do what it shows.
 

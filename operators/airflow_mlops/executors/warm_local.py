@@ -44,7 +44,7 @@ PRELOAD = (
         f"airflow_mlops.lifecycle.{name}"
         for name in ("bake", "card", "drill", "freeze", "lakes", "rollback", "spool", "storing", "sweep", "transfer")
     ),
-    "airflow_mlops.lifecycle.metrics",
+    *(f"airflow_mlops.lifecycle.{name}" for name in ("metrics", "notices")),
     *(
         f"airflow_mlops.lifecycle.{name}"
         for name in ("acting", "decision_record", "questions", "timeline", "version_record")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_mlops.events import APPROVAL, FREEZE, OVERRIDE, PROMOTION, REQUEST, ROLLBACK, version_of
 from airflow_mlops.loop.bake import BAKE
@@ -14,27 +14,14 @@ from airflow_mlops.loop.control import FREEZE as FROZEN
 from airflow_mlops.loop.history import DECISION, DEPLOY, EVALUATE, SIGNALS
 from airflow_mlops.loop.verdicts.readings import FRESHNESS
 from airflow_mlops.refs import PASSED
+from airflow_mlops.spec.vocabulary import IncidentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow_mlops.events import Event
 
-Kind = Literal[
-    "data blocked",
-    "data missing",
-    "stale data",
-    "drift",
-    "excess loss",
-    "budget burn",
-    "budget spent",
-    "late run",
-    "bake broken",
-    "rolled back",
-    "circuit open",
-    "call",
-    "hand change",
-]
+Kind = IncidentKind
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 VALIDATE, SLO, HAND_CHANGE = "validate", "slo", "hand_change"

@@ -154,6 +154,13 @@ def _clock(payload: Mapping[str, Any]) -> str:
     return f"The clock of writing was set back{ahead}; later times of writing count from here."
 
 
+def _notice(payload: Mapping[str, Any]) -> str:
+    count = len(texts(payload.get("told")))
+    what = "is told of what goes wrong from here on" if not count else f"was told of {count:,} things"
+    day = f", in the digest of {payload['day']}" if payload.get("day") else ""
+    return f"{payload.get('target')} {what.replace('1 things', 'one thing') if count == 1 else what}{day}."
+
+
 _SENTENCES: dict[str, Sentence] = {
     **LOOP_SENTENCES,
     "approval": _approval,
@@ -167,4 +174,5 @@ _SENTENCES: dict[str, Sentence] = {
     "transfer": _transfer,
     "retention": _retention,
     "clock": _clock,
+    "notice": _notice,
 }

@@ -13,6 +13,7 @@ from airflow_mlops.errors import MLOpsError
 from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink, report_link
+from airflow_mlops.operators.notify import notices_of
 from airflow_mlops.refs import ApprovalRef, EvaluationRef, ModelRef
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class ApproveOperator(StageOperator, ApprovalOperator):
         if answer is None:
             self._put_question(approval)
             approval.record_asked()
+            self._tell_asked(context)
             # Never comes back: Airflow parks the task by raising.
             return ApprovalOperator.execute(self, context)
         self._show(approval, answer)
@@ -122,6 +124,13 @@ class ApproveOperator(StageOperator, ApprovalOperator):
         self.log.info("Version %s: %s by %s (%s)", answer.version, answer.answer, _names(answer), answer.reason)
         super().execute_complete(context, event)
         return answer.to_dict()
+
+    def _tell_asked(self, context: Context) -> None:
+        """Tell whom the spec names that somebody is asked; a notifier that fails keeps nobody from being asked."""
+        try:
+            notices_of(self, context).tell(only_questions=True)
+        except MLOpsError as error:
+            self.log.warning("The next look tells of this question again: %s", error)
 
     def _approval(self, context: Context) -> Approval:
         from airflow_mlops.lifecycle.approval import Approval

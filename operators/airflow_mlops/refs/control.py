@@ -120,6 +120,14 @@ class OverrideRef(Ref):
 
 
 @dataclass(frozen=True, slots=True)
+class NoticesRef(Ref):
+    """Of what people were told now: by target, the incidents and questions."""
+
+    model: str
+    told: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ReconciledRef(Ref):
     """What serves, what had to be written to MLflow to show it, and what people had changed there."""
 

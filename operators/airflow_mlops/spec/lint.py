@@ -7,7 +7,15 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.spec import approval_rules, gate_rules, ingest_rules, loop_rules, policy_rules, source_rules
+from airflow_mlops.spec import (
+    approval_rules,
+    gate_rules,
+    ingest_rules,
+    loop_rules,
+    notify_rules,
+    policy_rules,
+    source_rules,
+)
 from airflow_mlops.spec.behaviour_file import lint_behaviour
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
@@ -205,6 +213,8 @@ _CHECKS: tuple[tuple[Check, set[str]], ...] = (
     (loop_rules.nobody_asks, {"retrain"}),
     (policy_rules.nobody_trains, {"retrain"}),
     (approval_rules.nobody_is_asked, {"approval"}),
+    (notify_rules.notifiers, {"notify"}),
+    (notify_rules.tells_nobody_of_changes, {"approval", "notify"}),
     (gate_rules.strangers, {"data", "features", "evaluate"}),
 )
 

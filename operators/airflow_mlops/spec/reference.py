@@ -77,7 +77,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     """Return the sections that an annotation may be."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Annotated, Union, UnionType):
+    if get_origin(annotation) in (Annotated, Union, UnionType, dict):
         return [model for part in get_args(annotation) for model in _models(part)]
     return []
 

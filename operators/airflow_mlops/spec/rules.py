@@ -9,7 +9,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_mlops.spec import approval_rules, gate_rules, ingest_rules, loop_rules, policy_rules, source_rules
+from airflow_mlops.spec import (
+    approval_rules,
+    gate_rules,
+    ingest_rules,
+    loop_rules,
+    notify_rules,
+    policy_rules,
+    source_rules,
+)
 from airflow_mlops.spec.durations import format_duration
 from airflow_mlops.spec.gate_sections import FEWEST_BLOCKS
 from airflow_mlops.spec.vocabulary import LOSSES
@@ -63,6 +71,7 @@ def broken_rules(spec: ModelSpec, sound: Set[str]) -> Iterator[Broken]:
         (_secret_params, {"features", "train"}),
         (approval_rules.sensitive_features, {"data", "features", "approval"}),
         (approval_rules.four_eyes, {"approval"}),
+        (notify_rules.secrets, {"notify"}),
         (loop_rules.labels, {"data"}),
         (loop_rules.server, {"deploy"}),
         (loop_rules.prediction_log, {"data", "deploy", "monitor"}),

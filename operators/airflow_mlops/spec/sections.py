@@ -22,6 +22,7 @@ from airflow_mlops.spec.data_sections import DriftSpec, IngestSpec, Source, Vali
 from airflow_mlops.spec.durations import Duration
 from airflow_mlops.spec.gate_sections import EvaluateSpec
 from airflow_mlops.spec.loop_sections import MonitorSpec, RetrainSpec, ScoreSpec
+from airflow_mlops.spec.notify_section import NotifySpec
 from airflow_mlops.spec.section import Section
 
 Window = Literal["all", "recent", "mix"]
@@ -175,6 +176,7 @@ class ModelSpec(Section):
     retrain: RetrainSpec = Field(default_factory=RetrainSpec)
     approval: ApprovalSpec | None = None
     slo: SloSpec | None = None
+    notify: NotifySpec | None = None
     reproduce: ReproduceSpec = Field(default_factory=ReproduceSpec)
     drill: DrillSpec = Field(default_factory=DrillSpec)
     retention: RetentionSpec | None = None

@@ -36,6 +36,26 @@ Risk = Literal[
     "budget_spent",
 ]
 
+# What may go wrong with a model; docs/notifications.md says how each is noticed.
+IncidentKind = Literal[
+    "data blocked",
+    "data missing",
+    "stale data",
+    "drift",
+    "excess loss",
+    "budget burn",
+    "budget spent",
+    "late run",
+    "bake broken",
+    "rolled back",
+    "circuit open",
+    "call",
+    "hand change",
+]
+
+# Of what people may be told: incidents, and that somebody is asked.
+Told = IncidentKind | Literal["approval"]
+
 # What a rule of a policy may ask for; docs/signals.md says what each is.
 SignalName = Literal[
     "age",

@@ -96,8 +96,8 @@ class Notices:
             told.setdefault(message.target, []).extend(message.told)
         if failed:
             raise NoticeFailed(
-                f"{len(failed)} of {len(found)} messages about {self.spec.name} not sent: {'; '.join(failed)}. Mend the "
-                "connection or the arguments in notify.targets; what was sent is not sent again."
+                f"{len(failed)} of {len(found)} messages about {self.spec.name} not sent: {'; '.join(failed)}. Mend "
+                "the connection or the arguments in notify.targets; what was sent is not sent again."
             )
         return told
 

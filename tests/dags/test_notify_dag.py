@@ -46,7 +46,8 @@ def run(tmp_path, airflow_db):
     )
 
     def once(path, *, breaks):
-        with DAG("look", schedule=None) as dag:
+        # Airflow tests only a DAG whose name it has read from a file.
+        with DAG("flights_monitor", schedule=None) as dag:
             work = PythonOperator(task_id="work", python_callable=_break) if breaks else EmptyOperator(task_id="work")
             tell = NotifyOperator(
                 task_id="notify", spec=telling(path), now=NOW, artifacts_uri=str(artifacts), retries=0

@@ -108,6 +108,13 @@ TOLD = [
         {"behind_s": 7200},
         "The clock of writing was set back by 2.0 h; later times of writing count from here.",
     ),
+    ("notice", {"target": "team", "told": []}, "team is told from here on what goes wrong."),
+    ("notice", {"target": "team", "told": ["drift:3|open"]}, "team was told of one thing."),
+    (
+        "notice",
+        {"target": "team", "told": ["drift:3|open", "drift:3|closed"], "day": "2013-03-01"},
+        "team was told of 2 things, in the digest of 2013-03-01.",
+    ),
     ("score", {"version": "2", "rows": 970}, "v2 scored a batch of 970 rows."),
     ("backtest", {"summary": {"a": {}}}, "A backtest of 1 policy was made."),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.loop.payloads import Sentence, facts, texts, versioned
+from airflow_mlops.loop.payloads import Sentence, facts, text, texts, versioned
 from airflow_mlops.loop.told_loop import LOOP_SENTENCES
 
 if TYPE_CHECKING:
@@ -155,10 +155,11 @@ def _clock(payload: Mapping[str, Any]) -> str:
 
 
 def _notice(payload: Mapping[str, Any]) -> str:
-    count = len(texts(payload.get("told")))
-    what = "is told of what goes wrong from here on" if not count else f"was told of {count:,} things"
+    count, target = len(texts(payload.get("told"))), text(payload, "target") or "somebody"
+    if not count:
+        return f"{target} is told from here on what goes wrong."
     day = f", in the digest of {payload['day']}" if payload.get("day") else ""
-    return f"{payload.get('target')} {what.replace('1 things', 'one thing') if count == 1 else what}{day}."
+    return f"{target} was told of {'one thing' if count == 1 else f'{count:,} things'}{day}."
 
 
 _SENTENCES: dict[str, Sentence] = {

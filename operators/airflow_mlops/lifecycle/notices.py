@@ -119,7 +119,7 @@ class Notices:
         """Record, once, from where on a new target is told of what is over already."""
         if known.begun:
             return known
-        payload = {"target": name, "why": "begin", "told": [], "day": None, "passed": passed}
+        payload: dict[str, Any] = {"target": name, "why": "begin", "told": [], "day": None, "passed": passed}
         written = self._record(f"{name}|begin", payload)
         return Before(written.payload["passed"], True, known.told, known.days)
 

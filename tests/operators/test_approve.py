@@ -16,6 +16,7 @@ from airflow_mlops.operators.approve import ApproveOperator
 from airflow_mlops.operators.deploy import DeployOperator
 from airflow_mlops.operators.register import RegisterOperator
 from airflow_mlops.spec.control_sections import ApprovalSpec
+from airflow_mlops.spec.notify_section import NotifySpec
 from tests.operators.conftest import NOW
 
 
@@ -51,8 +52,8 @@ def ask(spec, model, evaluation, store, asked):
 
     def approve(**arguments):
         made = ApproveOperator(
-            task_id="approve", spec=spec, now=NOW, artifacts_uri=store.root, model=model, evaluation=evaluation,
-            **{"ask": "", **arguments},
+            task_id="approve", now=NOW, artifacts_uri=store.root, model=model, evaluation=evaluation,
+            **{"spec": spec, "ask": "", **arguments},
         )  # fmt: skip
         context = {"run_id": "manual__1", "task_instance": SimpleNamespace(id="t1")}
         with pytest.raises(TaskAwaitingInput):
@@ -217,3 +218,23 @@ def test_only_those_who_are_named_may_answer_over_rest_and_a_rejection_skips_the
     assert (str(done.state), states) == ("success", {"approve": "success", "deploy": "skipped"})
     rejected = ledger.events("flights", kind="approval")[-1].payload
     assert (rejected["answer"], rejected["by"], rejected["reason"]) == ("rejected", ["ann"], "not before the summer")
+
+
+def telling(spec, folder):
+    arguments = {"path": str(folder / "said"), "title": "{{ title }}", "text": "{{ text }}"}
+    target = {"notifier": "tests.operators.test_notify.FileNotifier", "arguments": arguments}
+    return spec.model_copy(update={"notify": NotifySpec.model_validate({"targets": {"team": target}})})
+
+
+def test_the_question_is_told_with_its_evidence_and_a_notifier_that_fails_keeps_nobody_from_being_asked(
+    ask, asked, spec, tmp_path, ledger
+):
+    ask(spec=telling(spec, tmp_path / "no" / "folder"))
+    assert (len(asked), ledger.events("flights", kind="notice")) == (1, [])
+
+    ask(spec=telling(spec, tmp_path))
+
+    [[title, text, _]] = map(json.loads, (tmp_path / "said").read_text().splitlines())
+    assert title == "flights: a person's approval is asked for"
+    assert "may version 1 serve? Asked for first_version" in text
+    assert "may answer: ann" in text

@@ -128,6 +128,17 @@ def test_a_notifier_that_fails_keeps_no_other_from_being_told_and_is_tried_again
     assert len(box.said) == 2
 
 
+def test_an_argument_that_is_no_template_keeps_no_other_target_from_being_told(tell, ledger, box):
+    look(ledger, "1")
+    wrong = file_target(box)
+    wrong["arguments"]["title"] = "{{ txt }}"
+
+    with pytest.raises(NoticeFailed, match=r"'\{\{ txt \}\}' in notify.targets is no template: 'txt' is undefined"):
+        tell(wrong=wrong, box=file_target(box))
+
+    assert [title for title, *_ in box.said] == ["flights: drift"]
+
+
 def test_a_question_comes_with_its_evidence_at_once(tell, ledger, box):
     ask(ledger)
 

@@ -77,17 +77,16 @@ class Notices:
         Raises
         ------
         NoticeFailed
-            One or more notifiers did not send; all others were tried, and what they sent is on record.
-        SpecError
-            A template of a target's arguments is none, or uses an unknown name.
+            One or more notifiers did not send, or an argument is no template; all others were tried, and what they
+            sent is on record.
         """
         told: dict[str, list[str]] = {}
         failed: list[str] = []
         found = self._messages(only_questions)
         for message in found:
             target = self._targets[message.target]
-            arguments = rendered(target.arguments, words_of(self.spec.name, message, self.url))
             try:
+                arguments = rendered(target.arguments, words_of(self.spec.name, message, self.url))
                 self.send(target.notifier, arguments)
             except Exception as error:  # noqa: BLE001 - a notifier may raise anything, and the others are to be tried
                 failed.append(f"{message.target} ({target.notifier}): {type(error).__name__}: {error}")

@@ -85,24 +85,24 @@ class MLOpsPlugin(AirflowPlugin):
     """Pages of airflow-provider-mlops."""
 
     name = "mlops"
-    # Airflow takes these as plain lists, as its base declares them.
+    # Airflow takes these as plain lists, as its base declares them; it asks for them below its own address.
     react_apps = [  # noqa: RUF012
         {
             "name": "Models",
-            "bundle_url": "/mlops/static/main.js",
+            "bundle_url": "mlops/static/main.js",
             "destination": "nav",
             "url_route": "models",
             "nav_top_level": True,
-            "icon": "/mlops/static/icon.svg",
-            "icon_dark_mode": "/mlops/static/icon_dark.svg",
+            "icon": "mlops/static/icon.svg",
+            "icon_dark_mode": "mlops/static/icon_dark.svg",
         },
         {
             "name": "Model",
-            "bundle_url": "/mlops/static/dag_tab.js",
+            "bundle_url": "mlops/static/dag_tab.js",
             "destination": "dag",
             "url_route": "model",
-            "icon": "/mlops/static/icon.svg",
-            "icon_dark_mode": "/mlops/static/icon_dark.svg",
+            "icon": "mlops/static/icon.svg",
+            "icon_dark_mode": "mlops/static/icon_dark.svg",
         },
     ]
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012

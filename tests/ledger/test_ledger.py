@@ -337,7 +337,7 @@ def test_a_ledger_of_a_newer_release_is_refused(whole, url):
     tamper(whole, "UPDATE mlops_ledger_schema SET schema_version = 99")
 
     with pytest.raises(
-        LedgerMisuse, match="has schema version 99, this package knows 2: it was written by a newer release"
+        LedgerMisuse, match="has schema version 99, this package knows 3: it was written by a newer release"
     ):
         Ledger(url).events("flights")
 

@@ -156,11 +156,12 @@ def test_many_undated_rows_are_refused_also_where_they_are_streamed(store, janua
 def test_an_object_store_gets_the_whole_file_at_once(january, megabyte):
     from fsspec.implementations.memory import MemoryFileSystem
 
-    store = ArtifactStore(MemoryFileSystem(), "/bucket", "memory")
+    # All such file systems of a process are one.
+    store = ArtifactStore(MemoryFileSystem(), "/bucket_of_one_file", "memory")
     manifest = stored(store, january)
 
     assert rows_of(store, manifest).num_rows == january.num_rows
-    assert sorted(path.rpartition("/")[2] for path in store.fs.find("/bucket")) == ["data.parquet", "manifest.json"]
+    assert sorted(path.rpartition("/")[2] for path in store.fs.find("/bucket_of_one_file")) == ["data.parquet", "manifest.json"]
 
 
 # Killed

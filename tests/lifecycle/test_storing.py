@@ -161,7 +161,8 @@ def test_an_object_store_gets_the_whole_file_at_once(january, megabyte):
     manifest = stored(store, january)
 
     assert rows_of(store, manifest).num_rows == january.num_rows
-    assert sorted(path.rpartition("/")[2] for path in store.fs.find("/bucket_of_one_file")) == ["data.parquet", "manifest.json"]
+    names = sorted(path.rpartition("/")[2] for path in store.fs.find("/bucket_of_one_file"))
+    assert names == ["data.parquet", "manifest.json"]
 
 
 # Killed

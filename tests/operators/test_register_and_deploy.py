@@ -24,7 +24,8 @@ def test_from_a_trained_model_to_the_champion(run, model, evaluation, ledger):
     assert state.champion.payload["model"] == registered
     assert state.versions["1"].role == "champion"
     recorded = ledger.find("flights", "register", model["digest"]).payload
-    assert {**registered, "evaluation": "e1", **{name: recorded[name] for name in ("card", "mlflow_experiment_id")}} == recorded
+    beside = {name: recorded[name] for name in ("card", "mlflow_experiment_id")}
+    assert {**registered, "evaluation": "e1", **beside} == recorded
 
     again, _ = run(RegisterOperator, run_id="manual__2", model=model, evaluation=evaluation)
     assert again == registered

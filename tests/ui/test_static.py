@@ -79,7 +79,7 @@ def is_below(module: Path, source: str) -> bool:
 def test_every_module_is_reached_from_one_that_airflow_loads():
     from plugins.airflow_mlops_plugin import MLOpsPlugin
 
-    waiting = [ROOT / app["bundle_url"].removeprefix("/mlops/static/") for app in MLOpsPlugin.react_apps]
+    waiting = [ROOT / app["bundle_url"].removeprefix("mlops/static/") for app in MLOpsPlugin.react_apps]
     reached: set[Path] = set()
     while waiting:
         module = waiting.pop().resolve()

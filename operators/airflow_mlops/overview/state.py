@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The first that holds is said. "out of order" is said of a ledger that cannot be trusted, by who reads it.
-STATES = (
+State = Literal[
     "out of order",
     "data blocked",
     "needs approval",
@@ -20,7 +20,8 @@ STATES = (
     "retraining",
     "watching",
     "healthy",
-)
+]
+STATES: tuple[State, ...] = get_args(State)
 NEEDS_PERSON = STATES[:5]
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.overview import STATES, begun, state_of
-from airflow_mlops.ui.rows import ModelRow, State
+from airflow_mlops.overview.state import State
+from airflow_mlops.ui.rows import ModelRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

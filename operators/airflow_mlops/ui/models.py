@@ -11,10 +11,11 @@ from fastapi import APIRouter, Query
 
 from airflow_mlops.overview import NEEDS_PERSON
 from airflow_mlops.overview.curves import none_yet
+from airflow_mlops.overview.state import State
 from airflow_mlops.ui.access import ReadableDags
 from airflow_mlops.ui.dag_models import as_they_are
 from airflow_mlops.ui.listing import Sort, in_order, listed
-from airflow_mlops.ui.rows import ModelList, State
+from airflow_mlops.ui.rows import ModelList
 from airflow_mlops.ui.sources import LedgerDep
 
 if TYPE_CHECKING:

@@ -7,20 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-# `overview.STATES`, said once more for the documentation of the API.
-State = Literal[
-    "out of order",
-    "data blocked",
-    "needs approval",
-    "budget spent",
-    "needs a person",
-    "paused",
-    "frozen",
-    "no champion",
-    "retraining",
-    "watching",
-    "healthy",
-]
+from airflow_mlops.overview.state import State
 
 
 class Point(BaseModel):

@@ -13,9 +13,10 @@ from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 from airflow_mlops.events import DRILL
 from airflow_mlops.loop.history import DEPLOY
 from airflow_mlops.overview.curves import none_yet
+from airflow_mlops.overview.state import State
 from airflow_mlops.ui.access import ModelDep
 from airflow_mlops.ui.listing import listed
-from airflow_mlops.ui.rows import Challenger, Maturity, NextRun, PendingApproval, State
+from airflow_mlops.ui.rows import Challenger, Maturity, NextRun, PendingApproval
 from airflow_mlops.ui.sources import LedgerDep, StoreDep
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
-"""Freeze, pause and rollback from the command line."""
+"""Freeze, pause, rollback and the policy in shadow from the command line."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,28 @@ def test_pause_holds_the_loop_and_freeze_without_a_version_the_promotions(ledger
 
     state = ledger.state("flights")
     assert (state.paused.by, state.promotions_frozen.reason) == ("ada", "holidays")
+
+
+def test_use_policy_says_which_one_decides_now(ledger, tmp_path, capsys):
+    spec = tmp_path / "flights.yaml"
+    spec.write_text(Path(SPEC).read_text().replace("\nretrain:", "\nretrain:\n  shadow: {kind: committee}"))
+    why = ["--spec", str(spec), "--reason", "it was right for a month", "--by", "ada"]
+
+    for policy in ("shadow", "shadow", "own"):
+        assert main(["use-policy", "flights", policy, *why]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "flights: the policy in shadow decides, asked for by ada (it was right for a month)",
+        "flights: the policy in shadow decides, asked for by ada (it was right for a month), as before",
+        "flights: its own policy decides",
+    ]
+    assert [event.payload["by"] for event in ledger.events("flights", kind="override")] == ["ada", "ada"]
+
+
+def test_use_policy_of_a_spec_without_one_in_shadow_says_so(ledger, capsys):
+    assert main(["use-policy", "flights", "shadow", "--spec", SPEC, "--reason", "why not", "--by", "ada"]) == 2
+
+    assert "no policy in shadow" in capsys.readouterr().err
 
 
 def test_a_rollback_that_finds_nothing_says_why_and_changes_nothing(ledger, tmp_path, monkeypatch, capsys):

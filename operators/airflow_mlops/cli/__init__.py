@@ -30,6 +30,7 @@ from airflow_mlops.cli import (
     serve,
     slo,
     suites,
+    use_policy,
 )
 from airflow_mlops.errors import MLOpsError
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FAILED = 2
 _COMMANDS = (
     *(lint, schema, suites, check, calibrate, backtest, data, history, ledger),
-    *(promote, retain, card, reproduce, slo, serve, metrics, rollback, freeze),
+    *(promote, retain, card, reproduce, slo, serve, metrics, rollback, freeze, use_policy),
 )
 
 

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from airflow_mlops.demo.flights import read_flights
 from airflow_mlops.spec import ModelSpec, load_spec
+from airflow_mlops.stages.ingest.cut import plain_types
 from airflow_mlops.stages.validate import Former, facts_of, validate
 
 REFERENCE_BATCHES = 8
@@ -67,6 +68,7 @@ def flights() -> tuple[ModelSpec, list[pa.Table]]:
 def stream(file: Path, number: int) -> tuple[ModelSpec, list[pa.Table]]:
     """Return batches of one length in time, and a spec in which every column is a feature."""
     table = pq.read_table(file)
+    table = table.cast(plain_types(table.schema))  # as ingest stores them
     table = table.set_column(
         table.column_names.index("ts"),
         "ts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from airflow_mlops.events import FREEZE, NOTICE, PROMOTION
 from airflow_mlops.lifecycle.questions import Question, open_questions
 from airflow_mlops.loop.history import SIGNALS
 from airflow_mlops.loop.incidents import TOLD_OF, incidents_of
+from airflow_mlops.loop.notice_words import words_of
 from airflow_mlops.loop.notices import Asked, Before, Message, before_of, messages, passed_by
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 _PAGE = 500
 # Metrics of a question that a message takes up; the page has all of them.
 _METRICS = 6
+# Addresses of chats name who may write to them, in the path or after it; errors of HTTP libraries repeat them.
+_WRITABLE = re.compile(r"/(services|workflows|\w*hook\w*)/[^\s'\")]+|\?[^\s'\")]{8,}|xox[a-z]-[\w-]+", re.IGNORECASE)
+# Characters of a notifier's error: some bring a whole page.
+_ERROR = 300
 _READ = tuple(dict.fromkeys((*TOLD_OF, SIGNALS, PROMOTION, FREEZE)))
 
 
@@ -36,7 +41,8 @@ _READ = tuple(dict.fromkeys((*TOLD_OF, SIGNALS, PROMOTION, FREEZE)))
 class Notices:
     """What the people around one model are told.
 
-    A message is recorded after it was sent: a crash between the two tells it twice, and none is lost.
+    A message is recorded after it was sent: a crash between the two tells it twice, and none is lost. So do two tasks
+    that send the same at the same moment.
 
     Attributes
     ----------
@@ -84,12 +90,15 @@ class Notices:
         failed: list[str] = []
         found = self._messages(only_questions)
         for message in found:
+            # Another task, such as *approve* beside a look, may have sent it while this one sent those before.
+            if self.ledger.find(self.spec.name, NOTICE, message.key) is not None:
+                continue
             target = self._targets[message.target]
             try:
                 arguments = rendered(target.arguments, words_of(self.spec.name, message, self.url))
                 self.send(target.notifier, arguments)
             except Exception as error:  # noqa: BLE001 - a notifier may raise anything, and the others are to be tried
-                failed.append(f"{message.target} ({target.notifier}): {type(error).__name__}: {error}")
+                failed.append(f"{message.target} ({target.notifier}): {_said_by(error)}")
                 continue
             self._record(message.key, message.to_payload())
             told.setdefault(message.target, []).extend(message.told)
@@ -141,22 +150,9 @@ class Notices:
             before = page[-1].seq
 
 
-def words_of(model: str, message: Message, url: str) -> dict[str, str]:
-    """Return the words that a target's templates may use: ``title``, ``text``, ``html`` and ``url``."""
-    count = len(message.items)
-    if message.why == "question":
-        title = f"{model}: a person's approval is asked for"
-    elif message.why == "digest":
-        title = f"{model}: digest of {message.day}, {count} {'incident' if count == 1 else 'incidents'}"
-    else:
-        title = f"{model}: {message.items[0].kind}" if count == 1 else f"{model}: {count} incidents"
-    lines = [line for item in message.items for line in (item.sentence, *(f"  {each}" for each in item.lines))]
-    told = [
-        f"<li>{html.escape(item.sentence)}{''.join(f'<br>{html.escape(each)}' for each in item.lines)}</li>"
-        for item in message.items
-    ]
-    link = f'<p><a href="{html.escape(url)}">{html.escape(model)}</a></p>'
-    return {"title": title, "text": "\n".join([*lines, url]), "html": f"<ul>{''.join(told)}</ul>{link}", "url": url}
+def _said_by(error: Exception) -> str:
+    said = _WRITABLE.sub("…", f"{type(error).__name__}: {error}")
+    return said if len(said) <= _ERROR else f"{said[:_ERROR]}…"
 
 
 def rendered(value: Any, words: Mapping[str, str]) -> Any:

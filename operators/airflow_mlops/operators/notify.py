@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from airflow_mlops.lifecycle.notices import Notices
 
+# What Airflow itself takes for its address where nobody has configured it: a message needs a whole one.
+_LOCAL = "http://localhost:8080"
+
 
 class NotifyOperator(StageOperator):
     """Tell people what went wrong and what waits for their word, each once, by the notifiers that the spec names.
@@ -58,7 +61,7 @@ def notices_of(operator: StageOperator, context: Context) -> Notices:
         spec=operator.model_spec,
         ledger=operator.ledger,
         send=send,
-        base_url=conf.get("api", "base_url", fallback="") or "",
+        base_url=conf.get("api", "base_url", fallback="") or _LOCAL,
         moment=operator.moment,
         run=context["run_id"],
     )

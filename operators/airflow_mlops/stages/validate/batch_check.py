@@ -102,7 +102,7 @@ def _again(table: pa.Table, spec: ModelSpec, reference: Facts | None, former: Fo
         share, looked_up = share_among(fingerprints(table.take(newer), names), known["sketch"])
         if looked_up >= LOOKED_UP and share >= AGAIN:
             text = (
-                f"{share:.0%} of the {len(newer)} rows after {end:%Y-%m-%d %H:%M} have the features of older ones, "
+                f"{share:.0%} of the {len(newer)} rows after {end:%Y-%m-%d %H:%M} UTC have the features of older ones, "
                 f"{whose} ({usual:.0%} is usual): an old batch came again with new {spec.data.time!r}"
             )
             yield failed("rows are new", spec.data.time, "critical", text, observed=round(share, 4))
@@ -118,8 +118,8 @@ def _silent(current: Facts, spec: ModelSpec, reference: Facts, former: Former) -
     if newest <= then:
         text = (
             f"no row is newer than at the look {format_duration(_whole(former.elapsed))} before: the newest "
-            f"{spec.data.time!r} is {newest:%Y-%m-%d %H:%M}, and at training rows never stayed away for longer than "
-            f"{format_duration(_whole(timedelta(seconds=usual)))}"
+            f"{spec.data.time!r} is {newest:%Y-%m-%d %H:%M} UTC, and at training rows never stayed away for longer "
+            f"than {format_duration(_whole(timedelta(seconds=usual)))}"
         )
         yield failed("rows come", spec.data.time, "critical", text)
 

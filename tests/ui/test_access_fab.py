@@ -11,6 +11,7 @@ import pytest
 from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.ledger import Ledger
 from airflow_mlops.report_access import admit, report_url
+from airflow_mlops.ui.dag_models import model_of
 from airflow_mlops.ui.failures import without_places
 from tests.conftest import ROOT, utc
 from tests.ui.running_fab import Answer, Fab, running_fab
@@ -314,10 +315,38 @@ def test_a_ledger_that_is_away_is_a_sentence_on_every_route_and_then_over(fab, h
     assert fab.ask("viewer", f"{API}/models/flights").status == 200
 
 
-def test_of_a_path_or_an_address_only_the_end_is_told():
-    assert without_places("the ledger at /srv/mlops/ledger.db, or file:///x/y/z.json, is away.") == (
-        "the ledger at ledger.db, or z.json, is away."
-    )
-    assert without_places("postgresql+psycopg://me:***@host:5432/mlops refused: 1/2 of all") == (
-        "mlops refused: 1/2 of all"
-    )
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("at /srv/mlops/ledger.db, or file:///x/y/z.json, is away.", "at ledger.db, or z.json, is away."),
+        ("postgresql+psycopg://me:***@host:5432/mlops refused: 1/2 of all", "mlops refused: 1/2 of all"),
+        ("https://me:s3cret@tracker.example.com refuses.", "its address refuses."),
+        ("postgresql://me:s3c'r,et@db/mlops is gone", "mlops is gone"),
+        ("s3://bucket/a/b?signature=s3cret is gone", "b is gone"),
+        (
+            'connection to server at "db.example.com" (10.1.2.3), port 5432 failed for user "me"',
+            "connection to its server, port 5432 failed for its user",
+        ),
+        ("scikit-learn 1.7.2 at 10.1.2.3:80 since 12:30:15", "scikit-learn 1.7.2 at its address since 12:30:15"),
+    ],
+)
+def test_of_a_path_or_an_address_only_the_end_is_told(sentence, told):
+    assert without_places(sentence) == told
+
+
+# Which model a DAG shows to its readers
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "tags", "model"),
+    [
+        ("flights_monitor", {"mlops", "monitor"}, ("flights", "monitor")),
+        ("nightly", {"model:flights"}, ("flights", None)),
+        ("flights_monitor", {"mlops", "monitor", "model:churn"}, ("flights", "monitor")),
+        ("flights_monitor", {"mlops", "monitor", "retrain", "actions"}, ("flights", "monitor")),
+        ("nightly", {"mlops", "monitor"}, None),
+        *(("nightly", {f"model:{name}"}, None) for name in ("", ".", "..", "../churn", "a/b", "a\nb", "x" * 201)),
+    ],
+)
+def test_a_dag_of_a_spec_shows_the_model_of_its_name_alone(dag_id, tags, model):
+    assert model_of(dag_id, tags) == model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import defaultdict
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 KINDS = ("retrain", "monitor", "score", "actions", "bake", "drill", "ingest", "reproduce", "backtest")
 TAG, MODEL_TAG = "mlops", "model:"
+# What can stand in an address: of another name there would be a row that nobody can open.
+_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f]{1,200}")
 
 # A house with a thousand models has 7,000 DAGs and 30,000 tags, which take longer to read than a page may take to
 # answer. Who owns a DAG and how it is tagged changes when its file is parsed, which takes as long as this.
@@ -42,15 +45,19 @@ class DagFacts:
 
 
 def model_of(dag_id: str, tags: Iterable[str]) -> tuple[str, str | None] | None:
-    """Return the model a DAG belongs to and the kind of the DAG; None where it belongs to none."""
+    """Return the model a DAG belongs to and the kind of the DAG; None where it belongs to none.
+
+    A DAG made from a spec belongs to the model of its name, whatever tags of its own the spec has: otherwise a line in
+    one team's spec would show another team's model to the readers of its DAGs.
+    """
     tags = set(tags)
-    for tag in sorted(tags):
-        if tag.startswith(MODEL_TAG):
-            return tag.removeprefix(MODEL_TAG), None
     if TAG in tags:
         for kind in KINDS:
             if kind in tags and dag_id.endswith(f"_{kind}"):
                 return dag_id.removesuffix(f"_{kind}"), kind
+    for tag in sorted(tags):
+        if tag.startswith(MODEL_TAG) and _NAME.fullmatch(tag.removeprefix(MODEL_TAG)):
+            return tag.removeprefix(MODEL_TAG), None
     return None
 
 

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# An address or a path from the root, up to what cannot be part of one.
-_PLACE = re.compile(r"(?:\b[a-z][a-z0-9+.-]*://|(?<![\w.])/)[^\s,;'\"()]*")
+# An address; a password before its "@" may hold anything but a blank.
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:\S*@)?(?P<rest>[^\s,;'\"()?#]*)[^\s,;'\"()]*")
+# A path from the root, up to what cannot be part of one.
+_PATH = re.compile(r"(?<![\w.])/[^\s,;'\"()]*")
+# Machines and people, as the clients of databases and HTTP name them.
+_NAMED = re.compile(r"\b(server|host name|host|user|role)(?: at)? (?:\"[^\"]*\"|'[^']*')(?: \([^)]*\))?")
+_NUMBERED = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.]*\d)")
 _LEDGER = (LedgerUnavailable, LedgerCorrupt, LedgerMisuse)
 
 
@@ -32,12 +37,20 @@ def answer_failures(app: FastAPI) -> None:
 
 
 def without_places(sentence: str) -> str:
-    """Leave of each path and address in a sentence its last part only."""
-    return _PLACE.sub(lambda found: found[0].rstrip("/.").rpartition("/")[2], sentence)
+    """Leave of each path and address in a sentence its last part only, and of machines and people nothing."""
+    said = _PATH.sub(lambda found: _end(found[0]), _ADDRESS.sub(lambda found: _end(found["rest"]), sentence))
+    return _NUMBERED.sub("its address", _NAMED.sub(r"its \1", said))
+
+
+def _end(place: str) -> str:
+    """Return the last part of a place; its first one is a machine."""
+    before, _, last = place.rstrip("/.").rpartition("/")
+    return last if before or place.startswith("/") else "its address"
 
 
 def _something_is_away(request: Request, error: Exception) -> JSONResponse:
-    log.warning("%s: %s", request.url.path, error)
+    # Quoted: an address may hold the end of a line, and with it a line of somebody's own.
+    log.warning("%r: %s", request.url.path, error)
     if isinstance(error, ArtifactMissing):
         return JSONResponse({"detail": without_places(str(error))}, status_code=404)
     away = "ledger" if isinstance(error, _LEDGER) else "artifacts"
@@ -45,7 +58,7 @@ def _something_is_away(request: Request, error: Exception) -> JSONResponse:
 
 
 def _store_is_away(request: Request, error: Exception) -> JSONResponse:
-    log.warning("%s: the artifact store cannot be read: %r", request.url.path, error)
+    log.warning("%r: the artifact store cannot be read: %r", request.url.path, error)
     sentence = "The artifact store cannot be read; the log of Airflow's API server says why. Asking again by itself."
     return JSONResponse({"detail": sentence, "away": "artifacts"}, status_code=503)
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from airflow_mlops.errors import ServerRefused, ServerUnavailable
 from airflow_mlops.hooks.model_server import ModelServerHook
+from airflow_mlops.ui.failures import without_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,4 +75,4 @@ def _ask(conn_id: str) -> Said | None:
     except AirflowNotFoundException:
         return None
     except (ServerUnavailable, ServerRefused) as error:
-        return Said(conn_id, None, str(error))
+        return Said(conn_id, None, without_places(str(error)))

@@ -9,6 +9,8 @@ import pytest
 
 from airflow_mlops.artifacts import ArtifactStore
 from airflow_mlops.errors import LedgerUnavailable
+from airflow_mlops.hooks.ledger import LedgerHook
+from airflow_mlops.ui import sources
 from airflow_mlops.ui.health import list_probes
 from airflow_mlops.ui.probes import Probe, Prober, knock
 
@@ -112,6 +114,28 @@ def test_an_error_that_nobody_foresaw_is_not_told_to_the_page():
     assert (found.ok, SECRET in found.sentence) == (False, False)
 
 
+def test_a_ledger_whose_file_is_gone_is_not_made_anew_where_trainings_were_recorded(tmp_path, monkeypatch):
+    ledger = tmp_path / "ledger.db"
+    monkeypatch.setenv("AIRFLOW_CONN_MLOPS_LEDGER", f'{{"conn_type": "mlops_ledger", "host": "{ledger}"}}')
+    monkeypatch.setattr(sources, "_was_trained", lambda: True)
+
+    with pytest.raises(LedgerUnavailable, match="is gone: there is no file"):
+        sources.open_ledger()
+
+    assert not ledger.exists()
+
+
+def test_it_is_remembered_since_when_a_part_is_missed():
+    wrong = iter(["It is away.", "It is away.", None])
+    prober = Prober(fresh_s=0)
+    probe = Probe("MLflow", "MLflow", lambda: next(wrong))
+
+    [first], [second], [third] = prober.look([probe]), prober.look([probe]), prober.look([probe])
+
+    assert first.since is not None
+    assert (second.since, third.since) == (first.since, None)
+
+
 def test_what_is_not_configured_is_not_away():
     def absent():
         raise KeyError("no such connection")
@@ -129,6 +153,8 @@ def test_connections_are_asked_and_their_secrets_kept(server, closed_port, tmp_p
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", f'{{"conn_type": "x", {address}}}')
     there = f'{{"conn_type": "model_server", "host": "http://me:{SECRET}@127.0.0.1/200", "port": {port}}}'
     monkeypatch.setenv("AIRFLOW_CONN_THERE", there)
+
+    LedgerHook().ledger.models()
 
     found = {each.part: each for each in Prober(patience_s=30).look(list_probes({"there", "away"}))}
 

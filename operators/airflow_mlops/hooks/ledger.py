@@ -33,6 +33,8 @@ class LedgerHook(BaseHook):
         Connection of the ledger.
     artifacts_uri : str or None
         Folder of the artifact store; default ``[mlops] artifacts_uri``.
+    patience_s : float or None
+        Longest wait for a database that is stuck; default: as long as a task may wait.
     """
 
     conn_name_attr = "conn_id"
@@ -40,10 +42,17 @@ class LedgerHook(BaseHook):
     conn_type = "mlops_ledger"
     hook_name = "MLOps ledger"
 
-    def __init__(self, conn_id: str = default_conn_name, *, artifacts_uri: str | None = None) -> None:
+    def __init__(
+        self,
+        conn_id: str = default_conn_name,
+        *,
+        artifacts_uri: str | None = None,
+        patience_s: float | None = None,
+    ) -> None:
         super().__init__()
         self.conn_id = conn_id
         self.artifacts_uri = artifacts_uri
+        self.patience_s = patience_s
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -66,7 +75,7 @@ class LedgerHook(BaseHook):
             if self.conn_id != self.default_conn_name:
                 raise
             url = self._embedded_url()
-        return Ledger(url)
+        return Ledger(url, patience_s=self.patience_s)
 
     def _embedded_url(self) -> URL:
         uri = self.artifacts_uri or configured_uri()

@@ -49,6 +49,8 @@ class Database:
     ----------
     url : str or URL
         ``sqlite:////path/ledger.db`` or ``postgresql+psycopg://...``.
+    patience_s : float, optional
+        Longest wait for a lock of SQLite, or for a connection to Postgres; default: `BUSY_S`, or `CONNECT_S`.
 
     Raises
     ------
@@ -56,8 +58,9 @@ class Database:
         The URL is not one of a SQLite file or of Postgres, or the database's driver is not installed.
     """
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, *, patience_s: float | None = None) -> None:
         self.url = _checked(url)
+        self._patience_s = patience_s
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine()
         self._is_ready = False
@@ -103,9 +106,10 @@ class Database:
                     poolclass=NullPool,
                     hide_parameters=True,
                     isolation_level="READ COMMITTED",
-                    connect_args=_patience(self.url),
+                    connect_args=_patience(self.url, self._patience_s or CONNECT_S),
                 )
-            engine = create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": BUSY_S})
+            waits = {"timeout": self._patience_s or BUSY_S}
+            engine = create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args=waits)
         except ModuleNotFoundError as error:
             raise LedgerMisuse(f"the ledger at {self.place} needs the driver {error.name}; install it.") from error
         event.listen(engine, "connect", _leave_transactions_to_us)
@@ -207,12 +211,12 @@ def _checked(url: str | URL) -> URL:
     return parsed
 
 
-def _patience(url: URL) -> dict[str, str | int]:
+def _patience(url: URL, connect_s: float) -> dict[str, str | int]:
     """Return the options of libpq that end a wait for a database which does not answer; the URL's own ones count."""
     if url.get_driver_name() not in ("psycopg", "psycopg2"):
         return {}
     options: dict[str, str | int] = {
-        "connect_timeout": CONNECT_S,
+        "connect_timeout": round(connect_s),
         "options": f"-c statement_timeout={BUSY_S * 1000}",
     }
     return {name: value for name, value in options.items() if name not in url.query}

@@ -48,6 +48,8 @@ class Ledger(LedgerReader):
         ``sqlite:////path/ledger.db``, or a Postgres URL. Tables are made on first use.
     clock : callable, default=now in UTC
         Gives the time an event is recorded at.
+    patience_s : float, optional
+        Longest wait for a lock or a connection; default: half a minute for a lock, ten seconds for a connection.
 
     Raises
     ------
@@ -55,8 +57,10 @@ class Ledger(LedgerReader):
         The URL is not one of a SQLite file or of Postgres, or the database's driver is not installed.
     """
 
-    def __init__(self, url: str | URL, *, clock: Callable[[], datetime] = _utc_now) -> None:
-        super().__init__(Database(url))
+    def __init__(
+        self, url: str | URL, *, clock: Callable[[], datetime] = _utc_now, patience_s: float | None = None
+    ) -> None:
+        super().__init__(Database(url, patience_s=patience_s))
         self._clock = clock
 
     # Writing

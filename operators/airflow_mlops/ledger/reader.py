@@ -58,7 +58,12 @@ class LedgerReader:
 
     def __repr__(self) -> str:
         """Name the place without password."""
-        return f"Ledger({self._database.place!r})"
+        return f"Ledger({self.place!r})"
+
+    @property
+    def place(self) -> str:
+        """Where it is, without password."""
+        return self._database.place
 
     @property
     def is_missing(self) -> bool:

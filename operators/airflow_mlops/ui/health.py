@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -27,11 +29,15 @@ _prober = Prober()
 
 
 class Part(BaseModel):
-    """A part that is configured; ``sentence`` says what is wrong and names no secret."""
+    """A part that is configured; ``sentence`` says what is wrong and names no secret.
+
+    ``since`` is when this API server first missed it, by the clock; None where it answers.
+    """
 
     part: str
     ok: bool
     sentence: str
+    since: datetime | None
 
 
 class Health(BaseModel):
@@ -50,7 +56,7 @@ def read_health(session: SessionDep) -> Health:
     stored = select(Connection.conn_id).where(Connection.conn_type == ModelServerHook.conn_type)
     servers = session.scalars(stored.order_by(Connection.conn_id).limit(_MOST_SERVERS))
     found = _prober.look(list_probes({ModelServerHook.default_conn_name, *servers}))
-    return Health(parts=[Part(part=each.part, ok=each.ok, sentence=each.sentence) for each in found])
+    return Health(parts=[Part(**asdict(each)) for each in found])
 
 
 def list_probes(servers: set[str]) -> list[Probe]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http.client import HTTPException
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,12 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of a part."""
+    """What was found of a part; ``since`` is when it was first missed, None where it answers."""
 
     part: str
     ok: bool
     sentence: str
+    since: datetime | None = None
 
 
 class Prober:
@@ -66,6 +68,7 @@ class Prober:
         self._lock = Lock()
         self._asking: dict[str, _Asking] = {}
         self._found: tuple[float, list[Finding]] | None = None
+        self._missed: dict[str, datetime] = {}
 
     def look(self, probes: Sequence[Probe]) -> list[Finding]:
         """Return what is known of each part that is used, at most ``fresh_s`` old."""
@@ -80,7 +83,9 @@ class Prober:
         self._asking = {probe.part: hanging.get(probe.part) or _Asking(probe) for probe in probes}
         until = time.monotonic() + self._patience_s
         found = [asking.finding(until) for asking in self._asking.values()]
-        return [finding for finding in found if finding is not None]
+        now = datetime.now(UTC)
+        self._missed = {each.part: self._missed.get(each.part, now) for each in found if each and not each.ok}
+        return [replace(each, since=self._missed.get(each.part)) for each in found if each]
 
 
 class _Asking:

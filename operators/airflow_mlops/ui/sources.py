@@ -4,17 +4,47 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from airflow.models.dag import DagTag
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
 from fastapi import Depends
+from sqlalchemy import select
 
 from airflow_mlops.artifacts import ArtifactStore
+from airflow_mlops.errors import LedgerUnavailable
 from airflow_mlops.hooks.artifacts import ArtifactsHook
 from airflow_mlops.hooks.ledger import LedgerHook
 from airflow_mlops.ledger.reader import LedgerReader
 
+# Of a database that is stuck: whoever waits longer keeps a thread of the API server from everybody else.
+_PATIENCE_S = 5.0
+
 
 def open_ledger() -> LedgerReader:
-    """Open the ledger for reading; the pages write nothing there, actions are runs of DAGs."""
-    return LedgerHook().ledger
+    """Open the ledger for reading; the pages write nothing there, actions are runs of DAGs.
+
+    Raises
+    ------
+    LedgerUnavailable
+        Its file is gone. Opened all the same it would be made anew, and every model would look like one of which
+        nothing was ever recorded.
+    """
+    ledger = LedgerHook(patience_s=_PATIENCE_S).ledger
+    if ledger.is_missing and _was_trained():
+        raise LedgerUnavailable(
+            f"the ledger is gone: there is no file {ledger.place}, though trainings were recorded in it. See whether "
+            "its disk is mounted, and put the file back, or restore a backup."
+        )
+    return ledger
+
+
+def _was_trained() -> bool:
+    """Tell whether Airflow knows of a training that ended well: before that, a ledger may be missing."""
+    trainings = select(DagTag.dag_id).where(DagTag.name == "retrain")
+    ended_well = select(DagRun.id).where(DagRun.state == DagRunState.SUCCESS, DagRun.dag_id.in_(trainings)).limit(1)
+    with create_session(scoped=False) as session:
+        return session.scalar(ended_well) is not None
 
 
 def open_store() -> ArtifactStore:

@@ -6,6 +6,10 @@ export const OURS = `${root}/mlops/api/v1`;
 export const AIRFLOW = `${root}/api/v2`;
 // An event of the window: somebody acted, and every answer on the page may be another one.
 export const CHANGED = "mlops-changed";
+// An event of the window: something that was away answers again, so whatever else had no answer asks at once.
+const BACK = "mlops-back";
+// Longer than the slowest answer; after it a server that hangs counts as one that is away.
+const PATIENCE_MS = 20_000;
 
 // What went wrong, in a sentence for people: `away` names the part that did not answer, `status` is that of HTTP or 0.
 export class Refused extends Error {
@@ -17,17 +21,19 @@ export class Refused extends Error {
 }
 
 export async function ask(url, { method = "GET", body, signal } = {}) {
+  const isLook = method === "GET";
   let answer;
   try {
     answer = await fetch(url, {
       method,
-      signal,
+      signal: isLook ? AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), ...(signal ? [signal] : [])]) : signal,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused("Airflow's API server does not answer; asking again by itself.", { away: "airflow" });
+    const then = isLook ? "asking again by itself" : "look at the DAG's runs whether it was done before you try again";
+    throw new Refused(`Airflow's API server does not answer; ${then}.`, { away: "airflow" });
   }
   const isJson = (answer.headers.get("content-type") ?? "").includes("json");
   const content = isJson ? await answer.json().catch(() => null) : null;
@@ -36,16 +42,17 @@ export async function ask(url, { method = "GET", body, signal } = {}) {
 }
 
 function sentence(status, content) {
-  if (typeof content?.detail === "string") return content.detail;
-  if (Array.isArray(content?.detail)) return content.detail.map((each) => each.msg).join("; ");
   if (status === 401) return "You are logged out; reload the page to log in.";
+  if (typeof content?.detail === "string" && status !== 403) return content.detail;
+  if (Array.isArray(content?.detail)) return content.detail.map((each) => each.msg).join("; ");
   if (status === 403) return "You may not do this: ask for the permission on the model's DAGs.";
   return `Airflow answered with ${status}.`;
 }
 
 // Ask again every `every` milliseconds while the page is seen; after a failure sooner, and then less and less often.
+// `since` is when the data came, in milliseconds: while there is an error they are what was so then.
 export function useAnswer(url, { every = 30_000 } = {}) {
-  const [state, setState] = useState({ data: null, error: null, url: null });
+  const [state, setState] = useState({ data: null, error: null, url: null, since: null });
   const again = useRef(() => {});
   useEffect(() => {
     if (!url) return undefined;
@@ -56,20 +63,24 @@ export function useAnswer(url, { every = 30_000 } = {}) {
       clearTimeout(timer);
       try {
         const data = await ask(url, { signal: abort.signal });
+        const wasAway = failures > 0;
         failures = 0;
-        setState({ data, error: null, url });
+        setState({ data, error: null, url, since: Date.now() });
+        if (wasAway) window.dispatchEvent(new Event(BACK));
       } catch (error) {
         if (abort.signal.aborted) return;
         failures += 1;
         // What was shown before stays, with the sentence above it.
-        setState((before) => ({ data: before.url === url ? before.data : null, error, url }));
+        setState((before) => ({ ...(before.url === url ? before : { data: null, since: null }), error, url }));
       }
       if (abort.signal.aborted) return;
       timer = setTimeout(look, failures ? Math.min(every, 2_000 * 2 ** failures) : every);
     };
     const seen = () => document.visibilityState === "visible" && look();
+    const back = () => failures > 0 && look();
     document.addEventListener("visibilitychange", seen);
     window.addEventListener(CHANGED, look);
+    window.addEventListener(BACK, back);
     again.current = look;
     look();
     return () => {
@@ -77,9 +88,10 @@ export function useAnswer(url, { every = 30_000 } = {}) {
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
       window.removeEventListener(CHANGED, look);
+      window.removeEventListener(BACK, back);
     };
   }, [url, every]);
   const reload = useCallback(() => again.current(), []);
   const current = state.url === url;
-  return { data: current ? state.data : null, error: current ? state.error : null, reload };
+  return { ...(current ? state : { data: null, error: null, since: null }), reload };
 }

@@ -1,7 +1,7 @@
 // What is away, above every page; nothing where all parts answer. The page itself tells of the ledger, since all that it
 // shows comes from there.
 import { OURS, useAnswer } from "./api.js";
-import { capital } from "./format.js";
+import { capital, moment } from "./format.js";
 import { h, UI } from "./host.js";
 
 export function AwayBar() {
@@ -19,7 +19,9 @@ export function AwayBar() {
         h(
           UI.Alert.Title,
           { fontWeight: "normal" },
-          away.map(({ part, sentence }) => h(UI.Text, { key: part }, capital(sentence))),
+          away.map(({ part, sentence, since }) =>
+            h(UI.Text, { key: part }, `${capital(sentence)} It was first missed on ${moment(since)} UTC.`),
+          ),
         ),
       ),
   );

@@ -34,7 +34,7 @@ export function ModelPage({ name }) {
     UI.Box,
     { p: { base: 3, md: 6 }, minW: 0 },
     h(Way, { name }),
-    h(Trouble, { error: answer.error }),
+    h(Trouble, answer),
     answer.error && !answer.data && h(Missing, { name, error: answer.error, reload: answer.reload }),
     !answer.error && !answer.data && h(Loading, { label: `Loading ${name}` }),
     answer.data && h(Parts, { base, head: answer.data, reload: answer.reload }),

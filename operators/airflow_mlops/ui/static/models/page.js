@@ -25,7 +25,7 @@ export function ModelsPage() {
     h(UI.Heading, { as: "h1", size: "lg", ref: top }, "Models"),
     h(UI.Text, { color: "fg.muted", mb: 4, minH: 6, "aria-live": "polite" }, list && summary(list)),
     !hasNone && h(Filters, { query, change, list, withSort: !isRoomy }),
-    h(UI.Box, { position: "sticky", top: 2, zIndex: "docked", bg: "bg" }, h(Trouble, { error: answer.error })),
+    h(UI.Box, { position: "sticky", top: 2, zIndex: "docked", bg: "bg" }, h(Trouble, answer)),
     list && h(Rows, { list, query, shown, change, isRoomy, isOld: !answer.data }),
     !list && !answer.error && h(Loading, { label: "Loading models" }),
   );

@@ -95,6 +95,16 @@ def test_a_policy_may_be_chosen_only_where_one_is_in_shadow(write):
     assert "use shadow policy" not in actions_dag(write()).params.get_param("action").schema["enum"]
 
 
+def test_the_form_tells_which_policies_the_spec_has_now(write):
+    told = actions_dag(write(retrain={**SPEC["retrain"], "shadow": {"kind": "committee"}})).params.get_param("action")
+    other = actions_dag(write(retrain={**SPEC["retrain"], "shadow": {"kind": "single"}})).params.get_param("action")
+
+    policies = told.schema["policies"]
+    assert (policies["own"]["weighs"], policies["shadow"]) == (False, {"kind": "committee", "weighs": True})
+    assert policies["retrain"] != other.schema["policies"]["retrain"]
+    assert "policies" not in actions_dag(write()).params.get_param("action").schema
+
+
 def test_having_the_shadow_decide_by_the_form_is_on_record(write, airflow_home, airflow_db):
     path = write(retrain={**SPEC["retrain"], "shadow": {"kind": "committee"}})
 

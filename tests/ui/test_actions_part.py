@@ -132,3 +132,19 @@ def test_an_override_before_the_shadow_has_looked_is_told_too(ask, ledger):
 
     assert (found["live"], found["shadow"], found["looks"]) == ("single", "schedule", 0)
     assert found["override"]["reason"] == "a test"
+
+
+def test_the_last_override_is_told_with_the_section_of_the_spec_it_holds_for(ask, ledger):
+    ledger.append(MODEL, "override", "shadow#1", {"policy": "shadow", "retrain": "d1", **WHY}, at=MARCH)
+    assert ask("actions")["asked"] == {**WHY, "since": "2013-03-01T05:00:00Z", "retrain": "d1"}
+
+    ledger.append(MODEL, "override", "own#2", {"policy": "own", "retrain": "d1", **WHY}, at=MARCH)
+    assert ask("actions")["asked"] is None
+
+
+def test_the_newest_moment_of_the_model_is_told(ask, ledger):
+    assert ask("actions")["at"] is None
+    for kind, day in (("decision", 9), ("request", 2)):
+        ledger.append(MODEL, kind, "1", {"action": "nothing"}, at=MARCH + timedelta(days=day))
+
+    assert ask("actions")["at"] == "2013-03-10T05:00:00Z"

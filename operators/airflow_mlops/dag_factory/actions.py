@@ -13,6 +13,7 @@ from airflow_mlops.operators.act import ChooseActionOperator, FreezeOperator, Ov
 from airflow_mlops.operators.drill import DrillOperator
 from airflow_mlops.operators.reproduce import ReproduceOperator
 from airflow_mlops.operators.rollback import RollbackOperator
+from airflow_mlops.spec.loop_sections import weighs_versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,7 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
             type="string",
             enum=[*ACTIONS, *(POLICIES if spec.retrain.shadow else ())],
             title="Action",
+            **_policies(spec),
             description="'roll back' brings the last version that served well back and freezes the present one.",
         ),
         "version": Param(
@@ -102,6 +104,18 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
         ),
         "now": now_param(spec),
     }
+
+
+def _policies(spec: ModelSpec) -> dict[str, Any]:
+    """Tell the model's page, as a further word of the form's schema, which two policies the spec has now."""
+    from airflow_mlops.lifecycle.override import section_digest
+
+    retrain = spec.retrain
+    if retrain.shadow is None:
+        return {}
+    pair = {"own": retrain.policy, "shadow": retrain.shadow}
+    told = {name: {"kind": each.kind, "weighs": weighs_versions(each)} for name, each in pair.items()}
+    return {"policies": {**told, "retrain": section_digest(spec)}}
 
 
 def _retrain(spec: ModelSpec) -> BaseOperator:

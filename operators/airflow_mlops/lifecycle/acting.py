@@ -45,6 +45,13 @@ class HeldVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedOverride(Override):
+    """An override that was asked for last; ``retrain`` names the retrain section of the spec for which it holds."""
+
+    retrain: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Policies:
     """Which policy decides and which one is in shadow, by kind, and in how many of the last looks they differed.
 
@@ -67,6 +74,7 @@ class Acting:
 
     ``back`` is the version that a rollback would choose, ``no_back`` why there is none; ``earlier`` are all that may be
     named, the newest first. ``free`` are versions that may be frozen. ``restore_seconds`` is what the last drill took.
+    ``at`` is the newest moment that the ledger knows. ``asked`` is the last override, in force or not: the spec says.
     """
 
     serving: str | None
@@ -78,7 +86,9 @@ class Acting:
     paused: Freeze | None
     promotions_frozen: Freeze | None
     policies: Policies | None
+    asked: AskedOverride | None
     restore_seconds: float | None
+    at: datetime | None
 
 
 def what_may_be_done(ledger: LedgerReader, store: ArtifactStore, model: str) -> Acting:
@@ -117,7 +127,9 @@ def what_may_be_done(ledger: LedgerReader, store: ArtifactStore, model: str) -> 
         paused=state.paused,
         promotions_frozen=state.promotions_frozen,
         policies=_policies(ledger, state, model),
+        asked=_asked(state.last.get(OVERRIDE)),
         restore_seconds=((drill.payload if drill else {}).get("seconds") or {}).get("total"),
+        at=max((event.at for event in state.last.values()), default=None),
     )
 
 
@@ -154,6 +166,13 @@ def _policies(ledger: LedgerReader, state: ModelState, model: str) -> Policies |
     changes = (wanted is None) is not (override is None)
     live, beside = reversed(kinds) if changes else kinds
     return Policies(live, beside, wanted, changes, *_compared(ledger, model))
+
+
+def _asked(event: Event | None) -> AskedOverride | None:
+    override = overridden_by(event) if event else None
+    if event is None or override is None:
+        return None
+    return AskedOverride(override.by, override.reason, override.since, event.payload.get("retrain"))
 
 
 def _not_looked(asked: Event) -> Policies:

@@ -90,7 +90,7 @@ def use_policy(
     payload = {
         "policy": policy,
         "kinds": {OWN: spec.retrain.policy.kind, SHADOW: spec.retrain.shadow.kind if spec.retrain.shadow else None},
-        "retrain": _digest(spec),
+        "retrain": section_digest(spec),
         "reason": reason,
         "by": by,
     }
@@ -105,7 +105,7 @@ def override_of(state: ModelState, spec: ModelSpec) -> Override | None:
     That is where nobody asked for anything else, or the retrain section of the spec has changed since.
     """
     last = state.last.get(OVERRIDE)
-    if last is None or spec.retrain.shadow is None or last.payload.get("retrain") != _digest(spec):
+    if last is None or spec.retrain.shadow is None or last.payload.get("retrain") != section_digest(spec):
         return None
     return overridden_by(last)
 
@@ -132,5 +132,6 @@ def told_of(policy: Any, override: Override | None, *, is_live: bool) -> Mapping
     return {"section": section, "kind": policy.kind, "override": override.to_dict() if override else None}
 
 
-def _digest(spec: ModelSpec) -> str:
+def section_digest(spec: ModelSpec) -> str:
+    """Name what the retrain section of a spec says: an override holds for it alone."""
     return digest_json(spec.retrain.model_dump(mode="json"))

@@ -112,8 +112,9 @@ class RetrainSpec(Section):
 
         The policy in shadow counts: it may be had decide without a change of the spec.
         """
-        return any(
-            policy.kind in ("committee", "single") or (policy.kind == "rules" and policy.correction is not None)
-            for policy in (self.policy, self.shadow)
-            if policy is not None
-        )
+        return any(weighs_versions(policy) for policy in (self.policy, self.shadow) if policy is not None)
+
+
+def weighs_versions(policy: Policy) -> bool:
+    """Tell whether by this policy versions already trained may serve in other weights, or with another correction."""
+    return policy.kind in ("committee", "single") or (policy.kind == "rules" and policy.correction is not None)

@@ -43,6 +43,12 @@ class Override(BaseModel):
     since: datetime
 
 
+class AskedOverride(Override):
+    """The override that was asked for last; it holds while the retrain section of the spec is ``retrain``."""
+
+    retrain: str | None
+
+
 class Policies(BaseModel):
     """Which policy decides and which is in shadow, by kind, and how the last looks compare."""
 
@@ -60,7 +66,8 @@ class Actions(BaseModel):
     """What may be done to the model.
 
     ``dag`` is the actions DAG, where the user may read it. ``back`` is what a rollback chooses by itself, ``no_back``
-    why there is nothing; ``earlier`` are all that may be chosen, ``free`` the versions that may be frozen.
+    why there is nothing; ``earlier`` are all that may be chosen, ``free`` the versions that may be frozen. ``at`` is
+    the newest moment of the model's time.
     """
 
     dag: str | None
@@ -74,7 +81,9 @@ class Actions(BaseModel):
     paused: Frozen | None
     promotions_frozen: Frozen | None
     policies: Policies | None
+    asked: AskedOverride | None
     restore_seconds: float | None
+    at: datetime | None
 
 
 @router.get("/actions")

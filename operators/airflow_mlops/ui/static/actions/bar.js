@@ -5,16 +5,18 @@ import { h, RouterLink, UI, useState } from "../kit/host.js";
 import { Approvals } from "./approvals.js";
 import { Choice, Confirm, Progress, Told } from "./dialog.js";
 import { KINDS } from "./kinds.js";
+import { standing } from "./standing.js";
 import { useAction } from "./runs.js";
 
 export function Actions({ head, reload }) {
   const base = `${OURS}/models/${encodeURIComponent(head.name)}`;
-  const { data: facts, error } = useAnswer(`${base}/actions`);
-  const dagId = facts?.dag;
+  const { data: read, error } = useAnswer(`${base}/actions`);
+  const dagId = read?.dag;
   const dag = useAnswer(dagId ? `${AIRFLOW}/dags/${encodeURIComponent(dagId)}/details` : null, { every: 120_000 });
   const { progress, start } = useAction(dagId);
   const [open, setOpen] = useState(null);
   const [did, setDid] = useState(null);
+  const facts = standing(read, dag.data);
   if (!facts) return error ? h(Small, null, `No action can be taken from here: ${error.message}`) : null;
   const buttons = KINDS.filter((kind) => isOffered(kind, facts, dag.data));
   const close = () => setOpen(null);
@@ -85,7 +87,7 @@ function Small({ children }) {
 function ActionDialog({ kind, facts, name, isPaused, progress, act, onClose }) {
   const choices = kind.choices?.(facts);
   const [chosen, setChosen] = useState(choices?.first ?? choices?.options[0]?.[0]);
-  const conf = (reason) => ({ ...kind.conf(facts, chosen), reason });
+  const conf = (reason) => ({ ...kind.conf(facts, chosen), ...(facts.now ? { now: facts.now } : {}), reason });
   return h(
     Confirm,
     {

@@ -18,6 +18,7 @@ const retrain = {
       (facts.serving ? "" : ": nothing, so it has to beat the simple baseline") +
       ".",
     facts.serving ? `Until then ${version(facts.serving)} goes on serving. ${ON}` : ON,
+    facts.now ? `The time of its data stands still: the run stands at ${day(facts.now)}, the newest that is known.` : null,
     facts.paused ? "The loop is paused; a run that a person starts goes on all the same." : null,
     facts.promotions_frozen ? "Promotions are frozen, so the new version waits before it may serve." : null,
   ],
@@ -143,10 +144,15 @@ const useShadow = {
     `From its next look on ${named(policies?.shadow, "the policy in shadow")} decides, and ` +
       `${named(policies?.live, "the spec's own")} only records what it would decide.`,
     policies?.looks ? compared(policies) : "The policy in shadow has not looked yet, so nothing can be compared.",
+    policies?.weighs ? WEIGHS : null,
     "It holds until somebody chooses the spec's own policy again, or the section retrain of the spec changes.",
   ],
   conf: () => ({ action: "use shadow policy" }),
 };
+
+const WEIGHS =
+  "It weighs versions that are trained already: other weights of them may serve without a training, once they pass " +
+  "the gate. The retrain DAG has had the tasks for it all along.";
 
 const compared = ({ looks, differed, live_retrains, shadow_retrains }) =>
   `In the last ${plural(looks, "look")} the two differed ${plural(differed, "time")}: the one that decides asked for ` +

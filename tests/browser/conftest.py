@@ -1,4 +1,4 @@
-"""Chromium before a real Airflow with the demonstration's ledger.
+"""Chromium before a real Airflow with the demonstration's ledger, and before a small one where people are asked.
 
 ``MLOPS_UI_FOLDER`` names the folder of a demonstration that runs already, which saves the minutes of telling it;
 ``MLOPS_UI_URL`` another API server on the same database. ``MLOPS_UI_PICTURES`` names a folder to keep pictures in.
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,8 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from airflow_mlops.demo.airflow_api import AirflowApi
+from airflow_mlops.demo.services import Stack
 from airflow_mlops.demo.settings import USER, Settings
+from airflow_mlops.ledger import Ledger
+from tests.chain import ten_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +40,8 @@ SWITCHES = (
     "--disable-sync",
 )
 PATIENCE_MS = 20_000
+# Two models of the small Airflow: a person is asked before any version of theirs serves.
+ASKED = ("january_flights", "january_nights")
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,23 @@ class Site:
     """Where Airflow answers, and who logs in."""
 
     url: str
-    password: str
+    settings: Settings
     user: str = USER
+
+    @property
+    def password(self) -> str:
+        """Of the user."""
+        return self.settings.password
+
+    @property
+    def api(self) -> AirflowApi:
+        """Airflow's own word on what happened."""
+        return AirflowApi(self.url, username=self.user, password=self.password)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the loop has on record."""
+        return Ledger(self.settings.ledger_url)
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +78,32 @@ def site(tmp_path_factory) -> Iterator[Site]:
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, "CI": "true"}, text=True, capture_output=True)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     settings = Settings.read(folder)
-    yield Site(os.environ.get("MLOPS_UI_URL", settings.airflow_url), settings.password)
+    yield Site(os.environ.get("MLOPS_UI_URL", settings.airflow_url), settings)
     if not named:
         subprocess.run([*command[:3], "down", *command[4:]], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def asking_site(tmp_path_factory) -> Iterator[Site]:
+    """A small Airflow of its own, without MLflow and model server, whose models ask a person before they serve."""
+    dags = tmp_path_factory.mktemp("dags")
+    (dags / "specs").mkdir()
+    shutil.copy(ROOT / "dags" / "mlops.py", dags)
+    shutil.copy(ROOT / "dags" / "specs" / "flights.suite.yaml", dags / "specs")
+    for name in ASKED:
+        plain = ten_days().model_dump(mode="json", by_alias=True)
+        plain |= {"name": name, "approval": {"needs": ["every_change"]}}
+        plain["monitor"]["asset"] = f"{name}/landed"
+        plain["retrain"]["shadow"] = {"kind": "committee"}
+        (dags / "specs" / f"{name}.yaml").write_text(yaml.safe_dump(plain))
+    folder = tmp_path_factory.mktemp("asking")
+    settings = Settings.make(folder, dags, preferred=(0, 0, 0), tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    stack = Stack(settings)
+    try:
+        stack.start(lambda _: None)
+        yield Site(settings.airflow_url, settings)
+    finally:
+        stack.stop()
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +124,17 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def session_cookie(browser, site) -> dict[str, str]:
     """Log in once by the form, as a person does."""
+    return log_in(browser, site)
+
+
+@pytest.fixture(scope="session")
+def asked_cookie(browser, asking_site) -> dict[str, str]:
+    """Log in to the small Airflow."""
+    return log_in(browser, asking_site)
+
+
+def log_in(browser: Browser, site: Site) -> dict[str, str]:
+    """Return the cookie that the form gives."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{site.url}/auth/login", timeout=PATIENCE_MS)
@@ -103,10 +160,10 @@ class Visitor:
         self.page.goto(f"{self.site.url}{path}", timeout=PATIENCE_MS)
         return self.page
 
-    def keep(self, name: str) -> None:
-        """Keep a picture of the page for the docs, where a folder is named."""
+    def keep(self, name: str, *, full: bool = True) -> None:
+        """Keep a picture of the page for the docs, where a folder is named; not ``full``: of what is in sight."""
         if folder := os.environ.get("MLOPS_UI_PICTURES"):
-            self.page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
+            self.page.screenshot(path=Path(folder, f"{name}.png"), full_page=full)
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -118,18 +175,33 @@ def theme(request) -> str:
 @pytest.fixture
 def visitor(browser, site, session_cookie) -> Iterator[Visitor]:
     """Somebody who is logged in, in the light theme."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield _enter(context, site, session_cookie)
-    context.close()
+    with visiting(browser, site, session_cookie) as visitor:
+        yield visitor
 
 
 @pytest.fixture
 def themed(browser, site, session_cookie, theme) -> Iterator[Visitor]:
     """Somebody who is logged in, in each theme."""
+    with visiting(browser, site, session_cookie, theme) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def asked(browser, asking_site, asked_cookie) -> Iterator[Visitor]:
+    """Somebody who may answer, logged in to the small Airflow."""
+    with visiting(browser, asking_site, asked_cookie) as visitor:
+        yield visitor
+
+
+@contextlib.contextmanager
+def visiting(browser: Browser, site: Site, cookie: dict[str, str], theme: str = "light") -> Iterator[Visitor]:
+    """Open a browser's window of its own."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=theme)
     context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
-    yield _enter(context, site, session_cookie)
-    context.close()
+    try:
+        yield _enter(context, site, cookie)
+    finally:
+        context.close()
 
 
 def _enter(context: BrowserContext, site: Site, cookie: dict[str, str]) -> Visitor:

@@ -84,7 +84,9 @@ function Small({ children }) {
   return h(UI.Text, { fontSize: "xs", color: "fg.muted", maxW: "60ch" }, children);
 }
 
-function ActionDialog({ kind, facts, name, isPaused, progress, act, onClose }) {
+// What it says stays what was read when it was opened: once it is done, there may be nothing left to resume.
+function ActionDialog({ kind, facts: latest, name, isPaused, progress, act, onClose }) {
+  const [facts] = useState(latest);
   const choices = kind.choices?.(facts);
   const [chosen, setChosen] = useState(choices?.first ?? choices?.options[0]?.[0]);
   const conf = (reason) => ({ ...kind.conf(facts, chosen), ...(facts.now ? { now: facts.now } : {}), reason });

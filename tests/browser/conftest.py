@@ -109,10 +109,12 @@ def asking_site(tmp_path_factory) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium of the machine."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     assert program, "No Chromium was found on the PATH; install the Debian package chromium, or name it in CHROMIUM."
+    # The first page of a server that has just started takes longer than Playwright's own five seconds.
+    expect.set_options(timeout=PATIENCE_MS)
     # A container's root has no sandbox for its browser.
     switches = [*SWITCHES, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:

@@ -39,11 +39,12 @@ def test_a_query_asks_for_what_the_exporter_tells(where, query):
 @pytest.mark.parametrize("rule", rules(), ids=[rule["alert"] for rule in rules()])
 def test_a_rule_says_what_is_wrong_and_what_to_do(rule):
     told = rule["annotations"]
-    page, _, place = told["runbook_url"].partition("#")
+    base, page, place = re.fullmatch(r"(\{\{.*\}\})/([\w.]+)#(\w+)", told["runbook_url"]).groups()
     headings = {heading.lower() for heading in re.findall(r"^### (\w+)$", PAGE.read_text(), flags=re.MULTILINE)}
 
     assert set(told) == {"summary", "description", "runbook_url"}
-    assert (page, place in headings) == ("docs/metrics.md", True)
+    assert base == "{{ with $externalLabels.mlops_docs }}{{ . }}{{ else }}docs{{ end }}"
+    assert (page, place in headings) == ("metrics.md", True)
     assert rule["labels"]["severity"] in ("page", "ticket")
 
 

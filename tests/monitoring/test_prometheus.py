@@ -111,7 +111,11 @@ def prometheus(exporter, ledger, tmp_path_factory):
         "static_configs": [{"targets": [f"127.0.0.1:{exporter}"]}],
     }
     config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "global": {
+            "scrape_interval": "1s",
+            "evaluation_interval": "1s",
+            "external_labels": {"mlops_docs": "https://docs.example.com/mlops"},
+        },
         "rule_files": [str(RULES)],
         "scrape_configs": [scraped],
     }
@@ -217,6 +221,14 @@ def test_a_rule_rings_for_what_is_wrong_in_the_ledger_and_for_nothing_else(rule,
     found = {result["metric"].get("model") for result in prometheus.vector(query)}
 
     assert found == (set() if rule in QUIET else {SICK})
+
+
+def test_an_alert_leads_to_what_to_do(prometheus):
+    alerts = prometheus.ask("alerts")["alerts"]
+    ringing = {each["labels"]["alertname"]: each["annotations"]["runbook_url"] for each in alerts}
+
+    assert "MLOpsCircuitOpen" in ringing
+    assert ringing == {name: f"https://docs.example.com/mlops/metrics.md#{name.lower()}" for name in ringing}
 
 
 @pytest.mark.parametrize(("panel", "query"), list(board_queries()), ids=[name for name, _ in board_queries()])

@@ -56,14 +56,14 @@ class StatsClient:
 
 
 @pytest.fixture
-def statsd(monkeypatch):
+def statsd(monkeypatch, request):
     monkeypatch.setitem(sys.modules, "statsd", SimpleNamespace(StatsClient=StatsClient))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
         monkeypatch.setenv("AIRFLOW__METRICS__STATSD_HOST", "127.0.0.1")
         monkeypatch.setenv("AIRFLOW__METRICS__STATSD_PORT", str(receiver.getsockname()[1]))
-        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", str(getattr(request, "param", True)))
         # As the task runner does before it runs a task.
         stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
         yield Statsd(receiver)
@@ -116,6 +116,13 @@ def test_a_decision_sends_its_action_and_the_value_of_each_signal(statsd):
         "airflow.mlops.decisions,model=a,action=roll_back:1|c",
         "airflow.mlops.signal,model=a,signal=quality:0.5|g",
     ]
+
+
+@pytest.mark.parametrize("statsd", [False], indirect=True, ids=["without tags"])
+def test_plain_statsd_gets_the_names_alone(statsd):
+    tell_run("decide", "a", seconds=1.5, answer={"action": "roll back"})
+
+    assert statsd.lines() == ["airflow.mlops.stage:1500.000000|ms", "airflow.mlops.decisions:1|c"]
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,22 @@ class ArtifactStore:
         except FileNotFoundError as error:
             raise ArtifactMissing(f"nothing is stored at {uri}; run the stage that makes it again.") from error
 
+    def size(self, uri: str) -> int:
+        """Return how many bytes a file has.
+
+        Raises
+        ------
+        ArtifactMissing
+            No file is stored there.
+        """
+        try:
+            found = self.fs.info(self.path(uri))
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"nothing is stored at {uri}; run the stage that makes it again.") from error
+        if found["type"] == "directory":
+            raise ArtifactMissing(f"{uri} is a folder, and a file was asked for.")
+        return int(found["size"])
+
     def digest_of(self, uri: str) -> str:
         """Return the digest of a file of any size; errors as for `blocks`."""
         found = hashlib.sha256()

@@ -107,8 +107,13 @@ async def _ask(app, *, method: str, path: str, token: str | None, body: str | No
         "root_path": "",
     }
     sent: list[dict] = []
+    asked: list[bool] = []
 
     async def receive() -> dict[str, object]:
+        if asked:
+            # Who asks stays until the answer is whole.
+            await asyncio.Event().wait()
+        asked.append(True)
         return {"type": "http.request", "body": (body or "").encode(), "more_body": False}
 
     async def send(message: dict) -> None:

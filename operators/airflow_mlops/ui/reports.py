@@ -11,7 +11,8 @@ from typing import Annotated
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import APIRouter, Depends, HTTPException, Path, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi.responses import StreamingResponse
 
 from airflow_mlops.errors import ArtifactMissing
 from airflow_mlops.hooks.artifacts import ArtifactsHook
@@ -56,8 +57,10 @@ router = APIRouter()
     include_in_schema=False,
     dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))],
 )
-def read_report(dag_id: Annotated[str, Path(max_length=250)], path: Annotated[str, Path(max_length=1000)]) -> Response:
-    """Return a file of a report.
+def read_report(
+    request: Request, dag_id: Annotated[str, Path(max_length=250)], path: Annotated[str, Path(max_length=1000)]
+) -> Response:
+    """Return a file of a report, however large: a part of it at a time is in memory.
 
     Synchronous on purpose: Starlette runs it in a thread, because reading the store blocks.
 
@@ -72,9 +75,12 @@ def read_report(dag_id: Annotated[str, Path(max_length=250)], path: Annotated[st
     if uri is None:
         raise _not_found(dag_id)
     try:
-        return Response(store.read_bytes(uri), media_type=media_type, headers=_HEADERS)
+        headers = {**_HEADERS, "Content-Length": str(store.size(uri))}
     except ArtifactMissing as error:
         raise _not_found(dag_id) from error
+    if request.method == "HEAD":
+        return Response(media_type=media_type, headers=headers)
+    return StreamingResponse(store.blocks(uri), media_type=media_type, headers=headers)
 
 
 def _not_found(dag_id: str) -> HTTPException:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 METRICS_PATH, HEALTH_PATH = "/metrics", "/health"
 # Reading incidents may take so long of a scrape: those of models that wait are told by the next ones.
-_INCIDENTS_S = 0.15
+_INCIDENTS_S = 0.5
 # The last events from which a model's incidents are told.
 _EVENTS = 40
 # A client that does not say what it wants, or does not take its answer, is let go.

@@ -42,7 +42,8 @@ def _answer(content: object) -> None:
 
 
 def _make_dags() -> None:
-    """Put the DAGs of two models, and one that belongs to none, where Airflow has them after it parsed their files."""
+    """Put into Airflow's database the DAGs of two models, one that belongs to none, and a server that is away."""
+    from airflow.models.connection import Connection
     from airflow.models.dag import DagModel, DagTag
     from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
@@ -55,11 +56,12 @@ def _make_dags() -> None:
                 dag_id = f"{model}_{kind}"
                 session.add(DagModel(dag_id=dag_id, bundle_name="specs", is_stale=False, owners="ada"))
                 session.add_all(DagTag(name=tag, dag_id=dag_id) for tag in ("mlops", kind))
+        session.add(Connection(conn_id="churn_server", conn_type="model_server", host="127.0.0.1", port=1))
         session.add(DagModel(dag_id="cleanup", bundle_name="specs", is_stale=False, owners="bob"))
 
 
 def _make_people() -> dict[str, str]:
-    """Make a viewer, a team that reads the DAGs of flights alone, and somebody without any role of use."""
+    """Make a viewer, an operator, a team that reads the DAGs of flights alone, and somebody without any role of use."""
     from airflow.api_fastapi.app import get_auth_manager
 
     manager = get_auth_manager()
@@ -70,7 +72,7 @@ def _make_people() -> dict[str, str]:
         resources = ("DAG Runs", "Task Instances", *(f"DAG:flights_{kind}" for kind in KINDS))
         for resource in resources:
             security.add_permission_to_role(team, security.create_permission("can_read", resource))
-        roles = {"viewer": security.find_role("Viewer"), "team": team, "public": security.find_role("Public")}
+        roles = {"team": team, **{name: security.find_role(name.title()) for name in ("viewer", "public", "op")}}
         people = {
             name: security.add_user(name, name, name, f"{name}@example.com", role, password="x")
             for name, role in roles.items()

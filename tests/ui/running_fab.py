@@ -63,6 +63,8 @@ def running_fab(home: Path) -> Iterator[Fab]:
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(home),
+        # As Airflow's own command has it: connections come from the database.
+        "_AIRFLOW_PROCESS_CONTEXT": "server",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

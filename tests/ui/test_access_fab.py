@@ -154,6 +154,17 @@ def test_a_report_is_as_readable_as_its_dag(fab, person, statuses):
     assert [fab.ask(person, report).status for report in reports] == statuses
 
 
+def test_the_name_of_a_connection_is_told_to_those_who_may_read_it(fab):
+    places = [f"{API}/health", f"{API}/models/flights/traffic/servers"]
+
+    for place in places:
+        assert "churn_server" in fab.ask("op", place).text, place
+        for person in ("viewer", "team", "public"):
+            assert "churn" not in fab.ask(person, place).text, (place, person)
+    assert "1 of 1 other model servers do not answer" in fab.ask("public", places[0]).text
+    assert "A model server does not answer" in fab.ask("viewer", places[1]).text
+
+
 def test_a_dag_tells_its_model_to_those_who_may_read_the_dag(fab):
     def told(person, dag_id):
         answer = fab.ask(person, f"{API}/dags/{dag_id}/model")

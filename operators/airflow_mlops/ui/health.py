@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.hooks.model_server import ModelServerHook
+from airflow_mlops.ui.connections import ConnectionNamesDep
 from airflow_mlops.ui.probes import Probe, Prober, knock
 from airflow_mlops.ui.sources import open_ledger, open_store
 
@@ -47,16 +48,31 @@ class Health(BaseModel):
 
 
 @router.get("/health")
-def read_health(session: SessionDep) -> Health:
+def read_health(names: ConnectionNamesDep, session: SessionDep) -> Health:
     """Return which parts answer.
 
     Model servers are those with a connection in Airflow's database, and the one of the default name wherever its
-    connection comes from.
+    connection comes from. Those whose connection the user may not read are one part without a name.
     """
     stored = select(Connection.conn_id).where(Connection.conn_type == ModelServerHook.conn_type)
-    servers = session.scalars(stored.order_by(Connection.conn_id).limit(_MOST_SERVERS))
-    found = _prober.look(list_probes({ModelServerHook.default_conn_name, *servers}))
-    return Health(parts=[Part(**asdict(each)) for each in found])
+    servers = {
+        ModelServerHook.default_conn_name,
+        *session.scalars(stored.order_by(Connection.conn_id).limit(_MOST_SERVERS)),
+    }
+    hidden = {_server_part(conn_id) for conn_id in names.hidden(servers)}
+    found = [Part(**asdict(each)) for each in _prober.look(list_probes(servers))]
+    named = [part for part in found if part.part not in hidden]
+    return Health(parts=[*named, *_unnamed([part for part in found if part.part in hidden])])
+
+
+def _unnamed(parts: list[Part]) -> list[Part]:
+    """Make one part of several whose names are not told."""
+    missed = [part.since for part in parts if part.since is not None]
+    if not parts:
+        return []
+    away = sum(not part.ok for part in parts)
+    sentence = f"{away} of {len(parts)} other model servers do not answer; ask who may read Airflow's connections."
+    return [Part(part="other model servers", ok=not away, sentence=sentence, since=min(missed, default=None))]
 
 
 def list_probes(servers: set[str]) -> list[Probe]:
@@ -88,9 +104,13 @@ def _ask_mlflow() -> str | None:
     return None if folder.is_dir() else "The folder of MLflow's database is not there."
 
 
+def _server_part(conn_id: str) -> str:
+    return f"model server {conn_id}"
+
+
 def _server_probe(conn_id: str) -> Probe:
     subject = f"The model server of connection {conn_id!r}"
-    return Probe(f"model server {conn_id}", subject, partial(_ask_server, conn_id, subject), _NO_CONNECTION)
+    return Probe(_server_part(conn_id), subject, partial(_ask_server, conn_id, subject), _NO_CONNECTION)
 
 
 def _ask_server(conn_id: str, subject: str) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from airflow_mlops.loop.payloads import facts, text, whole
 from airflow_mlops.ui.access import ModelDep
+from airflow_mlops.ui.connections import ConnectionNamesDep
 from airflow_mlops.ui.model_servers import ModelServers, server_connections
 from airflow_mlops.ui.sources import LedgerDep
 
@@ -73,9 +74,10 @@ class Live(BaseModel):
 
     Times are in seconds, the counted time within which half, 95 and 99 of 100 requests were answered; None: longer
     than any that is counted. ``failed`` is by the server's fault. ``trouble`` says why there is nothing to show.
+    ``connection`` is None for who may not read it in Airflow.
     """
 
-    connection: str
+    connection: str | None
     trouble: str | None = None
     version: str | None = None
     epoch: int | None = None
@@ -114,14 +116,18 @@ def read_traffic(model: ModelDep, ledger: LedgerDep) -> Traffic:
 
 
 @router.get("/traffic/servers")
-def read_servers(model: ModelDep, session: SessionDep) -> Servers:
+def read_servers(model: ModelDep, names: ConnectionNamesDep, session: SessionDep) -> Servers:
     """Ask the model servers what they have counted; one that is away is named with the reason."""
+    conn_ids = server_connections(session)
+    hidden = names.hidden(conn_ids)
     found = []
-    for said in _servers.ask(server_connections(session)):
+    for said in _servers.ask(conn_ids):
+        name = None if said.conn_id in hidden else said.conn_id
         if said.status is None:
-            found.append(Live(connection=said.conn_id, trouble=said.trouble))
+            trouble = said.trouble if name else "A model server does not answer as it should."
+            found.append(Live(connection=name, trouble=trouble))
         elif model.name in said.status.models:
-            found.append(_live(said.conn_id, said.status.models[model.name]))
+            found.append(_live(name, said.status.models[model.name]))
     return Servers(servers=found)
 
 
@@ -153,7 +159,7 @@ def _answered(events: Sequence[Event]) -> list[Answered]:
     return [Answered(at=each.at, requests=each.good + each.bad, slow=each.bad) for each in latency(readings)]
 
 
-def _live(conn_id: str, served: ServedModel) -> Live:
+def _live(conn_id: str | None, served: ServedModel) -> Live:
     counted = served.answered
     if counted is None:
         return Live(connection=conn_id, version=served.version, epoch=served.epoch, trouble=served.reason)

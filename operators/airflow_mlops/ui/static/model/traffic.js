@@ -36,7 +36,7 @@ function Split({ traffic }) {
 
 function Servers({ servers }) {
   if (!servers.length) return h(UI.Text, { fontSize: "sm", color: "fg.muted" }, "No model server that is connected serves this model; only batches are scored.");
-  return servers.map((server) => h(Server, { key: server.connection, server }));
+  return servers.map((server, place) => h(Server, { key: place, server }));
 }
 
 function Server({ server }) {
@@ -54,7 +54,7 @@ function Server({ server }) {
   return h(
     UI.Box,
     null,
-    h(UI.Text, { fontSize: "xs", color: "fg.muted", mb: 1 }, `The server of connection ${server.connection}; counting began ${ago(server.since)}`),
+    h(UI.Text, { fontSize: "xs", color: "fg.muted", mb: 1 }, `${server.connection ? `The server of connection ${server.connection}` : "A model server"}; counting began ${ago(server.since)}`),
     h(
       UI.SimpleGrid,
       { as: "dl", columns: { base: 2, sm: 3 }, gapX: 4, gapY: 2 },

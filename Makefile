@@ -67,7 +67,7 @@ loop: $(VENV)/.dev ## Tell the demonstration without a terminal, and ring bells,
 test-e2e: $(VENV)/.dev ## Run every test on real servers and a real scheduler
 	$(BIN)/python -m pytest -m e2e $(ARGS)
 
-test-ui: $(VENV)/.dev ## Look at the pages in Chromium, before a real Airflow with the demonstration's ledger
+test-ui: $(VENV)/.dev ## Use the pages in Chromium, before a real Airflow with the demonstration's ledger
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 test-metrics: $(VENV)/.dev ## Hold alert rules and dashboards to a real Prometheus (needs prometheus and promtool)

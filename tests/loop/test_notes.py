@@ -102,3 +102,22 @@ def test_a_long_note_is_cut_to_what_airflow_keeps():
     note = note_of(event("decision", action="retrain", reasons=["a" * 900, "b" * 900]))
 
     assert (len(note.text), note.text[-1]) == (1000, "…")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "the slice carrier=[sign in](https://example.com) lost",
+            r"the slice carrier=[sign in\](https://example.com) lost",
+        ),
+        ("![x](https://example.com/seen.png)", r"\![x\](https://example.com/seen.png)"),
+        (r"[x\](https://example.com)", r"[x\\\](https://example.com)"),
+        ("[x][y]\n[y]: https://example.com", r"[x\][y] [y\]: https://example.com"),
+        ("between [0.1, 0.2] and a_b * 2!", "between [0.1, 0.2] and a_b * 2!"),
+    ],
+)
+def test_what_data_and_people_say_becomes_no_link_and_no_picture(text, shown):
+    note = note_of(event("decision", action="warn", reasons=[text]))
+
+    assert note.text == f"Decided: warn. {shown[0].upper()}{shown[1:]}."

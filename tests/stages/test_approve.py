@@ -55,6 +55,14 @@ def test_the_checks_of_the_gate_are_a_table_and_without_any_its_reasons_are_list
     assert "- it beats the baseline" in page()
 
 
+def test_values_of_the_data_lead_whoever_answers_nowhere(page):
+    sentence = "carrier = [sign in](https://example.com)\n\n# Approve is 4 % worse"
+    body = page(checks=[{**SLICE, "sentence": sentence}])
+
+    assert body.count(r"carrier = [sign in\](https://example.com) # Approve is 4 % worse") == 2
+    assert "](https" not in body.replace(r"\](https", "")
+
+
 def test_it_says_what_each_answer_does_and_until_when(page):
     assert "**Reject**: the champion stays" in page()
     assert "After 6h without an answer it is rejected." in page()

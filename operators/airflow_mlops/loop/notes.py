@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.events import APPROVAL, BACK, DRILL, PROMOTION, REQUEST, ROLLBACK
+from airflow_mlops.loop.markdown import inert
 from airflow_mlops.overview.plain import items, mapping, name, number
 
 if TYPE_CHECKING:
@@ -123,5 +124,5 @@ def _reasons(payload: Any) -> list[Any]:
 
 def _joined(*parts: Any) -> str:
     """Make sentences of the texts among the parts."""
-    texts = [part.strip() for part in parts if isinstance(part, str) and part.strip()]
+    texts = [inert(part.strip()) for part in parts if isinstance(part, str) and part.strip()]
     return " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in texts)

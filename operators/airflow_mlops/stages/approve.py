@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.loop.markdown import inert
 from airflow_mlops.loop.risk import added_columns, sensitive_columns
 from airflow_mlops.spec.durations import format_duration
 
@@ -122,7 +123,7 @@ class Question:
 
 
 def _bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {sentence}" for sentence in sentences)
+    return "\n".join(f"- {inert(sentence)}" for sentence in sentences)
 
 
 def _code(names: Iterable[str]) -> str:
@@ -130,4 +131,4 @@ def _code(names: Iterable[str]) -> str:
 
 
 def _cell(text: Any) -> str:
-    return str(text).replace("|", "\\|").replace("\n", " ")
+    return inert(str(text)).replace("|", "\\|")

@@ -129,6 +129,15 @@ def test_that_it_is_over_is_told_once_where_a_target_asks():
     assert teller.tell(24) == []
 
 
+def test_what_lasted_no_time_is_told_with_its_moment():
+    teller = Teller()
+    teller.add(happened(0, "slo", {"late": "run 1", "limit": "1h", "objectives": []}))
+
+    [message] = teller.tell(0)
+
+    assert message.items[0].sentence.startswith(f"late run (run 1), at {START:%Y-%m-%d %H:%M} UTC: ")
+
+
 def test_nothing_is_told_while_the_loop_is_paused_and_what_outlasts_the_pause_is_told_then():
     teller = Teller()
     teller.add(freeze(0, frozen=True), look(24, data_drift="drifted", check="failed"), look(48, data_drift="drifted"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socketserver
 import threading
 from datetime import timedelta
@@ -18,6 +19,7 @@ from tests.conftest import utc
 
 NOW = utc("2013-03-01T05:00:00")
 RUN = {"run_id": "r1"}
+METRICS = {"accuracy": 0.8, "baseline_accuracy": 0.6, "champion_log_loss": 0.466, "log_loss": 0.41}
 
 
 class FileNotifier(BaseNotifier):
@@ -86,7 +88,12 @@ def look(ledger, key, *, days=0, verdict="drifted", run="r1", **more):
 
 
 def ask(ledger):
-    judged = {"id": "e1", "verdict": "pass", "reasons": ["loss fell by 12%"], "metrics": {"log_loss": 0.41}}
+    judged = {
+        "id": "e1",
+        "verdict": "pass",
+        "reasons": ["log_loss fell by 12%", "no slice is worse"],
+        "metrics": METRICS,
+    }
     ledger.append("flights", "evaluate", "e1", judged, at=NOW)
     asked = {"answer": "asked", "version": "2", "evaluation": "e1", "reason": "asked for first_version", "by": ["ann"]}
     rules = {"asked": ["first_version"], "risks": ["first_version"], "expires_s": 86400.0, "approvers": ["bob"]}
@@ -147,8 +154,16 @@ def test_a_question_comes_with_its_evidence_at_once(tell, ledger, box):
 
     [[title, text, _]] = box.said
     assert title == "flights: a person's approval is asked for"
-    for said in ("may version 2 serve?", "gate: pass, loss fell by 12%", "log_loss 0.41", "may answer: bob"):
-        assert said in text
+    assert text.splitlines()[:-2] == [
+        "may version 2 serve? Asked for first_version",
+        "  gate: pass",
+        "  - log_loss fell by 12%",
+        "  - no slice is worse",
+        "  metrics: log_loss 0.41 (champion 0.466), accuracy 0.8 (baseline 0.6)",
+        "  risks: first_version",
+        "  may answer: bob",
+    ]
+    assert re.search(r"no answer by \d{4}-\d\d-\d\d \d\d:\d\d UTC is a rejection", text)
 
 
 def test_a_new_target_is_not_told_of_what_is_over_already(tell, ledger, box):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _PAGE = 500
 # Metrics of a question that a message takes up; the page has all of them.
 _METRICS = 6
+# Whose metrics stand beside those of the version that is asked about, by the prefix of their names.
+_BESIDE = ("champion", "baseline")
 # Addresses of chats name who may write to them, in the path or after it; errors of HTTP libraries repeat them.
 _WRITABLE = re.compile(r"/(services|workflows|\w*hook\w*)/[^\s'\")]+|\?[^\s'\")]{8,}|xox[a-z]-[\w-]+", re.IGNORECASE)
 # Characters of a notifier's error: some bring a whole page.
@@ -184,14 +186,7 @@ def rendered(value: Any, words: Mapping[str, str]) -> Any:
 def _asked(question: Question) -> Asked:
     """Give a question with its evidence: why somebody is asked, what the gate said, metrics, and until when."""
     judged = question.judged
-    ref = judged.get("ref") or judged
-    reasons = [str(each) for each in (ref.get("reasons") or ())]
-    metrics = [
-        f"{name} {value:.4g}" for name, value in (ref.get("metrics") or {}).items() if isinstance(value, int | float)
-    ]
-    evidence = [f"gate: {ref.get('verdict')}" + (f", {'; '.join(reasons)}" if reasons else "")] if judged else []
-    if metrics:
-        evidence.append(f"metrics: {', '.join(metrics[:_METRICS])}")
+    evidence = _judged(judged.get("ref") or judged) if judged else []
     if question.risks:
         evidence.append(f"risks: {', '.join(question.risks)}")
     if question.first:
@@ -204,3 +199,18 @@ def _asked(question: Question) -> Asked:
     second = ":second" if question.first else ""
     sentence = f"may version {question.version} serve? {question.reason[:1].upper()}{question.reason[1:]}"
     return Asked(f"approval:{question.version}:{question.evaluation}{second}", sentence, tuple(evidence))
+
+
+def _judged(ref: Mapping[str, Any]) -> list[str]:
+    """Say what the gate found, a reason a line, and the metrics beside those of what serves and of the baseline."""
+    reasons = [str(each) for each in (ref.get("reasons") or ())]
+    told = {name: value for name, value in (ref.get("metrics") or {}).items() if isinstance(value, int | float)}
+    own = [name for name in told if not name.startswith(tuple(f"{each}_" for each in _BESIDE))]
+    # What the gate went by stands first; it is in its reasons.
+    own.sort(key=lambda name: not any(re.search(rf"\b{re.escape(name)}\b", reason) for reason in reasons))
+    metrics = []
+    for name in own[:_METRICS]:
+        beside = [f"{each} {told[f'{each}_{name}']:.4g}" for each in _BESIDE if f"{each}_{name}" in told]
+        metrics.append(f"{name} {told[name]:.4g}" + (f" ({', '.join(beside)})" if beside else ""))
+    lines = [f"gate: {ref.get('verdict')}", *(f"- {each}" for each in reasons)]
+    return [*lines, f"metrics: {', '.join(metrics)}"] if metrics else lines

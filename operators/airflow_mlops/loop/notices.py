@@ -183,7 +183,9 @@ def _item(incident: Incident, target: NoticeTarget, known: Before) -> list[Item]
 def _told(incident: Incident, marks: tuple[str, ...]) -> Item:
     about = f"{incident.kind} ({incident.subject})" if incident.subject else incident.kind
     since = f"since {incident.start:%Y-%m-%d %H:%M} UTC"
-    if incident.end is not None:
+    if incident.end == incident.start:
+        since = f"at {incident.start:%Y-%m-%d %H:%M} UTC"
+    elif incident.end is not None:
         since = f"over, {incident.start:%Y-%m-%d %H:%M} to {incident.end:%Y-%m-%d %H:%M} UTC"
     lines = tuple(f"done: {deed}" for deed in incident.done)
     return Item(incident.id, incident.kind, marks, f"{about}, {since}: {incident.cause}", lines)

@@ -1,4 +1,4 @@
-"""Text of unknown making on pages that are read as Markdown: values of the data, reasons of people, names of columns."""
+"""Text of unknown making on pages read as Markdown: values of the data, reasons of people, names of columns."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ import { Card } from "../kit/card.js";
 import { ago, moment, plural } from "../kit/format.js";
 import { h, RouterLink, UI, useEffect, useState } from "../kit/host.js";
 import { Answered, Empty, Trouble } from "../kit/states.js";
+import { useChosen } from "./place.js";
 
 const FILTERS = [
   { name: "everything", words: "Everything" },
@@ -15,8 +16,9 @@ const FILTERS = [
 ];
 
 export function Audit({ base }) {
-  const [chosen, setChosen] = useState("everything");
-  const { kinds = [], query = "" } = FILTERS.find((each) => each.name === chosen);
+  const [named, setNamed] = useChosen("audit");
+  const { name: chosen, kinds = [], query = "" } = FILTERS.find((each) => each.name === named) ?? FILTERS[0];
+  const setChosen = (name) => setNamed(name === FILTERS[0].name ? null : name);
   const url = `${base}/audit?limit=20${query}${kinds.map((kind) => `&kind=${kind}`).join("")}`;
   const answer = useAnswer(url);
   return h(

@@ -2,9 +2,10 @@
 import { useAnswer } from "../kit/api.js";
 import { Card } from "../kit/card.js";
 import { moment, number, plural, sentence, span } from "../kit/format.js";
-import { h, UI, useState } from "../kit/host.js";
+import { h, UI } from "../kit/host.js";
 import { ReportLink } from "../kit/reports.js";
 import { Answered, Empty } from "../kit/states.js";
+import { useChosen } from "./place.js";
 
 // Colour, shape and word: none of them alone.
 const VERDICTS = {
@@ -29,8 +30,8 @@ export function DataQuality({ base }) {
 }
 
 function History({ checks, incoming }) {
-  const [seq, setSeq] = useState(null);
-  const chosen = checks.find((check) => check.seq === seq) ?? checks[0];
+  const [seq, setSeq] = useChosen("check", { replace: true });
+  const chosen = checks.find((check) => String(check.seq) === seq) ?? checks[0];
   return h(
     UI.Stack,
     { gap: 3 },

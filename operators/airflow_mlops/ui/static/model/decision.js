@@ -2,8 +2,9 @@
 import { useAnswer } from "../kit/api.js";
 import { Card } from "../kit/card.js";
 import { capital, moment, number, plural, sentence, share, span, version } from "../kit/format.js";
-import { h, RouterLink, UI, useState } from "../kit/host.js";
+import { h, RouterLink, UI } from "../kit/host.js";
 import { Answered, Empty } from "../kit/states.js";
+import { useChosen } from "./place.js";
 import { Readings } from "./decision/readings.js";
 import { Trees } from "./decision/tree.js";
 
@@ -19,7 +20,7 @@ const ACTIONS = {
 };
 
 export function Decision({ base }) {
-  const [key, setKey] = useState(null);
+  const [key, setKey] = useChosen("decision");
   const answer = useAnswer(`${base}/decision${key === null ? "" : `?key=${encodeURIComponent(key)}`}`);
   const decision = answer.data?.decision;
   const steps = decision && h(Steps, { decision, key: "steps", go: setKey });

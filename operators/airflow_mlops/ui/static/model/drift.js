@@ -2,13 +2,14 @@
 import { useAnswer } from "../kit/api.js";
 import { Card } from "../kit/card.js";
 import { moment, number, plural, sentence, share, span } from "../kit/format.js";
-import { h, UI, useState } from "../kit/host.js";
+import { h, UI } from "../kit/host.js";
 import { ReportLink } from "../kit/reports.js";
 import { Answered, Empty, Trouble } from "../kit/states.js";
+import { useChosen } from "./place.js";
 import { Columns } from "./drift_columns.js";
 
 export function Drift({ base }) {
-  const [look, setLook] = useState("");
+  const [look, setLook] = useChosen("look");
   const answer = useAnswer(`${base}/drift?limit=2000${look ? `&look=${look}` : ""}`, { every: 60_000 });
   return h(
     Card,
@@ -24,7 +25,7 @@ function Looks({ looks, look, setLook }) {
   return h(
     UI.NativeSelect.Root,
     { size: "xs", width: "15rem" },
-    h(UI.NativeSelect.Field, { "aria-label": "Look", value: look, onChange: (event) => setLook(event.target.value) }, looks.map(option)),
+    h(UI.NativeSelect.Field, { "aria-label": "Look", value: look ?? "", onChange: (event) => setLook(event.target.value || null) }, looks.map(option)),
     h(UI.NativeSelect.Indicator),
   );
 }

@@ -8,20 +8,21 @@ import { DataQuality } from "./data_quality.js";
 import { Decision } from "./decision.js";
 import { Drift } from "./drift.js";
 import { Head } from "./head.js";
+import { Sections } from "./sections.js";
 import { Timeline } from "./timeline.js";
 import { Traffic } from "./traffic.js";
 import { Versions } from "./versions.js";
 
 // In the order of the page; `wide` ones take a whole row.
 const PARTS = [
-  { part: Timeline, wide: true },
-  { part: Decision, wide: true },
-  { part: Versions, wide: true },
-  { part: Drift, wide: true },
-  { part: DataQuality },
-  { part: Budgets },
-  { part: Traffic, wide: true },
-  { part: Audit, wide: true },
+  { id: "timeline", words: "Timeline", part: Timeline, wide: true },
+  { id: "decision", words: "Decision", part: Decision, wide: true },
+  { id: "versions", words: "Versions", part: Versions, wide: true },
+  { id: "drift", words: "Drift", part: Drift, wide: true },
+  { id: "data-quality", words: "Data quality", part: DataQuality },
+  { id: "objectives", words: "Objectives", part: Budgets },
+  { id: "traffic", words: "Traffic", part: Traffic, wide: true },
+  { id: "audit", words: "Audit trail", part: Audit, wide: true },
 ];
 
 export function ModelPage({ name }) {
@@ -46,11 +47,12 @@ function Parts({ base, head, reload }) {
     UI.Stack,
     { gap: 4 },
     h(Head, { head, reload }),
+    h(Sections, { sections: PARTS }),
     h(
       UI.SimpleGrid,
       { columns: { base: 1, xl: 2 }, gap: 4, alignItems: "start" },
-      PARTS.map(({ part, wide }) =>
-        h(UI.GridItem, { key: part.name, colSpan: wide ? { base: 1, xl: 2 } : 1, minW: 0 }, h(part, { base, head })),
+      PARTS.map(({ id, part, wide }) =>
+        h(UI.GridItem, { key: id, id, scrollMarginTop: 2, colSpan: wide ? { base: 1, xl: 2 } : 1, minW: 0 }, h(part, { base, head })),
       ),
     ),
   );

@@ -4,6 +4,7 @@ import { Card } from "../kit/card.js";
 import { plural } from "../kit/format.js";
 import { h, UI, useState } from "../kit/host.js";
 import { Answered, Empty } from "../kit/states.js";
+import { useChosen } from "./place.js";
 import { Chosen } from "./versions/chosen.js";
 import { VersionTable } from "./versions/table.js";
 
@@ -11,7 +12,7 @@ const PAGE = 10;
 
 export function Versions({ base }) {
   const [offset, setOffset] = useState(0);
-  const [picked, setPicked] = useState(null);
+  const [picked, setPicked] = useChosen("version");
   const answer = useAnswer(`${base}/versions?limit=${PAGE}&offset=${offset}`);
   return h(
     Card,

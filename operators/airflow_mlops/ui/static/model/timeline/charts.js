@@ -14,9 +14,9 @@ const FAR = 1.6;
 // Room for the numbers of both charts, so that a moment stands at one place in both.
 const LEFT = 48;
 
-export function Charts({ course, from }) {
+export function Charts({ course, from, to }) {
   const [drift, setDrift] = useState("drift");
-  const extent = domain(course, from);
+  const extent = domain(course, from, to);
   const chosen = DRIFTS[drift];
   return h(
     UI.Stack,
@@ -92,7 +92,7 @@ function Drift({ readings, extent, title, format, range }) {
 }
 
 // Both charts have one axis of time: from the first thing that is shown to the last.
-function domain({ quality, drift, marks, versions, incidents }, from) {
+function domain({ quality, drift, marks, versions, incidents }, from, to) {
   const times = [
     ...quality.map((window) => window.end),
     ...drift.map((reading) => reading.at),
@@ -100,5 +100,6 @@ function domain({ quality, drift, marks, versions, incidents }, from) {
     ...incidents.flatMap((incident) => [incident.noticed, incident.end]),
     ...(from ? [] : versions.map((stretch) => stretch.since)),
   ].map(when).filter((at) => at !== null);
-  return times.length ? { from: from ? when(from) : Math.min(...times), to: Math.max(...times) } : {};
+  const [first, last] = [from ? when(from) : Math.min(...times), to ? when(to) : Math.max(...times)];
+  return first < last && Number.isFinite(last - first) ? { from: first, to: last } : {};
 }

@@ -5,7 +5,7 @@ import { incidentColour, incidentName, lasted } from "./words.js";
 
 const FIRST = 4;
 
-export function Incidents({ incidents }) {
+export function Incidents({ incidents, last, choose }) {
   const [all, setAll] = useState(false);
   const ordered = [...incidents].sort((one, other) => isOpen(other) - isOpen(one) || when(other.noticed) - when(one.noticed));
   if (!ordered.length) return h(UI.Text, { color: "fg.muted", fontSize: "sm" }, "No incident in this range.");
@@ -14,7 +14,7 @@ export function Incidents({ incidents }) {
     UI.Box,
     null,
     h(UI.Heading, { as: "h3", size: "xs", fontWeight: "medium", mb: 2 }, `${plural(ordered.length, "incident")}${open ? `, ${open} open` : ""}`),
-    h(UI.Stack, { as: "ul", gap: 2, listStyleType: "none" }, ordered.slice(0, all ? ordered.length : FIRST).map((incident) => h(Incident, { key: incident.id, incident }))),
+    h(UI.Stack, { as: "ul", gap: 2, listStyleType: "none" }, ordered.slice(0, all ? ordered.length : FIRST).map((incident) => h(Incident, { key: incident.id, incident, show: () => choose(rangeOf(incident, last)) }))),
     ordered.length > FIRST &&
       h(UI.Button, { size: "xs", variant: "ghost", mt: 2, "aria-expanded": all, onClick: () => setAll(!all) }, all ? "Show fewer" : `Show all ${ordered.length}`),
   );
@@ -22,7 +22,16 @@ export function Incidents({ incidents }) {
 
 const isOpen = ({ end }) => end === null;
 
-function Incident({ incident }) {
+// What was before an incident says as much as the incident itself.
+const BESIDE = 14 * 86_400_000;
+
+function rangeOf({ start, end }, last) {
+  const to = when(end ?? last);
+  const at = (milliseconds) => new Date(milliseconds).toISOString();
+  return { range: null, from: at(when(start) - BESIDE), to: at(Math.max(to, when(start)) + BESIDE), section: "timeline" };
+}
+
+function Incident({ incident, show }) {
   const colour = incidentColour(incident).replace(".solid", "");
   const more = [...incident.done.map(sentence), incident.known && `Known: ${incident.known}`].filter(Boolean);
   return h(
@@ -34,6 +43,7 @@ function Incident({ incident }) {
       h(UI.Text, { fontWeight: "medium" }, incidentName(incident)),
       isOpen(incident) && h(UI.Badge, { colorPalette: colour, size: "sm" }, "open"),
       h(UI.Text, { color: "fg.muted" }, lasted(incident)),
+      h(UI.Button, { size: "2xs", variant: "ghost", onClick: show, "aria-label": `Show the weeks around ${incidentName(incident)}, ${lasted(incident)}` }, "Show these weeks"),
     ),
     h(UI.Text, { overflowWrap: "anywhere" }, sentence(incident.cause)),
     more.map((words) => h(UI.Text, { key: words, color: "fg.muted", overflowWrap: "anywhere" }, words)),

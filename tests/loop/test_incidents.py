@@ -198,6 +198,22 @@ def test_a_pause_explains_what_is_open_while_it_lasts():
     assert over.is_known
 
 
+def test_frozen_promotions_explain_what_another_version_would_mend_and_nothing_else():
+    found = told(
+        freeze(1, scope="promotions"),
+        look(2, check="failed", data_drift="drifted"),
+        event(0, "slo", {"late": "m_retrain", "limit": "2h"}),
+        rollback(3, epoch=1),
+    )
+
+    assert {each.kind: each.is_known for each in found} == {
+        "drift": True,
+        "data blocked": False,
+        "late run": False,
+        "rolled back": False,
+    }
+
+
 def test_a_frozen_version_explains_nothing():
     [found] = told(freeze(1, scope="version"), look(2, data_drift="drifted"))
     assert not found.is_known

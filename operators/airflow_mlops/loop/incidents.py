@@ -31,8 +31,8 @@ TOLD_OF = (
 DEEDS = 6
 # What is measured of one version, and so is over when another one serves.
 _OF_A_VERSION = ("drift", "excess loss", "bake broken", "hand change")
-# What a version that serves since the last look may explain: its answers and its losses are others.
-_AFTER_PROMOTION = ("drift", "excess loss")
+# What another version mends, or may explain where it serves since the last look: its answers and its losses are others.
+_OF_ANSWERS = ("drift", "excess loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class Incident:
     done : tuple of str
         What was done while it was open, oldest first, the last `DEEDS` of it.
     known : str or None
-        What explains it, so that nobody need be told: a pause, frozen promotions, or a promotion since the look before.
+        What explains it, so that nobody need be told: a pause, or of drift and losses frozen promotions or a promotion
+        since the look before.
         Of an open incident it is what holds now: an incident that outlasts a pause is known no more.
     run : str or None
         The Airflow run that noticed it.
@@ -196,14 +197,14 @@ class _Story:
         """Return all incidents."""
         # A promotion explains what the first look after it sees, and no longer.
         still = [
-            each.tell(end=None, known=self._holds or (None if each.looks else each.promoted))
+            each.tell(end=None, known=self._holds(each.fact.kind) or (None if each.looks else each.promoted))
             for each in self._open.values()
         ]
         return tuple(sorted([*self._over, *still], key=lambda incident: (incident.event, incident.kind)))
 
-    @property
-    def _holds(self) -> str | None:
-        return next(iter(self._held.values()), None)
+    def _holds(self, kind: Kind) -> str | None:
+        """Say what people hold that explains a kind; frozen promotions are no reason for rows that do not come."""
+        return self._held.get("loop") or (self._held.get("promotions") if kind in _OF_ANSWERS else None)
 
     def _hold(self, event: Event) -> None:
         payload = event.payload
@@ -239,8 +240,8 @@ class _Story:
 
     def _begun(self, fact: Fact, event: Event) -> _Open:
         is_cut = not self._is_whole and self._looks <= 1
-        promoted = self._promoted if fact.kind in _AFTER_PROMOTION else None
-        begun = _Open(event, fact, is_cut, self._holds, promoted)
+        promoted = self._promoted if fact.kind in _OF_ANSWERS else None
+        begun = _Open(event, fact, is_cut, self._holds(fact.kind), promoted)
         deed = deed_of(event)
         if deed is not None:
             begun.done.append(deed)

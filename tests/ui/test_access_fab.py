@@ -178,6 +178,27 @@ def test_a_dag_tells_its_model_to_those_who_may_read_the_dag(fab):
     assert told("team", "~")[0] in {200, 403}
 
 
+# What the description of the API promises
+
+
+def test_the_description_names_every_route_and_every_answer(fab):
+    described = json.loads(fab.ask("viewer", f"{API}/openapi.json").text)
+    [server] = described["servers"]
+    documented = {server["url"] + path: methods["get"] for path, methods in described["paths"].items()}
+
+    hidden = {f"{API}/openapi.json", "/mlops/static/{path:path}", *PATHS}
+    assert set(documented) == {route["path"] for route in fab.routes} - hidden
+    for path, operation in documented.items():
+        assert operation["summary"], path
+        assert operation["description"], path
+        assert all("schema" in answer["content"]["application/json"] for answer in operation["responses"].values()), (
+            path
+        )
+        asked = [(None, "flights"), ("viewer", "flights"), ("team", "churn"), ("viewer", "x" * 300)]
+        statuses = {fab.ask(person, address(path, model)).status for person, model in asked}
+        assert {str(status) for status in statuses} <= set(operation["responses"]), path
+
+
 # Acting is Airflow's own
 
 

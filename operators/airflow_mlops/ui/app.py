@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.api_fastapi.core_api.security import requires_authenticated
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from airflow_mlops.ui import dags, health, model, models, reports, static
-from airflow_mlops.ui.failures import answer_failures
+from airflow_mlops.ui.failures import REFUSALS, answer_failures
 from airflow_mlops.ui.headers import PrivateHeaders
 
 API = "/api/v1"
@@ -26,6 +28,7 @@ def make_app() -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        responses=REFUSALS,
     )
     app.include_router(reports.router)
     app.include_router(static.router)
@@ -35,6 +38,11 @@ def make_app() -> FastAPI:
     app.include_router(dags.router, prefix=API)
     answer_failures(app)
     app.add_middleware(PrivateHeaders)
+
     # A route like any other, so that it asks who is there too.
-    app.add_api_route(f"{API}/openapi.json", lambda: app.openapi(), methods=["GET"], include_in_schema=False)
+    @app.get(f"{API}/openapi.json", include_in_schema=False)
+    def describe(request: Request) -> dict[str, Any]:
+        """Describe the API, below the address at which it was asked for."""
+        return {**app.openapi(), "servers": [{"url": request.scope["root_path"]}]}
+
     return app

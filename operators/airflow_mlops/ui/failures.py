@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from airflow_mlops.errors import ArtifactMissing, LedgerCorrupt, LedgerMisuse, LedgerUnavailable, MLOpsError
 
@@ -27,6 +28,27 @@ _PATH = re.compile(r"(?<![\w.])/[^\s,;'\"()]*")
 _NAMED = re.compile(r"\b(server|host name|host|user|role)(?: at)? (?:\"[^\"]*\"|'[^']*')(?: \([^)]*\))?")
 _NUMBERED = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.]*\d)")
 _LEDGER = (LedgerUnavailable, LedgerCorrupt, LedgerMisuse)
+
+
+class Refusal(BaseModel):
+    """Why there is no answer, in a sentence."""
+
+    detail: str
+
+
+class Away(Refusal):
+    """What does not answer just now; asking again is right."""
+
+    away: Literal["ledger", "artifacts"]
+
+
+# What a route may answer beside what it is for, as the description of the API has it.
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Refusal, "description": "Nobody is logged in."},
+    403: {"model": Refusal, "description": "The login counts no more, or may not do this."},
+    404: {"model": Refusal, "description": "There is no such thing, or none that the user may see."},
+    503: {"model": Away, "description": "The ledger or the artifact store is away."},
+}
 
 
 def answer_failures(app: FastAPI) -> None:

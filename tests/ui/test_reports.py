@@ -254,6 +254,19 @@ def test_somebody_who_may_not_read_the_dag_is_refused(browse, monkeypatch):
     assert asked == [("GET", "flights_monitor"), ("GET", "churn_monitor")]
 
 
+@pytest.mark.parametrize(("role", "status"), [(None, 401), ("viewer", 403), ("user", 404), ("op", 404), ("admin", 404)])
+def test_acting_takes_a_role_that_may_trigger(browse, role, status):
+    # 404: they may, and this Airflow has no such DAG.
+    assert (
+        browse("/api/v2/dags/gone_actions/dagRuns", role=role, method="POST", json={"logical_date": None}).status_code
+        == status
+    )
+    pause = browse(
+        "/api/v2/dags/gone_actions?update_mask=is_paused", role=role, method="PATCH", json={"is_paused": True}
+    )
+    assert pause.status_code == status
+
+
 def test_the_file_that_admits_a_dag_is_the_same_bytes_each_time(store):
     admit(store, "flights", "by_hand")
     first = store.read_bytes(store.uri("flights/readers/by_hand.json"))

@@ -1,8 +1,7 @@
 """Serve stored reports to people who may read a DAG of the model.
 
 Reports hold scripts of the libraries that drew them, and values of the data. The browser therefore runs them in an
-origin of their own, without network: a script in a report can neither act as the user in Airflow nor send anything
-away.
+origin of their own, without network: a script in a report can neither act as the user in Airflow nor ask for anything.
 """
 
 from __future__ import annotations

@@ -53,6 +53,15 @@ def _with(curve: Mapping[str, Any] | None, metric: str, at: str, value: float, l
     }
 
 
+def drawn(curves: Mapping[str, Any]) -> Curves:
+    """Return curves with their points by name, as a page draws them."""
+    return {**curves, **{name: _named(curves[name]) for name in ("quality", "drift")}}
+
+
+def _named(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return curve and {**curve, "points": [{"at": at, "value": value} for at, value in curve["points"]]}
+
+
 def last(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the last value of a curve and its limit; None before the first."""
     return None if curve is None else {"value": curve["points"][-1][1], "limit": curve["limit"]}

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel
 
 from airflow_mlops.overview.curves import none_yet
-from airflow_mlops.ui.access import ReadableDags
+from airflow_mlops.ui.access import ModelOfDagDep
 from airflow_mlops.ui.listing import listed
 from airflow_mlops.ui.rows import ModelRow
 from airflow_mlops.ui.sources import LedgerDep
@@ -25,13 +25,13 @@ class DagModel(BaseModel):
 
 
 @router.get("/dags/{dag_id}/model", dependencies=[Depends(requires_access_dag("GET"))])
-def read_model_of_dag(dag_id: Annotated[str, Path(max_length=250)], dags: ReadableDags, ledger: LedgerDep) -> DagModel:
+def read_model_of_dag(
+    dag_id: Annotated[str, Path(max_length=250)], model: ModelOfDagDep, ledger: LedgerDep
+) -> DagModel:
     """Return where the model of a DAG stands, as the list of models has it."""
-    for name, of_model in dags.items():
-        for dag in of_model:
-            if dag.dag_id == dag_id:
-                found = ledger.overviews([name])
-                curves = ledger.curves([name])
-                row = listed(name, of_model, found).row(curves.get(name) or none_yet())
-                return DagModel(kind=dag.kind, model=row)
-    return DagModel(kind=None, model=None)
+    kind = next((dag.kind for dag in model.dags if dag.dag_id == dag_id), None) if model else None
+    if model is None or not model.dags:
+        return DagModel(kind=None, model=None)
+    found, curves = ledger.overviews([model.name]), ledger.curves([model.name])
+    row = listed(model.name, model.dags, found).row(curves.get(model.name) or none_yet())
+    return DagModel(kind=kind, model=row)

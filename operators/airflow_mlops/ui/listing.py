@@ -67,8 +67,8 @@ class Listed:
                 "tags": self.tags,
                 "state": self.state,
                 "why": self.why,
-                "quality": _curve(curves["quality"]),
-                "drift": _curve(curves["drift"]),
+                "quality": curves["quality"],
+                "drift": curves["drift"],
                 "retrains": curves["retrains"],
                 "next_run": _next_run(self.dags),
                 "behind": self.behind,
@@ -108,16 +108,13 @@ def _of_limit(quality: Mapping[str, Any] | None) -> float | None:
     return quality["value"] / quality["limit"] if quality and quality["limit"] else None
 
 
-def _curve(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if curve is None:
-        return None
-    return {**curve, "points": [{"at": at, "value": value} for at, value in curve["points"]]}
+def scheduled(dags: Sequence[DagFacts]) -> list[DagFacts]:
+    """Return those of a model's DAGs that run by a schedule of their own."""
+    return [dag for dag in dags if dag.kind in _SCHEDULED]
 
 
 def _next_run(dags: Sequence[DagFacts]) -> dict[str, Any] | None:
-    coming = [
-        (dag.next_run, dag) for dag in dags if dag.kind in _SCHEDULED and dag.next_run is not None and not dag.is_paused
-    ]
+    coming = [(dag.next_run, dag) for dag in scheduled(dags) if dag.next_run is not None and not dag.is_paused]
     if not coming:
         return None
     at, first = min(coming, key=lambda each: each[0])

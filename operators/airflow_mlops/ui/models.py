@@ -14,7 +14,7 @@ from airflow_mlops.overview.curves import none_yet
 from airflow_mlops.overview.state import State
 from airflow_mlops.ui.access import ReadableDags
 from airflow_mlops.ui.dag_models import as_they_are
-from airflow_mlops.ui.listing import Sort, in_order, listed
+from airflow_mlops.ui.listing import Sort, in_order, listed, scheduled
 from airflow_mlops.ui.rows import ModelList
 from airflow_mlops.ui.sources import LedgerDep
 
@@ -51,7 +51,7 @@ def list_models(
     wanted = [model for model in matching if state is None or model.state in state]
     page = in_order(wanted, sort, descending=descending)[offset : offset + limit]
     curves = ledger.curves([model.name for model in page])
-    now = as_they_are(session, {model.name: model.dags for model in page})
+    now = as_they_are(session, {model.name: scheduled(model.dags) for model in page})
     return ModelList(
         models=[replace(model, dags=now[model.name]).row(curves.get(model.name) or none_yet()) for model in page],
         total=len(wanted),

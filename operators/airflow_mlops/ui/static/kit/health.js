@@ -2,11 +2,17 @@
 // shows comes from there.
 import { OURS, useAnswer } from "./api.js";
 import { capital, moment } from "./format.js";
-import { h, UI } from "./host.js";
+import { h, UI, useEffect, useState } from "./host.js";
+
+// Sooner while something is away: whoever brought it back wants to see it.
+const WELL_MS = 30_000;
+const AWAY_MS = 10_000;
 
 export function AwayBar() {
-  const { data } = useAnswer(`${OURS}/health`);
+  const [every, setEvery] = useState(WELL_MS);
+  const { data } = useAnswer(`${OURS}/health`, { every });
   const away = data?.parts.filter(({ part, ok }) => !ok && part !== "ledger") ?? [];
+  useEffect(() => setEvery(away.length ? AWAY_MS : WELL_MS), [away.length]);
   return h(
     UI.Box,
     // There from the start, so that a screen reader hears what comes into it.

@@ -2,7 +2,7 @@
 // stands on is dark in light mode too.
 import { h, useEffect } from "./host.js";
 
-const OURS = 'img[src*="/mlops/static/icon"]';
+const OURS = 'img[src*="mlops/static/icon"]';
 
 export function SelectedIcon() {
   useEffect(() => {

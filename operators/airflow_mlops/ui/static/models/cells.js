@@ -20,7 +20,8 @@ export function Name({ model }) {
   return h(
     UI.Box,
     { minW: 0 },
-    h(UI.Link, { ...LINK, fontWeight: "bold" }, h(RouterLink, { to: pathOf(model) }, model.name)),
+    // Inline, as a flex box would not break a long name.
+    h(UI.Link, { ...LINK, fontWeight: "bold", display: "inline" }, h(RouterLink, { to: pathOf(model) }, model.name)),
     marks.length > 0 && h(Quiet, { lineClamp: 2, title: marks.join(" · ") }, marks.join(" · ")),
     model.behind > 0 && h(Quiet, null, `still reading ${plural(model.behind, "event")}`),
   );
@@ -61,7 +62,7 @@ const retrained = ({ at, outcome, version: made }) => ({
 });
 
 export function Quality({ model }) {
-  return h(CurveCell, { model, curve: model.quality, format: number, width: "100px" });
+  return h(CurveCell, { model, curve: model.quality, format: number, width: "92px" });
 }
 
 export function Drift({ model }) {
@@ -82,10 +83,11 @@ function CurveCell({ model, curve, format, width, label }) {
     h(Sparkline, { label: name, points: curve.points, limit: curve.limit, marks, format, w: width, flexShrink: 0 }),
     h(
       UI.Box,
-      { whiteSpace: "nowrap" },
-      h(UI.Text, { fontWeight: isOver ? "bold" : "normal" }, format(last)),
+      { minW: 0 },
+      h(UI.Text, { fontWeight: isOver ? "bold" : "normal", whiteSpace: "nowrap" }, format(last)),
+      // Names of metrics may be long ("mean absolute error"): they wrap rather than run into the next column.
       !label && h(Quiet, null, measure.toLowerCase()),
-      isOver && h(Quiet, null, `over ${format(curve.limit)}`),
+      isOver && h(Quiet, { whiteSpace: "nowrap" }, `over ${format(curve.limit)}`),
     ),
   );
 }
@@ -106,7 +108,7 @@ export function Budget({ model }) {
 }
 
 export function Fresh({ model }) {
-  if (!model.freshness) return h(Quiet, null, "—");
+  if (!model.freshness) return h(Quiet, null, "Not measured");
   const { days, limit } = model.freshness;
   const isOver = limit !== null && days > limit;
   return h(
@@ -131,31 +133,37 @@ export function Decision({ model }) {
 
 export function Next({ model }) {
   const { approval, next_run: next } = model;
-  if (approval) {
-    const link = h(RouterLink, { to: pathOf(model) }, `Review ${version(approval.version)}`);
-    return h(
-      UI.Box,
-      null,
-      h(UI.Link, { ...LINK, whiteSpace: "nowrap" }, link),
-      h(Quiet, null, `since ${dated(approval.since)}`),
-    );
-  }
-  if (!next) return h(Quiet, null, "—");
-  const isDue = when(next.at) <= Date.now();
-  const words = isDue ? "due" : ago(next.at);
-  return h(UI.Box, { whiteSpace: "nowrap" }, h(UI.Text, null, words), h(Quiet, null, KINDS[next.kind] ?? next.kind));
+  if (!approval && !next) return h(Quiet, null, "Not scheduled");
+  return h(
+    UI.Stack,
+    { gap: 1 },
+    approval &&
+      h(
+        UI.Box,
+        null,
+        h(UI.Link, LINK, h(RouterLink, { to: pathOf(model) }, `Review ${version(approval.version)}`)),
+        h(Quiet, null, `since ${dated(approval.since)}`),
+      ),
+    next &&
+      h(
+        UI.Box,
+        { whiteSpace: "nowrap" },
+        h(UI.Text, null, when(next.at) <= Date.now() ? "due" : ago(next.at)),
+        h(Quiet, null, KINDS[next.kind] ?? next.kind),
+      ),
+  );
 }
 
 // In the order of the columns; `sort` names what a click on the header sorts by.
 export const CELLS = [
-  { key: "model", label: "Model", sort: "name", cell: Name, width: "12%" },
-  { key: "state", label: "State", sort: "state", cell: State, width: "11%" },
-  { key: "serving", label: "Serving", sort: "since", cell: Serving, width: "10%" },
-  { key: "quality", label: "Quality", sort: "quality", cell: Quality, width: "14%" },
+  { key: "model", label: "Model", sort: "name", cell: Name, width: "11%" },
+  { key: "state", label: "State", sort: "state", cell: State, width: "12%" },
+  { key: "serving", label: "Serving", sort: "since", cell: Serving, width: "9.5%" },
+  { key: "quality", label: "Quality", sort: "quality", cell: Quality, width: "14.5%" },
   { key: "drift", label: "Drift", sort: "drift", cell: Drift, width: "10.5%" },
-  { key: "labels", label: "Labels", cell: Labels, width: "6%" },
+  { key: "labels", label: "Labels", cell: Labels, width: "5.5%" },
   { key: "budget", label: "Error budget", sort: "budget", cell: Budget, width: "9%" },
   { key: "fresh", label: "Data age", cell: Fresh, width: "5.5%" },
-  { key: "decision", label: "Last decision", sort: "decision", cell: Decision, width: "15%" },
-  { key: "next", label: "Next", cell: Next, width: "7%" },
+  { key: "decision", label: "Last decision", sort: "decision", cell: Decision, width: "14.5%" },
+  { key: "next", label: "Next", cell: Next, width: "8%" },
 ];

@@ -9,7 +9,7 @@ import { asked, isFiltered, NEED_PERSON, UNFILTERED, useListQuery } from "./quer
 import { ModelCards, ModelTable } from "./table.js";
 
 // Below this the columns do not fit beside Airflow's navigation.
-const ROOMY = "(min-width: 1180px)";
+const ROOMY = "(min-width: 1280px)";
 
 export function ModelsPage() {
   const [query, change] = useListQuery();

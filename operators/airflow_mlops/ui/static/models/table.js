@@ -9,7 +9,7 @@ export function ModelTable({ models, query, change }) {
     { overflowX: "auto", role: "region", "aria-label": "Table of models", tabIndex: 0 },
     h(
       UI.Table.Root,
-      { size: "sm", minW: "1240px", tableLayout: "fixed" },
+      { size: "sm", minW: "1140px", tableLayout: "fixed" },
       h(
         UI.Table.Header,
         null,

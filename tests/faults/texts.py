@@ -49,6 +49,32 @@ respelled("lower case and a trailing space", 1.0, lambda values: values.str.lowe
 respelled("lower case", 1.0, lambda values: values.str.lower())
 
 
+respelled("in quotes", 1.0, lambda values: '"' + values + '"')
+
+
+@column("a word for no value", "missing", "block", on=texts)
+def _word(setting, name, rng):
+    """In as many rows as nulls would stop."""
+    values = setting.batch[name]
+    return None if setting.reference[name].isna().mean() > 0.2 else values.mask(some(values, rng, 0.6), "NA")
+
+
+@column("a word for each null", "missing", "block", on=texts)
+def _word_for_null(setting, name, rng):
+    """Where nulls come steadily, and there are enough of them."""
+    values = setting.batch[name]
+    if min(values.isna().mean(), setting.reference[name].isna().mean()) < 0.1 or values.isna().sum() < 50:
+        return None
+    return values.fillna("None")
+
+
+@column("letters beyond ASCII lost", "categories", "block", on=texts)
+def _lost(setting, name, rng):
+    values = setting.batch[name]
+    broken = values.map(lambda v: v.encode("ascii", "replace").decode() if isinstance(v, str) else v)
+    return None if (broken != values).mean() < 0.05 else broken
+
+
 @column("another encoding", "categories", "block", on=texts)
 def _mojibake(setting, name, rng):
     """Every value with a letter beyond ASCII read in another encoding."""

@@ -69,6 +69,15 @@ def _one_row(setting, name, rng):
     return None if setting.reference[name].min() < -999 else setting.batch[name].mask(setting.batch.index == 3, -9999)
 
 
+@column("zero in 60 % of rows", "unit", "block", on=measured)
+def _zero(setting, name, rng):
+    """Where zero is far from all that was, in the batch too."""
+    known = [frame[name].dropna() for frame in (setting.reference, setting.batch)]
+    if any(values.min() <= 0.5 * values.median() for values in known):
+        return None
+    return setting.batch[name].mask(some(setting.batch, rng, 0.6), 0)
+
+
 @column("-1 in a count", "unit", "block", on=lambda setting: setting.whole)
 def _minus_one(setting, name, rng):
     return setting.batch[name].mask(some(setting.batch, rng, 0.05), -1)

@@ -61,6 +61,7 @@ def sales():
         }
     )
     frame["y"] = price * frame.pieces * random.lognormal(0, 0.3, rows)
+    frame["coupon"] = random.choice(["SPRING", "VIP", None], rows)
     return split(frame, *(pd.Timestamp(day) for day in ("2023-03-01", "2023-03-08", "2023-03-15")))
 
 
@@ -279,3 +280,83 @@ def test_a_sign_that_is_turned_round_in_a_hot_week_blocks_and_a_frost_does_not(r
 
     assert judged(batch.assign(heat=-30 - batch.calls / 9), rows[:2000])[1]["heat"].check == "sign"
     assert judged(batch.assign(heat=-2 - batch.calls / 9), rows[:2000])[0] != "block"
+
+
+@pytest.fixture(scope="module")
+def shops(readings):
+    """The same hours with names, ids and two counts of like size."""
+    random, rows = np.random.default_rng(8), len(readings)
+    return readings.assign(
+        town=random.choice(["Köln", "Aarhus", "Málaga"], rows),
+        zip=random.choice([f"{number:05d}" for number in range(1000, 99_999, 50)], rows),
+        coupon=random.choice(["SPRING", "VIP", None], rows),
+        systolic=random.normal(125, 15, rows).round(),
+        pulse=random.normal(80, 12, rows).round(),
+        price=random.integers(1000, 90_000, rows) / 100,
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "check"),
+    [
+        ("town", lambda v: v.str.encode("utf-8").str.decode("latin-1"), "spelling"),
+        ("town", lambda v: v.str.encode("ascii", "replace").str.decode("ascii"), "spelling"),
+        ("town", lambda v: '"' + v + '"', "spelling"),
+        ("town", lambda v: v.map({"Köln": "0", "Aarhus": "1", "Málaga": "2"}), "renamed"),
+        ("zip", lambda v: v.str.lstrip("0"), "spelling"),
+        ("zip", lambda v: '"' + v + '"', "spelling"),
+        ("town", lambda v: v.mask(v.index % 2 == 0, "NA"), "nulls"),
+        ("coupon", lambda v: v.fillna("None"), "nulls"),
+        ("pulse", lambda v: v.mask(v.index % 2 == 0, 0), "no code for unknown"),
+    ],
+)
+def test_values_written_in_another_way_block_in_few_rows(shops, column, change, check):
+    batch = shops[2000:2100].reset_index(drop=True)
+
+    verdict, reasons = judged(batch.assign(**{column: change(batch[column])}), shops[:2000])
+
+    assert judged(batch, shops[:2000])[0] == "pass"
+    assert verdict == "block"
+    assert reasons[column].check == check
+
+
+def test_numbers_in_place_of_all_names_block_in_thirty_rows(shops):
+    codes = shops.town.map({"Köln": "0", "Aarhus": "1", "Málaga": "2"})
+
+    verdict, reasons = judged(shops[2000:2030].assign(town=codes), shops[:2000])
+
+    assert verdict == "block"
+    assert reasons["town"].message.startswith("30 of 30 texts of 'town' were never seen at training, such as")
+
+
+def test_a_word_for_no_value_in_few_rows_is_marked_and_a_new_name_is_not(shops):
+    batch = shops[2000:2200].reset_index(drop=True)
+
+    assert judged(batch.assign(town=batch.town.mask(batch.index % 6 == 0, "n/a")), shops[:2000])[0] == "warn"
+    assert judged(batch.assign(town=batch.town.mask(batch.index % 6 == 0, "Çorum")), shops[:2000])[0] == "pass"
+
+
+def test_two_columns_that_changed_places_block(shops):
+    batch = shops[2000:2100]
+    swapped = batch.assign(systolic=batch.pulse, pulse=batch.systolic)
+
+    verdict, reasons = judged(swapped, shops[:2000])
+
+    assert verdict == "block"
+    assert reasons["systolic"].message.startswith("'systolic' and 'pulse' seem to have changed places")
+    assert judged(batch.assign(pulse=batch.systolic), shops[:2000])[0] != "block"
+
+
+def test_a_number_to_predict_whose_sign_is_turned_round_blocks(shops):
+    rows = shops.assign(y=shops.price)
+
+    verdict, reasons = judged(rows[2000:2100].assign(y=-rows.price), rows[:2000])
+
+    assert verdict == "block"
+    assert reasons["y"].check == "sign"
+
+
+def test_a_shop_that_closes_writes_no_code(shops):
+    rows = shops.assign(visitors=np.where(np.arange(len(shops)) < 2050, 400 + 100 * shops.calls, 0))
+
+    assert judged(rows[2060:2200], rows[:2000])[0] == "warn"

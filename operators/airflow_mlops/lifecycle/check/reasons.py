@@ -15,6 +15,7 @@ _INSPECT = "Look at these rows and at what writes them; where they are right, na
 _ACTIONS = {
     "column is there": "Give the column its old name again or restore it in the source; a model cannot do without it.",
     "column is known": "Nothing, where it is meant; else find out who added it before a model is trained on it.",
+    "columns are in place": "Put each column in its place again: look at an export or a load that goes by position.",
     "type is kept": "Write the column in the type it had (decimal point, no text among numbers), and send it again.",
     "enough rows": "Find out what cut the batch off, and send it whole.",
     "rows are new": "Send the batch of this period: this one was seen before. Look at the job that makes the file.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.stages.validate.findings import Finding, failed
+from airflow_mlops.stages.validate.findings import Finding, Severity, failed
 from airflow_mlops.stages.validate.suite.sets import quoted
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ SMALL_CODE = 99
 SENTINEL_PURITY = 0.9
 # Of the other values hardly any is whole, and there are enough of them to say so.
 HARDLY_WHOLE, ENOUGH = 0.05, 20
+# Zero stands for unknown in so many rows, where the least value at training was this part of the median, and nothing
+# lies between zero and half of it.
+ZEROS, ZEROS_MARK, FAR, STEPS = 0.3, 0.1, 0.25, 20
+# Counts do not go down to -1 from here without the numbers between.
+NOT_SMALL = 10
 
 
 def code_check(values: np.ndarray, name: str, then: dict[str, Any], keep: int) -> Finding | None:
@@ -63,7 +68,45 @@ def _is_apart(code: float, count: int, known: np.ndarray, then: dict[str, Any]) 
     is_alone = not len(others) or np.abs(others - code).min() > then["max"] - then["min"]
     # Most of what lies below zero where nothing ever did: that other rows left the range as well explains none.
     is_impossible = then["min"] >= 0 and code <= -SMALL_CODE and 2 * count > int((known < 0).sum())
+    is_impossible |= then["is_whole"] and then["min"] >= NOT_SMALL and _is_jump(code, known, then)
     return bool(count >= SENTINEL_PURITY * len(beyond) or is_alone or is_impossible)
+
+
+def _is_jump(code: float, known: np.ndarray, then: dict[str, Any]) -> bool:
+    """Tell whether the code is all there is below half of the least value at training."""
+    below = known[known < then["min"] / 2]
+    return bool(code < 0 and len(below) and (below == code).all())
+
+
+def zero_check(values: np.ndarray, name: str, then: dict[str, Any], keep: int) -> Finding | None:
+    """Find zeros that stand for unknown: values at training were far above zero, and so are all others now.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+        The column, NaN where it is null.
+    name : str
+        Of the column.
+    then : dict
+        What the facts of the reference say of it.
+    keep : int
+        Positions of failing rows that are kept.
+    """
+    import numpy as np
+
+    known = values[~np.isnan(values)]
+    middle = then["quantiles"][len(then["quantiles"]) // 2]
+    if not then["min"] > FAR * middle > 0 or 0 < len(then.get("steps") or ()) <= STEPS:
+        return None
+    count = int((known == 0).sum())
+    # All zero is a sensor that died, or a shop that closed; a value between leads down to zero by itself.
+    if count < max(FEW, ZEROS_MARK * len(known)) or count == len(known) or (known[known != 0] < then["min"] / 2).any():
+        return None
+    text = f"{name!r} is 0 in {count} of {len(known)} rows, and was {then['min']:g} to {then['max']:g} at training"
+    facts = {"failing": count, "rows": tuple(np.flatnonzero(values == 0)[:keep].tolist())}
+    severity: Severity = "critical" if count >= ZEROS * len(known) else "warning"
+    condition = f"{quoted(name)} = 0"
+    return failed("no code for unknown", name, severity, text, observed=0, condition=condition, **facts)
 
 
 def _is_code(code: float, known: np.ndarray, then: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.batch_check import Former, batch_check, counted, repeated
 from airflow_mlops.stages.validate.findings import Finding, Severity, failed
+from airflow_mlops.stages.validate.spellings import is_nothing
 from airflow_mlops.stages.validate.stretches import new_stretches
 from airflow_mlops.stages.validate.target_check import target_check
 from airflow_mlops.stages.validate.value_check import value_check
@@ -37,6 +38,8 @@ NULLS_STEADY, KNOWN_LEFT, LEAST_KNOWN, NULLS_WINDOWS = 0.1, 0.65, 50, 10
 # Nulls that come one by one: no window of so many is more standard errors beyond all rows; then nothing but nulls has
 # no more than this chance.
 NULLS_ERRORS, NULLS_CHANCE = 4.0, 1e-4
+# Words that stand where nulls stood: of nulls that are expected, so many in a batch, no more than this share is left.
+LEAST_REPLACED, REPLACED = 20, 0.02
 
 Facts = dict[str, Any]
 
@@ -117,7 +120,8 @@ def _nulls(current: Facts, spec: ModelSpec, reference: Facts | None, *, is_stret
         limit = (1 + limit) / 2
     for name, column in current["columns"].items():
         usual = _null_share(reference, name)
-        share = _null_share(current, name) or 0.0
+        words = _words_for_null(column, (reference or {"columns": {}})["columns"].get(name, {}))
+        share = (_null_share(current, name) or 0.0) + sum(words.values()) / max(1, current["rows"])
         # Labels may still be on their way; features and train leave such rows out.
         severity: Severity = "warning" if name == spec.data.target else "critical"
         if usual is None:
@@ -128,17 +132,32 @@ def _nulls(current: Facts, spec: ModelSpec, reference: Facts | None, *, is_stret
         most = _most_nulls(reference, name, usual)
         text = f"{share:.0%} of {name!r} is null, {usual:.0%} at training"
         text += f" and never more than {most:.0%} in a window of this length" if most > usual else ""
-        facts = {"observed": round(share, 4), "failing": column["nulls"]}
+        text += f", counting {sum(words.values())} rows that are {next(iter(words))!r}" if words else ""
+        facts = {"observed": round(share, 4), "failing": column["nulls"] + sum(words.values())}
         is_beyond = share - most > _reach(usual, most) or share == 1
         is_far = share - usual > limit and is_beyond and most < NULLS_ALL
         is_gone = (
             share == 1 and usual < 1 and (most < NULLS_ALL or _is_no_chance(current["rows"], usual, reference, name))
         )
         is_rare = _is_rarely_known(current, column, usual, most) and _windows(reference) >= NULLS_WINDOWS
-        if is_far or (not is_stretch and (is_gone or is_rare)):
+        is_replaced = _is_replaced(current, column, usual, words)
+        if is_far or (not is_stretch and (is_gone or is_rare or is_replaced)):
             yield failed("nulls", name, severity, text, **facts)
         elif share - usual > limit * NULLS_WARN:
             yield failed("nulls", name, "warning", text, **facts)
+
+
+def _words_for_null(now: Facts, then: Facts) -> dict[str, int]:
+    """Count the rows of a text column that hold a word for no value which none had at training."""
+    if now["kind"] != "text" or "values" not in now or then.get("kind") != "text" or "values" not in then:
+        return {}
+    return {word: rows for word, rows in now["values"].items() if is_nothing(word) and word not in then["values"]}
+
+
+def _is_replaced(current: Facts, column: Facts, usual: float, words: dict[str, int]) -> bool:
+    """Tell whether hardly a row is null any more, where such words stand now."""
+    expected = usual * current["rows"]
+    return expected >= LEAST_REPLACED and column["nulls"] <= REPLACED * expected and sum(words.values()) >= expected / 2
 
 
 def _is_no_chance(rows: int, usual: float, reference: Facts | None, name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.findings import Finding, failed
 from airflow_mlops.stages.validate.renamed import renamed
+from airflow_mlops.stages.validate.spellings import damaged, is_damaged, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,11 @@ HARDLY, MANY_ROWS = 0.01, 0.15
 # Of a column with many texts: share of them that is known when the column holds something else now, where new texts
 # are no more than so many of the rows.
 KNOWN_TEXTS, MOST_NOVELTY, LEAST_TEXTS = 0.1, 0.3, 10
+# Of a column with few texts: what all that are steady make up together in any part of the reference, changes of the
+# text that show them to come one by one, share of rows that still have a known one, and the chance of so few.
+STEADY, LEAST_CHANGES, KNOWN_ROWS, CHANCE = 0.5, 30, 0.02, 1e-3
+# Rows that have texts shorter than any at training: ids grow, and get shorter only by loss.
+SHORTER = 0.05
 
 
 def text_check(name: str, now: dict[str, Any], then: dict[str, Any], rows_then: int) -> Iterator[Finding]:
@@ -31,7 +37,8 @@ def text_check(name: str, now: dict[str, Any], then: dict[str, Any], rows_then: 
     if then["distinct"] != len(then["values"]):
         yield from _of_many(name, now, then)
         return
-    found = _spelling(name, now, then) or _explosion(name, now, then) or _renames(name, now, then)
+    asked = (_spelling, _explosion, _renames, _all_new)
+    found = next((finding for check in asked if (finding := check(name, now, then))), None)
     if found:
         yield found
         return
@@ -58,12 +65,14 @@ def _rows(now: dict[str, Any]) -> int:
 
 def _spelling(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
     rows = _rows(now)
+    unseen = {value: count for value, count in now["values"].items() if value not in then["values"]}
     # Values that are new themselves may come in two spellings too.
-    spellings = Counter(value.strip().casefold() for value in {*then["values"], *now["values"]})
+    spellings = Counter(map(spelled, {*then["values"], *now["values"]}))
+    whole = {damaged(value) for value in then["values"] if not value.isascii()}
     respelled = {
         value: count
-        for value, count in now["values"].items()
-        if value not in then["values"] and spellings[value.strip().casefold()] > 1
+        for value, count in unseen.items()
+        if spellings[spelled(value)] > 1 or (is_damaged(value) and damaged(value) in whole)
     }
     share = sum(respelled.values()) / rows
     if share <= SPELLING_SHARE:
@@ -96,6 +105,20 @@ def _renames(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | 
     return failed("renamed", name, "critical", text, observed=len(renames))
 
 
+def _all_new(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Find a column of which no text is left, where each came again and again and new ones did not."""
+    steady = sum(min(shares) for shares in then.get("shares", {}).values() if shares)
+    if (then.get("novelty") or 0.0) > MOST_NOVELTY or then.get("changes", 0) < LEAST_CHANGES or steady < STEADY:
+        return None
+    rows, seen = _rows(now), sum(count for value, count in now["values"].items() if value in then["values"])
+    if seen > KNOWN_ROWS * rows or (1 - STEADY) ** rows > CHANCE:
+        return None
+    example = next(iter(now["values"]))
+    text = f"{rows - seen} of {rows} texts of {name!r} were never seen at training, such as {example!r}"
+    facts = {"observed": round(1 - seen / rows, 4), "failing": rows - seen}
+    return failed("categories", name, "critical", f"{text}: does it hold something else?", **facts)
+
+
 def _of_many(name: str, now: dict[str, Any], then: dict[str, Any]) -> Iterator[Finding]:
     """Compare a column with more texts than are kept: how they are written, and whether a sample of them is known."""
     written = _writing(name, now, then)
@@ -126,4 +149,17 @@ def _writing(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | 
         if before is not None and before <= HARDLY and share >= MANY_ROWS:
             text = f"{share:.0%} of {name!r} are written {habit}, {before:.0%} at training: another spelling?"
             return failed("spelling", name, "critical", text, observed=share)
-    return None
+    return _shortened(name, now, then)
+
+
+def _shortened(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+    """Find texts shorter than all at training, which had one length: leading zeros that were lost."""
+    before = then.get("lengths") or {}
+    if len(before) != 1:
+        return None
+    (length,) = map(int, before)
+    share = sum(part for found, part in now.get("lengths", {}).items() if int(found) < length)
+    if share < SHORTER:
+        return None
+    text = f"{share:.0%} of {name!r} are shorter than {length} letters, the length of all at training"
+    return failed("spelling", name, "critical", f"{text}: are leading zeros lost?", observed=round(share, 4))

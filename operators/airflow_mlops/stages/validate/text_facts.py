@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 NEWEST = 0.25
 # Fingerprints kept of a column with many texts: the smallest.
 KEPT = 512
+# Lengths of texts that are told.
+MOST_LENGTHS = 8
 
 
 def text_facts(column: pa.ChunkedArray, order: np.ndarray) -> dict[str, Any]:
@@ -31,8 +33,9 @@ def text_facts(column: pa.ChunkedArray, order: np.ndarray) -> dict[str, Any]:
     -------
     dict
         ``novelty``: share of the newest quarter whose text the older rows do not have; ``changes``: how often a row has
-        another text than the row before; ``writing``: shares of texts with space around, in capitals, in small letters,
-        beyond ASCII; ``sketch``: fingerprints of texts, the smallest.
+        another text than the row before; ``writing``: shares of texts with space around, in quotes, in capitals, in
+        small letters, beyond ASCII, with decimals; ``lengths``: the share of each length, of at most eight;
+        ``sketch``: fingerprints of texts, the smallest.
     """
     import numpy as np
 
@@ -41,10 +44,12 @@ def text_facts(column: pa.ChunkedArray, order: np.ndarray) -> dict[str, Any]:
     codes = codes[codes >= 0]
     cut = int((1 - NEWEST) * len(codes))
     prints = np.unique(hashes(texts))
+    counts = np.bincount(codes, minlength=len(texts))
     return {
         "novelty": round(float(1 - np.isin(codes[cut:], codes[:cut]).mean()), 4) if cut else None,
         "changes": int((codes[1:] != codes[:-1]).sum()),
-        "writing": _writing(texts, np.bincount(codes, minlength=len(texts))),
+        "writing": _writing(texts, counts),
+        "lengths": _lengths(texts, counts),
         "sketch": {"kept": b64encode(prints[:KEPT].astype("<u8").tobytes()).decode(), "is_all": len(prints) < KEPT},
     }
 
@@ -68,8 +73,21 @@ def _writing(texts: np.ndarray, counts: np.ndarray) -> dict[str, float]:
         "in capitals": lambda text: text.isupper(),
         "in small letters": lambda text: text.islower(),
         "beyond ASCII": lambda text: not text.isascii(),
+        "in quotes": lambda text: len(text) > 1 and text[0] == text[-1] and text[0] in "\"'",
+        "with .0 behind": lambda text: text.endswith(".0"),
     }
     return {
         name: round(float(counts[np.fromiter(map(is_so, texts), bool, len(texts))].sum() / total), 4)
         for name, is_so in habits.items()
     }
+
+
+def _lengths(texts: np.ndarray, counts: np.ndarray) -> dict[str, float]:
+    """Give the share of each length, none where there are many."""
+    import numpy as np
+
+    found, places = np.unique(np.fromiter(map(len, texts), int, len(texts)), return_inverse=True)
+    if not counts.sum() or len(found) > MOST_LENGTHS:
+        return {}
+    shares = np.bincount(places, weights=counts) / counts.sum()
+    return {str(length): round(float(share), 4) for length, share in zip(found, shares, strict=True)}

@@ -6,9 +6,10 @@ from datetime import datetime
 from math import isclose
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.stages.validate.codes import SENTINELS, code_check
+from airflow_mlops.stages.validate.codes import SENTINELS, code_check, zero_check
 from airflow_mlops.stages.validate.conversions import named_after
 from airflow_mlops.stages.validate.findings import Finding, failed
+from airflow_mlops.stages.validate.swap_check import swapped
 from airflow_mlops.stages.validate.text_check import text_check
 from airflow_mlops.stages.validate.unit_check import unit_check
 from airflow_mlops.stages.validate.values import most_kept, numbers
@@ -55,14 +56,22 @@ def value_check(
         if now["kind"] != then.get("kind") or "sensitive" in now or "sensitive" in then:
             continue
         if name == spec.data.target and spec.task == "regression" and "min" in now and "min" in then:
-            findings += [found for found in (_unit(name, now, then),) if found]
+            findings += [found for found in (_unit(name, now, then) or _sign(name, now, then),) if found]
         if name in skip:
             continue
         if now["kind"] == "number" and "min" in now and "min" in then:
             findings += _number(numbers(table, name), name, now, then, spec, is_recent=is_recent)
         elif now["kind"] == "text" and now["distinct"] and then["distinct"]:
             findings += text_check(name, now, then, reference["rows"])
+    if is_recent:
+        findings += swapped(table, _numbers(current, reference, skip), current["columns"], reference["columns"])
     return findings
+
+
+def _numbers(current: dict[str, Any], reference: dict[str, Any], skip: set[str]) -> list[str]:
+    """Name the columns that have numbers now and at training."""
+    now, then = current["columns"], reference["columns"]
+    return [name for name in now if name not in skip and "sizes" in now[name] and "sizes" in then.get(name, {})]
 
 
 def _is_recent(current: dict[str, Any], reference: dict[str, Any]) -> bool:
@@ -84,6 +93,7 @@ def _number(
     for check in (
         _unit(name, now, then),
         code_check(values, name, then, keep),
+        zero_check(values, name, then, keep),
         _sign(name, now, then),
         unit_check(values, name, now, then, is_recent=is_recent),
         _range(values, name, then, spec),

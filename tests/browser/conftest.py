@@ -97,7 +97,14 @@ def asking_site(tmp_path_factory) -> Iterator[Site]:
         plain["retrain"]["shadow"] = {"kind": "committee"}
         (dags / "specs" / f"{name}.yaml").write_text(yaml.safe_dump(plain))
     folder = tmp_path_factory.mktemp("asking")
-    settings = Settings.make(folder, dags, preferred=(0, 0, 0), tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    settings = Settings.make(
+        folder,
+        dags,
+        preferred=(0, 0, 0),
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        # Nothing is served over HTTP, and the pages miss no server that nobody told them of.
+        extra={"AIRFLOW_CONN_MODEL_SERVER_DEFAULT": ""},
+    )
     stack = Stack(settings)
     try:
         stack.start(lambda _: None)

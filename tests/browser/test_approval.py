@@ -66,7 +66,7 @@ def test_the_list_the_page_and_the_dialog_show_what_waits(waiting, themed_asked)
     visitor.keep(f"waits-page-{theme}", full=False)
 
     dialog = opened(visitor, ANSWER)
-    expect(dialog).to_contain_text("v1 passed its gate and waits for a person")
+    expect(dialog).to_contain_text("v1 passed its gate and waits for a person, asked for every change")
     expect(dialog).to_contain_text("Evidence: pass")
     expect(dialog.get_by_role("link", name="Open its run")).to_be_visible()
     dialog.get_by_role("textbox").fill(NO)

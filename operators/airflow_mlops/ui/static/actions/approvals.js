@@ -12,34 +12,53 @@ const REJECT = "Reject";
 
 export function Approvals({ base, reload }) {
   const { data } = useAnswer(`${base}/approvals`, { every: EVERY });
+  // Once answered a question is pending no more; who answered still wants to see what came of it.
+  const [answered, setAnswered] = useState([]);
+  const pending = data?.pending ?? [];
+  const names = pending.map(nameOf);
+  const after = answered.filter((question) => !names.includes(nameOf(question)));
   return h(
     Fragment,
     null,
-    (data?.pending ?? []).map((question) =>
-      h(Pending, { key: `${question.version}/${question.since}`, question, dagId: data.dag, reload }),
+    [...pending, ...after].map((question) =>
+      h(Pending, {
+        key: nameOf(question),
+        question,
+        isPending: !after.includes(question),
+        dagId: data?.dag,
+        keep: () => setAnswered((before) => [...before, question]),
+        reload,
+      }),
     ),
   );
 }
 
-function Pending({ question, dagId, reload }) {
+const nameOf = ({ version: name, since, first }) => `${name}/${since}/${first.length}`;
+
+function Pending({ question, isPending, dagId, keep, reload }) {
   const [isOpen, setOpen] = useState(false);
   const waiting = useAnswer(isOpen && question.run ? waitingAt(question.run) : null, { every: EVERY });
   const found = waiting.data?.hitl_details[0];
   const task = found?.task_instance;
   const { progress, start } = useAnswering(task);
   const label = `Approve or reject ${version(question.version)}`;
-  const answer = (option) => (reason) => start(option, reason).then(reload);
+  const answer = (option) => (reason) => {
+    keep();
+    return start(option, reason).then(reload);
+  };
+  const what = progress.option === REJECT ? "Rejection" : "Approval";
+  const button = { size: "xs", colorPalette: "orange", variant: "surface", onClick: () => setOpen(true) };
   return h(
     Fragment,
     null,
-    h(UI.Button, { size: "xs", colorPalette: "orange", variant: "surface", onClick: () => setOpen(true) }, label),
+    isPending ? h(UI.Button, button, label) : null,
     isOpen
       ? h(
           Confirm,
           {
             title: label,
             says: sentences(question),
-            what: progress.option === REJECT ? "Rejection" : "Approval",
+            what,
             answers: task
               ? [
                   { label: REJECT, color: "red", act: answer(REJECT) },
@@ -53,7 +72,7 @@ function Pending({ question, dagId, reload }) {
           h(Who, { question, assigned: found?.assigned_users }),
           h(Waits, { question, waiting, task, dagId }),
         )
-      : h(Progress, { progress, what: label }),
+      : h(Progress, { progress, what }),
   );
 }
 
@@ -67,11 +86,16 @@ function sentences(question) {
   const name = version(question.version);
   const second = question.four_eyes && !question.first.length ? " once a second person approves too" : "";
   return [
-    `${name} passed its gate and waits for a person, ${question.reason}.`,
+    `${name} passed its gate and waits for a person, ${inPlainWords(question)}.`,
     `Approved, it is tried out and made champion${second}. ` +
-      "Rejected, what serves goes on, and nobody is asked about this evaluation again.",
+      "Rejected, all stays as it is, and nobody is asked about this evaluation again.",
     question.first.length ? `${question.first.join(" and ")} approved first: ${question.first_reason}` : null,
   ];
+}
+
+// The names of risks are keys of the spec.
+function inPlainWords({ reason, asked_for: asked }) {
+  return asked.reduce((words, risk) => words.replaceAll(risk, risk.replaceAll("_", " ")), reason);
 }
 
 function Evidence({ question }) {
@@ -84,7 +108,7 @@ function Evidence({ question }) {
       UI.Box,
       { as: "ul", ps: 5, listStyleType: "disc", fontSize: "sm" },
       question.evidence.map((reason) => h("li", { key: reason }, reason)),
-      risks.length ? h("li", { key: "risks" }, `other risks: ${risks.join(", ")}`) : null,
+      risks.length ? h("li", { key: "risks" }, `other risks: ${risks.join(", ").replaceAll("_", " ")}`) : null,
     ),
     question.report ? h(ReportLink, { to: question.report.href }, question.report.name) : null,
   );

@@ -34,7 +34,7 @@ const AWAY = { ledger: "The ledger is away", airflow: "Airflow's API server is a
 function Old({ error, since }) {
   if (!AWAY[error?.away]) return h(Trouble, { error, since });
   const text = `${AWAY[error.away]}: this is as it was on ${moment(since)} UTC.`;
-  return h(UI.Text, { role: "status", fontSize: "sm", color: "fg.error", mb: 2 }, text);
+  return h(UI.Text, { role: "status", fontSize: "sm", color: "red.fg", mb: 2 }, text);
 }
 
 // A part of a page that asks for its own answer: trouble in one leaves the others alone.

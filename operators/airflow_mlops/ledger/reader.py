@@ -232,8 +232,8 @@ class LedgerReader:
         expect_every_epoch(told, model)
         return history_of(told, model=model)
 
-    def stretch(self, model: str, at: datetime, *, recorded: bool = False) -> Stretch | None:
-        """Tell of what served at a moment as `history` does, without reading the rest; None before the first.
+    def stretch(self, model: str, at: datetime | None = None, *, recorded: bool = False) -> Stretch | None:
+        """Tell of what serves, or served at a moment, as `history` does; None before the first. The rest is not read.
 
         Parameters
         ----------

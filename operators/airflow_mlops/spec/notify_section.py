@@ -22,8 +22,8 @@ class NoticeTarget(Section):
     )
     arguments: dict[str, Any] = Field(
         default_factory=dict,
-        description="What it is made with; texts are templates of `title`, `text`, `html`, `slack` and `url`. No secrets: name "
-        "a connection.",
+        description="What it is made with; texts are templates of `title`, `text`, `html`, `slack` and `url`. No "
+        "secrets: name a connection.",
     )
     of: list[Told] = Field(default_factory=list, description="Kinds of incidents, and `approval`; none: all.")
     when: Literal["at_once", "digest"] = Field(

@@ -35,6 +35,7 @@ CASES = {
     'sentence("not_enough labels")': "Not enough labels",
     'capital("retrain: dep_hour")': "Retrain: dep_hour",
     'capital("dep_hour drifted")': "dep_hour drifted",
+    'capital("ledger.db is cut")': "ledger.db is cut",
     'version("7")': "v7",
     'plural(1, "retrain")': "1 retrain",
     'plural(1200, "retrain")': "1,200 retrains",

@@ -111,8 +111,8 @@ export function sentence(text) {
   return capital(String(text).replaceAll("_", " "));
 }
 
-// Not "v7 ..." nor "dep_hour ...": names are written as they are.
-export const capital = (text) => (/^[a-z]+(?![\w])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
+// Not "v7 ...", "dep_hour ..." nor "ledger.db ...": names are written as they are.
+export const capital = (text) => (/^[a-z]+(?!\w|\.\w)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
 
 export const version = (name) => (name === null || name === undefined || name === "" ? NONE : `v${name}`);
 

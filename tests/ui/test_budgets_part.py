@@ -79,8 +79,55 @@ def test_a_late_run_is_told_beside_the_objectives(ask, ledger):
     ]
 
 
-def test_where_nothing_is_promised_nothing_is_measured(ask):
-    assert ask("budgets") == {"at": None, "objectives": [], "late": []}
+def test_where_nothing_is_on_record_nothing_is_promised(ask):
+    assert ask("budgets") == {"at": None, "objectives": [], "promised": [], "promised_at": None, "late": []}
+
+
+@pytest.fixture
+def trained(ledger, store):
+    """Put a training on record, with the spec that it kept."""
+
+    def train(spec):
+        folder = store.uri(MODEL, "models", "m1")
+        store.complete(folder, {"spec": spec})
+        ledger.append(MODEL, "train", "m1", {"uri": folder}, at=MARCH)
+
+    return train
+
+
+def test_what_the_spec_promises_is_told_before_it_is_measured(ask, ledger, trained):
+    trained('{"slo": {"freshness": {"limit": "2d", "target": 0.95}, "latency": {"limit_ms": 20, "target": 0.99}}}')
+
+    freshness, latency = ask("budgets")["promised"]
+
+    assert freshness == {"objective": "freshness", "target": 0.95, "limit": "2d"}
+    assert (latency["target"], latency["limit"]) == (0.99, "20 ms")
+
+    look(ledger, 1, bad=2)
+
+    assert ask("budgets")["promised"] == []
+
+
+@pytest.mark.parametrize("spec", ["{}", '{"slo": null}', "no JSON"])
+def test_a_spec_that_promises_nothing_or_is_damaged_leaves_the_page(ask, trained, spec):
+    trained(spec)
+
+    answer = ask("budgets")
+
+    assert (answer["promised"], answer["promised_at"] is None) == ([], spec == "no JSON")
+
+
+def test_each_version_has_its_predictions_and_its_trial(ask_traffic, ledger):
+    quality = {"rows": 10, "labelled": 9, "by_version": {"2": {"rows": 4}, "10": {"rows": 5}}}
+    ledger.append(MODEL, "signals", "look", {"quality": quality}, at=MARCH)
+    ledger.append(MODEL, "score", "batch", {"version": "2", "rows": 7}, at=MARCH)
+    ledger.append(MODEL, "deploy", "2@1:servable", {"version": "2", "report": {"latency_ms": 3.5}}, at=MARCH)
+    ledger.append(MODEL, "deploy", "2@1:done", {"version": "2"}, at=MARCH)
+
+    newest, older = ask_traffic("traffic")["versions"]
+
+    assert (newest["version"], newest["labelled"], newest["trial_ms"]) == ("10", 5, None)
+    assert (older["version"], older["labelled"], older["batch_rows"], older["trial_ms"]) == ("2", 4, 7, 3.5)
 
 
 def test_requests_are_counted_between_looks_and_anew_after_a_restart(ask_traffic, ledger):

@@ -97,3 +97,23 @@ def test_a_strange_payload_is_shown_as_far_as_it_is_known(ask, ledger):
     (found,) = ask("data-quality")["checks"]
 
     assert (found["verdict"], found["rows"], found["findings"], found["snapshot"]) == ("unknown", None, [], None)
+
+
+def test_parts_that_came_late_are_told_with_their_rows(ask, ledger, check):
+    def ingest(snapshot, day, *parts):
+        listed = [
+            {"start": f"2013-03-0{at}T00:00:00+00:00", "end": f"2013-03-0{at + 1}T00:00:00+00:00", **part}
+            for at, part in enumerate(parts, start=1)
+        ]
+        at = MARCH + timedelta(days=day)
+        ledger.append(MODEL, "ingest", snapshot, {"id": snapshot, "part": "rows", "parts": listed}, at=at)
+        ref = {"verdict": "passed", "summary": {}}
+        ledger.append(MODEL, "validate", snapshot, {"ref": ref, "snapshot": {"id": snapshot}}, at=at)
+
+    ingest("a1", 1, {"digest": "a", "rows": 5}, {"digest": "b", "rows": 6})
+    ingest("a2", 2, {"digest": "a", "rows": 5}, {"digest": "c", "rows": 9}, {"digest": "d", "rows": 2})
+
+    after, before = ask("data-quality")["checks"]
+
+    assert (after["late_parts"], before["late_parts"], before["late"]) == (1, 0, [])
+    assert (after["late"][0]["start"][:10], after["late"][0]["before"], after["late"][0]["now"]) == ("2013-03-02", 6, 9)

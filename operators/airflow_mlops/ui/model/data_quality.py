@@ -9,21 +9,25 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
+from airflow_mlops.loop.arrivals import late_parts
 from airflow_mlops.loop.payloads import facts, text, whole
 from airflow_mlops.ui.access import ModelDep
 from airflow_mlops.ui.links import Reports, ReportsDep
 from airflow_mlops.ui.sources import LedgerDep, StoreDep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.events import Event
+    from airflow_mlops.loop.arrivals import Changed
 
 router = APIRouter()
 
 # Findings of a check that its event names; the rest is in its report.
 _MOST_FINDINGS = 12
+# Late parts of a snapshot that are named; the others are counted.
+_MOST_LATE = 12
 _INGEST, _VALIDATE = "ingest", "validate"
 
 
@@ -36,11 +40,21 @@ class Finding(BaseModel):
     message: str
 
 
+class LatePart(BaseModel):
+    """A stretch of event time that was read again and is another one: its rows before and now."""
+
+    start: datetime
+    end: datetime
+    before: int
+    now: int
+
+
 class Check(BaseModel):
     """One verdict; ``at`` is event time, ``start`` and ``end`` the first and last time of the rows.
 
-    ``part`` is what came in, rows or labels; ``parts`` how many files hold it. ``report`` is the address of the Data
-    Docs page.
+    ``part`` is what came in, rows or labels; ``parts`` how many files hold it. ``late`` are the newest of those
+    that have changed since a snapshot before listed them, and ``late_parts`` counts all of these. ``report`` is the
+    address of the Data Docs page.
     """
 
     seq: int
@@ -58,6 +72,8 @@ class Check(BaseModel):
     end: str | None
     part: str | None
     parts: int
+    late: list[LatePart]
+    late_parts: int
     report: str | None
 
 
@@ -95,9 +111,13 @@ def read_data_quality(
     # A snapshot is ingested before it is checked; rows and labels each have their own.
     came = ledger.newest(model.name, kinds=(_INGEST,), before=before, limit=2 * limit)
     ingested = {event.key: event.payload for event in came}
+    late = late_parts([event.payload for event in reversed(came)])
     newest = ingested.get(_snapshot(shown[0]), {}) if shown else {}
     return DataQuality(
-        checks=[_check(event, ingested.get(_snapshot(event), {}), reports) for event in shown],
+        checks=[
+            _check(event, ingested.get(_snapshot(event), {}), late.get(_snapshot(event), []), reports)
+            for event in shown
+        ],
         incoming=_incoming(store, newest.get("uri")),
         next_before=shown[-1].seq if len(events) > limit else None,
     )
@@ -107,7 +127,7 @@ def _snapshot(event: Event) -> str:
     return str(facts(event.payload, "snapshot").get("id") or "")
 
 
-def _check(event: Event, came: Mapping[str, Any], reports: Reports) -> Check:
+def _check(event: Event, came: Mapping[str, Any], late: Sequence[Changed], reports: Reports) -> Check:
     ref = facts(event.payload, "ref")
     summary = facts(ref, "summary")
     worst = summary.get("worst")
@@ -129,6 +149,8 @@ def _check(event: Event, came: Mapping[str, Any], reports: Reports) -> Check:
         end=text(came, "end"),
         part=text(came, "part"),
         parts=len(came.get("parts") or ()),
+        late=[LatePart.model_validate(each, from_attributes=True) for each in late[-_MOST_LATE:]],
+        late_parts=len(late),
         report=reports.address(text(ref, "html_uri")),
     )
 

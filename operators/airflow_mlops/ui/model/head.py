@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 from airflow_mlops.events import DRILL
 from airflow_mlops.loop.history import DEPLOY
 from airflow_mlops.overview.curves import none_yet
 from airflow_mlops.overview.state import State
 from airflow_mlops.ui.access import ModelDep
 from airflow_mlops.ui.listing import listed
+from airflow_mlops.ui.recorded import recorded_spec
 from airflow_mlops.ui.rows import Challenger, Maturity, NextRun, PendingApproval
 from airflow_mlops.ui.sources import LedgerDep, StoreDep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.events import Event, Freeze, ModelState
@@ -131,7 +130,7 @@ def _serving(ledger: LedgerReader, model: SeenModel, state: ModelState) -> Servi
     champion = state.champion
     if champion is None:
         return None
-    known, stretch = state.versions[champion.version], _stretch(ledger.history(model.name).stretches, champion.version)
+    known, stretch = state.versions[champion.version], _stretch(ledger, model.name, champion.version)
     answer = stretch.approval
     return Serving(
         version=champion.version,
@@ -147,8 +146,13 @@ def _serving(ledger: LedgerReader, model: SeenModel, state: ModelState) -> Servi
     )
 
 
-def _stretch(stretches: Sequence[Stretch], version: str) -> Stretch:
+def _stretch(ledger: LedgerReader, model: str, version: str) -> Stretch:
     """Return when and why a version came to serve: a drill takes it away for a moment and brings it back."""
+    last = ledger.stretch(model)
+    if last is not None and last.cause != DRILL:
+        # Most of the time, and a long history takes long to read.
+        return last
+    stretches = ledger.history(model).stretches
     lasting = [stretch for stretch in stretches if stretch.cause != DRILL]
     return lasting[-1] if lasting and lasting[-1].version == version else stretches[-1]
 
@@ -176,14 +180,7 @@ def _is_settled(deploy: Event | None, epoch: int) -> bool:
 
 def _description(store: ArtifactStore, uri: str | None) -> str | None:
     """Return what the spec of what serves says the model is for; None where that cannot be read now."""
-    if uri is None:
-        return None
-    try:
-        record = json.loads((store.manifest(uri) or {}).get("spec") or "{}")
-    except (ArtifactCorrupt, ArtifactMissing, OSError, ValueError):
-        # The page stands without it; the parts that need the store say what is away.
-        return None
-    return record.get("description") or None
+    return (recorded_spec(store, uri) or {}).get("description") or None
 
 
 def _held(freeze: Freeze | None) -> Held | None:

@@ -9,7 +9,7 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from airflow_mlops.loop.payloads import facts, text, whole
+from airflow_mlops.loop.payloads import facts, number, text, whole
 from airflow_mlops.ui.access import ModelDep
 from airflow_mlops.ui.connections import ConnectionNamesDep
 from airflow_mlops.ui.model_servers import ModelServers, server_connections
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 
-_SIGNALS, _SCORE, _SLO = "signals", "score", "slo"
+_SIGNALS, _SCORE, _SLO, _DEPLOY = "signals", "score", "slo", "deploy"
 _LOOKS = 60
 
 _servers = ModelServers()
@@ -56,14 +56,27 @@ class Answered(BaseModel):
     slow: int
 
 
+class VersionTraffic(BaseModel):
+    """What is on record of one version: labelled predictions of the windows, rows of the batches that are told.
+
+    ``trial_ms`` is the median time of one row when it was tried on the server before it served, at ``tried``.
+    """
+
+    version: str
+    labelled: int
+    batch_rows: int
+    trial_ms: float | None
+    tried: datetime | None
+
+
 class Traffic(BaseModel):
     """What is on record, the oldest first; ``champion`` is the version that gets all requests, None before the first.
 
-    ``by_version`` counts the labelled predictions of the last window; more than one version answered in it where there
-    are several.
+    ``versions`` has the newest first.
     """
 
     champion: str | None
+    versions: list[VersionTraffic]
     windows: list[Window]
     batches: list[Batch]
     answered: list[Answered]
@@ -99,18 +112,21 @@ class Servers(BaseModel):
 def read_traffic(model: ModelDep, ledger: LedgerDep) -> Traffic:
     """Return what the ledger knows of predictions."""
     promotion = ledger.serving(model.name)
-    looks, batches, budgets = (
+    looks, scored, budgets, deploys = (
         sorted(ledger.newest(model.name, kinds=(kind,), limit=_LOOKS), key=lambda event: (event.at, event.seq))
-        for kind in (_SIGNALS, _SCORE, _SLO)
+        for kind in (_SIGNALS, _SCORE, _SLO, _DEPLOY)
     )
+    windows = [window for event in looks if (window := _window(event)) is not None]
+    batches = [
+        Batch(at=each.at, version=text(each.payload, "version"), rows=rows)
+        for each in scored
+        if (rows := whole(each.payload, "rows")) is not None
+    ]
     return Traffic(
         champion=str(promotion.payload["version"]) if promotion else None,
-        windows=[window for event in looks if (window := _window(event)) is not None],
-        batches=[
-            Batch(at=each.at, version=text(each.payload, "version"), rows=rows)
-            for each in batches
-            if (rows := whole(each.payload, "rows")) is not None
-        ],
+        versions=_versions(windows, batches, deploys),
+        windows=windows,
+        batches=batches,
         answered=_answered(budgets),
     )
 
@@ -145,6 +161,26 @@ def _window(event: Event) -> Window | None:
         labelled=whole(quality, "labelled"),
         by_version={name: rows for name in by_version if (rows := _rows(by_version, name))},
     )
+
+
+def _versions(windows: Sequence[Window], batches: Sequence[Batch], deploys: Sequence[Event]) -> list[VersionTraffic]:
+    found: dict[str, VersionTraffic] = {}
+
+    def of(version: str) -> VersionTraffic:
+        fresh = VersionTraffic(version=version, labelled=0, batch_rows=0, trial_ms=None, tried=None)
+        return found.setdefault(version, fresh)
+
+    for window in windows:
+        for version, rows in window.by_version.items():
+            of(version).labelled += rows
+    for batch in batches:
+        if batch.version:
+            of(batch.version).batch_rows += batch.rows
+    for event in deploys:
+        version, trial = text(event.payload, "version"), number(facts(event.payload, "report"), "latency_ms")
+        if version and trial is not None:
+            of(version).trial_ms, of(version).tried = trial, event.at
+    return sorted(found.values(), key=lambda each: each.version.zfill(20), reverse=True)
 
 
 def _rows(by_version: Mapping[str, Any], name: str) -> int | None:

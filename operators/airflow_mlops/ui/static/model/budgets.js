@@ -28,22 +28,47 @@ export function Budgets({ base }) {
   return h(
     Card,
     { title: "Objectives and error budgets", aside: answer.data?.at && h(UI.Text, { fontSize: "xs", color: "fg.muted" }, `look of ${moment(answer.data.at, { year: true })}`) },
-    h(Answered, { answer, label: "Loading budgets" }, ({ objectives, late }) =>
+    h(Answered, { answer, label: "Loading budgets" }, ({ objectives, promised, promised_at: promisedAt, late }) =>
       h(
         UI.Stack,
         { gap: 4 },
-        objectives.length ? objectives.map((objective) => h(Objective, { key: objective.objective, objective })) : h(None),
+        objectives.map((objective) => h(Objective, { key: objective.objective, objective })),
+        promised.length > 0 && h(Unmeasured, { promised, at: promisedAt }),
+        !objectives.length && !promised.length && h(None, { at: promisedAt }),
         late.length > 0 && h(LateRuns, { late }),
       ),
     ),
   );
 }
 
-function None() {
+// What is promised and was not measured: no budget is made up for it.
+function Unmeasured({ promised, at }) {
+  return h(
+    UI.Stack,
+    { gap: 3 },
+    promised.map((each) =>
+      h(
+        UI.Box,
+        { key: each.objective },
+        h(
+          UI.HStack,
+          { justify: "space-between", gap: 3, align: "baseline" },
+          h(UI.Text, { as: "h3", fontWeight: "semibold", fontSize: "sm" }, sentence(each.objective)),
+          h(UI.Badge, { size: "xs", flexShrink: 0 }, "not measured yet"),
+        ),
+        h(UI.Text, { fontSize: "xs", color: "fg.muted" }, NAMES[each.objective]?.split(": ")[1] ?? ""),
+        h(UI.Text, { fontSize: "sm" }, `${[each.target !== null && `${percent(each.target)} is promised`, each.limit && `limit ${each.limit}`].filter(Boolean).join(", ")}.`),
+      ),
+    ),
+    h(UI.Text, { fontSize: "xs", color: "fg.muted" }, `By the spec of the training of ${moment(at, { year: true })}; the monitor's next look measures it.`),
+  );
+}
+
+function None({ at }) {
   return h(
     Empty,
-    { title: "Nothing is promised of this model yet." },
-    h(UI.Text, { fontSize: "sm", mb: 2 }, "Add a section slo to its spec; the next look of the monitor measures it:"),
+    { title: at ? "Nothing is promised of this model." : "No objective is on record." },
+    h(UI.Text, { fontSize: "sm", mb: 2 }, `${at ? `So says the spec of the training of ${moment(at, { year: true })}. ` : ""}A section slo in the spec promises something, and the next look of the monitor measures it:`),
     h(UI.Code, { as: "pre", display: "inline-block", textAlign: "left", p: 2, fontSize: "xs" }, EXAMPLE),
   );
 }

@@ -110,6 +110,7 @@ function Details({ check, incoming }) {
       h(ReportLink, { to: check.report, fontSize: "sm" }, "Data Docs"),
     ),
     h(UI.Text, { fontSize: "sm", color: "fg.muted" }, facts(check, incoming)),
+    h(LateParts, { check }),
     h(Findings, { check }),
   );
 }
@@ -124,6 +125,21 @@ function facts(check, incoming) {
     incoming?.undated ? `${plural(incoming.undated, "row")} without a time left out` : null,
   ];
   return `${said.filter(Boolean).join("; ")}.`;
+}
+
+function LateParts({ check }) {
+  if (!check.late_parts) return null;
+  const words = ({ start, end, before, now }) => {
+    const change = now === before ? `other values in ${plural(now, "row")}` : now > before ? `${plural(now - before, "late row")}, now ${number(now)}` : `${plural(before - now, "row")} gone, now ${number(now)}`;
+    return `${moment(start, { year: true })} to ${moment(end, { year: true })}: ${change}.`;
+  };
+  return h(
+    UI.Box,
+    { fontSize: "sm", mt: 2 },
+    h(UI.Text, null, `${plural(check.late_parts, "part")} of its time came late, or changed, since an earlier snapshot:`),
+    h(UI.Stack, { as: "ul", gap: 0, ps: 4 }, check.late.map((part) => h("li", { key: part.start }, words(part)))),
+    check.late_parts > check.late.length && h(UI.Text, { fontSize: "xs", color: "fg.muted" }, `${number(check.late_parts - check.late.length)} earlier ones.`),
+  );
 }
 
 function Findings({ check }) {

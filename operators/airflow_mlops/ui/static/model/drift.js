@@ -41,6 +41,12 @@ function Found({ drift, base }) {
   );
 }
 
+// A threshold knows neither chance nor the seasons: what the policy reads is the loop's own verdict.
+const SIGNALS = {
+  "data drift": "By what is usual and what chance can do, as the policy reads it, the columns are: ",
+  "prediction drift": "The model's answers, in the same way, are: ",
+};
+
 function Summary({ drift }) {
   const rows = drift.current_rows === null ? "" : ` ${plural(drift.current_rows, "row")} against ${number(drift.reference_rows)} of the reference.`;
   const window = drift.start && drift.end ? ` ${span(drift.start, drift.end)}.` : "";
@@ -50,13 +56,13 @@ function Summary({ drift }) {
     { gap: 1, fontSize: "sm" },
     drift.compared === null
       ? h(UI.Text, null, `${sentence(drift.look.verdict)}.`)
-      : h(UI.Text, null, `${sentence(drift.look.verdict)}: ${number(drift.drifted)} of ${plural(drift.compared, "column")} beyond the threshold${limit}. `, h(ReportLink, { to: drift.report }, "Evidently's page")),
+      : h(UI.Text, null, `By the thresholds of the spec: ${number(drift.drifted)} of ${plural(drift.compared, "column")} beyond theirs${limit}, which is ${drift.look.verdict}. `, h(ReportLink, { to: drift.report }, "Evidently's page")),
     h(UI.Text, { color: "fg.muted" }, `${window}${rows}`.trim()),
     drift.signals.map((signal) =>
       h(
         UI.Text,
         { key: signal.name },
-        `What the loop makes of ${signal.name.replace("data drift", "it")}: `,
+        SIGNALS[signal.name] ?? `${signal.name}: `,
         h(UI.Text, { as: "span", fontWeight: "semibold" }, signal.verdict === "unknown" ? "not enough data" : signal.verdict),
         signal.detail ? `; ${signal.detail}.` : ".",
       ),

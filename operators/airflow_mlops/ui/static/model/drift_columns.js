@@ -129,9 +129,9 @@ function Column({ column, drawn }) {
 }
 
 function verdictWords(column) {
-  if (column.verdict !== "drifted" && column.exceeds_default) return `${column.verdict} (drifted by Evidently's default)`;
-  if (column.verdict === "drifted" && !column.exceeds_default) return "drifted (not by Evidently's default)";
-  return column.verdict;
+  if (column.score === null) return column.verdict;
+  const words = column.verdict === "drifted" ? "beyond its threshold" : "within its threshold";
+  return (column.verdict === "drifted") === column.exceeds_default ? words : `${words} (not so by Evidently's default)`;
 }
 
 function scoreWords(column) {

@@ -21,6 +21,7 @@ export function Traffic({ base }) {
           { gap: 4, minW: 0 },
           h(Split, { traffic }),
           h(Answered, { answer: servers, label: "Asking the model server" }, (said) => h(Servers, { servers: said.servers })),
+          traffic.versions.length > 0 && h(ByVersion, { versions: traffic.versions, champion: traffic.champion }),
           traffic.batches.length > 0 && h(Batches, { batches: traffic.batches }),
         ),
         h(UI.Stack, { gap: 4, minW: 0 }, h(Volume, { traffic }), traffic.answered.length > 1 && h(Requests, { answered: traffic.answered })),
@@ -31,7 +32,7 @@ export function Traffic({ base }) {
 
 function Split({ traffic }) {
   if (!traffic.champion) return h(UI.Text, { fontSize: "sm" }, "Nothing serves yet.");
-  return h(UI.Text, { fontSize: "sm" }, `All requests go to the champion, ${version(traffic.champion)}.`);
+  return h(UI.Text, { fontSize: "sm" }, `All requests go to the champion, ${version(traffic.champion)}: no split between versions is on record.`);
 }
 
 function Servers({ servers }) {
@@ -69,7 +70,7 @@ function Volume({ traffic }) {
   if (!traffic.windows.length) return h(UI.Text, { fontSize: "sm", color: "fg.muted" }, "No window of predictions was judged yet.");
   const windows = traffic.windows.map((each) => ({ ...each, at: each.end ?? each.at }));
   const last = traffic.windows.at(-1);
-  const who = Object.entries(last.by_version).map(([name, rows]) => `${version(name)} ${number(rows)}`);
+  const names = [...new Set(windows.flatMap((each) => Object.keys(each.by_version)))];
   return h(
     UI.Box,
     null,
@@ -81,12 +82,17 @@ function Volume({ traffic }) {
       range: fromZero(windows.map((each) => each.predictions)),
       series: [
         { name: "predictions", points: windows.map((each) => ({ at: each.at, value: each.predictions })) },
-        { name: "labelled", dashed: true, points: windows.map((each) => ({ at: each.at, value: each.labelled })) },
+        ...(names.length
+          ? names.slice(-MOST_CURVES).map((name) => ({ name: `labelled, answered by ${version(name)}`, points: windows.map((each) => ({ at: each.at, value: each.by_version[name] ?? null })) }))
+          : [{ name: "labelled", dashed: true, points: windows.map((each) => ({ at: each.at, value: each.labelled })) }]),
       ],
     }),
-    who.length > 0 && h(UI.Text, { fontSize: "xs", color: "fg.muted" }, `Labelled predictions of the last window by who answered: ${who.join(", ")}.`),
+    h(UI.Text, { fontSize: "xs", color: "fg.muted" }, `The last window, to ${moment(last.end ?? last.at, { year: true })}: ${plural(last.predictions, "prediction")}, ${number(last.labelled)} with a label. Which version answered is known of those with a label.`),
   );
 }
+
+// More versions than these cannot be told apart.
+const MOST_CURVES = 4;
 
 const fromZero = (counts) => [0, Math.max(...counts, 1) * 1.08];
 
@@ -105,6 +111,35 @@ function Requests({ answered }) {
         { name: "slow", color: "border.warning", points: answered.map((each) => ({ at: each.at, value: each.slow })) },
       ],
     }),
+  );
+}
+
+const MOST_ROWS = 8;
+const COLUMNS = ["Version", "Labelled predictions", "Rows in batches", "Time of one row"];
+
+// What is on record of each version; of requests over time only the server, and Prometheus, know more.
+function ByVersion({ versions, champion }) {
+  const cells = (each) => [version(each.version), number(each.labelled), number(each.batch_rows), each.trial_ms === null ? "not tried on a server" : number(each.trial_ms, { unit: "ms" })];
+  return h(
+    UI.Box,
+    { overflowX: "auto", tabIndex: 0, role: "region", "aria-label": "Traffic by version" },
+    h(
+      UI.Table.Root,
+      { size: "sm" },
+      h(UI.Table.Header, null, h(UI.Table.Row, null, COLUMNS.map((name, place) => h(UI.Table.ColumnHeader, { key: name, scope: "col", textAlign: place ? "end" : "start" }, name)))),
+      h(
+        UI.Table.Body,
+        null,
+        versions.slice(0, MOST_ROWS).map((each) =>
+          h(UI.Table.Row, { key: each.version, fontWeight: each.version === champion ? "semibold" : undefined }, cells(each).map((cell, place) => h(UI.Table.Cell, { key: COLUMNS[place], textAlign: place ? "end" : "start" }, cell))),
+        ),
+      ),
+    ),
+    h(
+      UI.Text,
+      { fontSize: "xs", color: "fg.muted", mt: 1 },
+      "Labelled predictions of the last 60 looks; the time is the median of one row when the version was last tried on the server, before it served. The server counts requests anew with each version, so what earlier ones took is only where its metrics are kept: mlops_server_request_seconds beside mlops_server_version.",
+    ),
   );
 }
 

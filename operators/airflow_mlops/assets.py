@@ -67,9 +67,14 @@ def marker_watcher(name: str, marker: str) -> AssetWatcher:
     return AssetWatcher(name=f"{name}_marker", trigger=FileDeleteTrigger(filepath=marker, poke_interval=1.0))
 
 
-def named_asset(text: str) -> BaseAsset:
-    """Return somebody else's asset: by its URI where that is what a spec gives, else by its name."""
-    return Asset.ref(uri=text) if "://" in text else Asset(name=text)
+def named_asset(text: str, *, model: str) -> BaseAsset:
+    """Return the asset that a model's spec waits for: by its URI where that is what it gives, else by its name.
+
+    It is somebody else's, who rings it; where it has our name for rows that have landed, it stands in that group too.
+    """
+    if "://" in text:
+        return Asset.ref(uri=text)
+    return Asset(name=text, group="dataset") if text == f"{model}/landed" else Asset(name=text)
 
 
 def _asset(name: str, what: str, *, group: str) -> Asset:

@@ -11,7 +11,9 @@ import pytest
 import yaml
 from airflow.sdk import TriggerRule
 
-from airflow_mlops.dag_factory import dags_from, monitor_dag, retrain_dag, score_dag
+from airflow_mlops.dag_factory import actions_dag, backtest_dag, dags_from, monitor_dag, retrain_dag, score_dag
+from airflow_mlops.dag_factory.drill import drill_dag
+from airflow_mlops.dag_factory.reproduce import reproduce_dag
 from airflow_mlops.errors import SpecError
 from tests.conftest import ROOT
 
@@ -79,6 +81,11 @@ def test_news_of_an_asset_start_the_monitor(write):
     assert (by_name.name, by_uri.uri) == ("landing/flights", "s3://landing/flights")
 
 
+@pytest.mark.parametrize(("name", "group"), [("flights/landed", "dataset"), ("landing/flights", "asset")])
+def test_rows_that_land_stand_among_the_assets_of_the_dataset(write, name, group):
+    assert monitor_dag(write(monitor={"asset": name})).timetable.asset_condition.group == group
+
+
 def test_a_marker_file_is_watched_for_and_starts_the_monitor(write):
     asset = monitor_dag(write(monitor={"marker": "/landing/_DONE"})).timetable.asset_condition
 
@@ -129,6 +136,30 @@ def test_every_field_of_the_form_has_a_default_that_is_valid(write):
         dag.params.validate()
 
 
+def test_no_field_of_a_form_has_to_be_filled_in_but_the_reason_of_an_action(write):
+    spec_file = write(drill={"schedule": "@weekly"}, reproduce={"schedule": "@monthly"}, approval={"needs": []})
+    makers = (retrain_dag, monitor_dag, score_dag, actions_dag, drill_dag, reproduce_dag, backtest_dag)
+    fields = {
+        (dag.dag_id, name): dag.params.get_param(name)
+        for dag in (make(spec_file) for make in makers)
+        for name in dag.params
+    }
+
+    # Airflow's form lets nobody start a run while a field that may not be null is empty.
+    demanded = [at for at, field in fields.items() if "null" not in field.schema["type"] and field.value in (None, "")]
+
+    assert demanded == [("flights_actions", "reason")]
+    assert [at for at, field in fields.items() if not (field.schema.get("title") and field.description)] == []
+
+
+def test_a_form_without_a_reason_asks_without_one(write):
+    request = retrain_dag(write()).get_task("request")
+
+    request.render_template_fields({"params": {"window": None, "now": "2013-03-01", "reason": None}})
+
+    assert request.reason == ""
+
+
 def test_the_form_stands_where_the_spec_stands(write):
     assert retrain_dag(write()).params["now"] == "2013-03-01T05:00:00+00:00"
     assert retrain_dag(write(retrain={})).params["now"] is None
@@ -155,7 +186,7 @@ def test_every_task_after_the_request_stands_where_the_request_says(write):
     }
 
 
-@pytest.mark.parametrize(("name", "value"), [("now", "yesterday"), ("window", "some"), ("reason", None)])
+@pytest.mark.parametrize(("name", "value"), [("now", "yesterday"), ("window", "some"), ("reason", "x" * 501)])
 def test_the_form_refuses_what_is_no_answer(write, name, value):
     from airflow.sdk.exceptions import ParamValidationError
 

@@ -42,8 +42,8 @@ def backtest_dag(spec: ModelSpec | str | Path) -> DAG:
                 "End of the history. Empty: the time the run was asked for.",
             ),
             "policy": Param(
-                "",
-                type="string",
+                None,
+                type=["string", "null"],
                 format="multiline",
                 title="Policy",
                 description="A further policy, which is held against the spec's own: YAML with the one key 'policy'.",

@@ -87,7 +87,7 @@ def _schedule(spec: ModelSpec) -> CronTriggerTimetable | AssetOrTimeSchedule | B
     """Start by whichever of clock, asset, marker file and landing files the spec names comes first."""
     monitor = spec.monitor
     clock = CronTriggerTimetable(monitor.schedule, timezone="UTC") if monitor.schedule else None
-    assets = [named_asset(monitor.asset)] if monitor.asset else []
+    assets = [named_asset(monitor.asset, model=spec.name)] if monitor.asset else []
     watchers = [marker_watcher(spec.name, monitor.marker)] if monitor.marker else []
     landed = landed_asset(spec.name, watchers)
     if monitor.files:

@@ -36,10 +36,10 @@ def reproduce_dag(spec: ModelSpec | str | Path) -> DAG:
         schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
         description=f"Can the training of {spec.name} be repeated?",
         params={
-            "version": Param("", type="string", title="Version", description="Empty: the champion."),
+            "version": Param(None, type=["string", "null"], title="Version", description="Empty: the champion."),
             "now": now_param(spec),
         },
     ) as dag:
         # As it is a training, it runs where trainings run.
-        ReproduceOperator(version="{{ params.version }}", **task_settings(spec, "train", "reproduce"))
+        ReproduceOperator(version="{{ params.version or '' }}", **task_settings(spec, "train", "reproduce"))
     return dag

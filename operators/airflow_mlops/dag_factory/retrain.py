@@ -59,17 +59,21 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
         training = ["ingest", *(["ingest_labels"] if spec.data.labels else [])]
         request = RequestOperator(
             window="{{ params.window or '' }}",
-            reason="{{ params.reason }}",
+            reason="{{ params.reason or '' }}",
             training=training if spec.retrain.weighs_versions else [],
             **task_settings(spec, "request"),
         )
-        with TaskGroup("data", prefix_group_id=False, tooltip="Rows come in and are checked"):
+        with TaskGroup(
+            "data", group_display_name="Data", prefix_group_id=False, tooltip="Rows come in and are checked"
+        ):
             ingest = IngestOperator(now=NOW, **task_settings(spec, "ingest"))
             labels = _ingest_labels(spec)
             validate = ValidateOperator(
                 snapshot=ingest.output, now=NOW, outlets=[snapshot_asset(spec.name)], **task_settings(spec, "validate")
             )
-        with TaskGroup("model", prefix_group_id=False, tooltip="A challenger is trained and judged"):
+        with TaskGroup(
+            "model", group_display_name="Model", prefix_group_id=False, tooltip="A challenger is trained and judged"
+        ):
             features = FeaturesOperator(
                 snapshots=[ingest.output],
                 label_snapshots=[label.output for label in labels],
@@ -80,7 +84,9 @@ def retrain_dag(spec: ModelSpec | str | Path) -> DAG:
             train = TrainOperator(features=features.output, now=NOW, **task_settings(spec, "train"))
             model = _weigh(spec, request, train) if spec.retrain.weighs_versions else train
             evaluate = _evaluate(spec, model, train)
-        with TaskGroup("release", prefix_group_id=False, tooltip="It is registered, and serves"):
+        with TaskGroup(
+            "release", group_display_name="Release", prefix_group_id=False, tooltip="It is registered, and serves"
+        ):
             _release(spec, model, evaluate)
         request >> [ingest, *labels]
         validate >> features
@@ -158,6 +164,7 @@ def _window_param(spec: ModelSpec) -> Param:
         None,
         type=["string", "null"],
         enum=["all", "recent", "mix", None],
+        values_display={"null": "as the spec says"},
         title="Training window",
-        description=f"Empty: as the spec says, which is '{spec.train.window}'.",
+        description=f"What of the rows it is trained on; the spec says '{spec.train.window}'.",
     )

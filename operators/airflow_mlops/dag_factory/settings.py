@@ -51,7 +51,14 @@ def now_param(spec: ModelSpec) -> Param:
 
 def reason_param() -> Param:
     """Return the parameter ``reason``: why a person started the run."""
-    return Param("", type="string", title="Reason", description="Why you start this run; kept with it.", maxLength=500)
+    # Not a plain string: Airflow's form demands one of those, and lets nobody start the run without it.
+    return Param(
+        None,
+        type=["string", "null"],
+        title="Reason",
+        description="Why you start this run; kept with it. May stay empty.",
+        maxLength=500,
+    )
 
 
 def task_settings(spec: ModelSpec, stage: str, task_id: str | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from airflow_mlops.hooks.model_server import ModelServerHook
 from airflow_mlops.ui.failures import without_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -39,22 +39,47 @@ class Said:
 
 
 class ModelServers:
-    """Ask model servers for their status."""
+    """Ask model servers for their status.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    patience_s : float
+        How long to wait while another reader's question is under way: a server that answers a byte at a time holds up
+        one thread of the API server, and not all of them.
+    """
+
+    def __init__(self, *, patience_s: float = 2 * _ANSWER_S) -> None:
+        self._patience_s = patience_s
         self._lock = Lock()
         self._known: dict[str, tuple[float, Said | None]] = {}
 
     def ask(self, conn_ids: Iterable[str]) -> list[Said]:
         """Return what each server said at most ten seconds ago; a connection that does not exist is passed over."""
         wanted = sorted(set(conn_ids))
-        with self._lock:
-            old = [each for each in wanted if time.monotonic() - self._known.get(each, (-_FRESH_S, None))[0] > _FRESH_S]
-            if old:
-                with ThreadPoolExecutor(len(old)) as pool:
-                    answers = list(pool.map(_ask, old))
-                self._known.update({each: (time.monotonic(), one) for each, one in zip(old, answers, strict=True)})
-            return [said for each in wanted if (said := self._known[each][1]) is not None]
+        if self._lock.acquire(timeout=self._patience_s):
+            try:
+                self._renew(wanted)
+            finally:
+                self._lock.release()
+        known = [self._known[each][1] if each in self._known else _slow(each) for each in wanted]
+        return [said for said in known if said is not None]
+
+    def _renew(self, wanted: Sequence[str]) -> None:
+        now = time.monotonic()
+        old = [each for each in wanted if now - self._known.get(each, (-_FRESH_S, None))[0] > _FRESH_S]
+        if old:
+            with ThreadPoolExecutor(len(old)) as pool:
+                answers = list(pool.map(_ask, old))
+            self._known.update({each: (time.monotonic(), one) for each, one in zip(old, answers, strict=True)})
+
+
+def _slow(conn_id: str) -> Said:
+    return Said(conn_id, None, f"{_named(conn_id)} has not answered within seconds; it is asked again")
+
+
+def _named(conn_id: str) -> str:
+    """Call a server by its connection, and not by its address, which a page's reader may not be meant to know."""
+    return f"the model server of connection {conn_id!r}"
 
 
 def server_connections(session: Session) -> list[str]:
@@ -69,8 +94,7 @@ def _ask(conn_id: str) -> Said | None:
 
     try:
         address = ModelServerHook(conn_id).client.address
-        # The page names the connection and not the address, which its reader may not be meant to know.
-        shown = replace(address, name=f"the model server of connection {conn_id!r}", answer_s=_ANSWER_S)
+        shown = replace(address, name=_named(conn_id), answer_s=_ANSWER_S)
         return Said(conn_id, ServerClient(shown).status(), None)
     except AirflowNotFoundException:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from playwright.sync_api import expect
 
@@ -66,6 +68,6 @@ def test_an_action_starts_a_run_below_a_path(visitor):
     assert started.value.status == 200
     # Without a scheduler it waits.
     expect(dialog.get_by_text("waiting for a free place")).to_be_visible()
-    expect(dialog.get_by_role("link", name="See the run")).to_have_attribute(
-        "href", f"{BELOW}/dags/flights_actions/runs/{started.value.json()['dag_run_id']}"
-    )
+    run = quote(started.value.json()["dag_run_id"], safe="")
+    link = dialog.get_by_role("link", name="See the run")
+    expect(link).to_have_attribute("href", f"{BELOW}/dags/flights_actions/runs/{run}")

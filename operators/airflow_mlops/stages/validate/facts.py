@@ -30,7 +30,7 @@ PARTS, MIN_PART = 8, 20
 # Texts this common are followed from part to part.
 COMMON_TEXT = 0.02
 # Of facts that are stored: one of another form is made again.
-FORM = 6
+FORM = 7
 
 
 def lasting_facts(

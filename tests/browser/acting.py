@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Visitor
 
 # A run of the actions DAG, or the end of a task that waited, beside whatever else the machine does.
-PATIENCE_MS = 120_000
+PATIENCE_MS = 300_000
 
 
 def model_page(visitor: Visitor, model: str) -> None:

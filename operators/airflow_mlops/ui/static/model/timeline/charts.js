@@ -6,7 +6,7 @@ import { Choice } from "./choice.js";
 import { incidentColour, incidentName, MARK_COLOURS, markName, metricName, windowNote } from "./words.js";
 
 const DRIFTS = {
-  drift: { words: "Columns", title: "Columns that moved, by their importance", format: share, range: [0, 1] },
+  drift: { words: "Columns", title: "Columns that moved more than chance and the usual explain, by their importance", format: share, range: [0, 1] },
   answers: { words: "Answers", title: "How far the answers moved", format: number },
 };
 // A limit this far above the curve would press it flat; it is said in the reading of each window.

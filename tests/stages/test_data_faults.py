@@ -329,6 +329,11 @@ def test_numbers_in_place_of_all_names_block_in_thirty_rows(shops):
     assert reasons["town"].message.startswith("30 of 30 texts of 'town' were never seen at training, such as")
 
 
+def test_new_names_with_space_behind_block_and_without_do_not(shops):
+    assert judged(shops[2000:2030].assign(coupon="SUMMER "), shops[:2000])[1]["coupon"].check == "spelling"
+    assert judged(shops[2000:2030].assign(coupon="SUMMER"), shops[:2000])[1]["coupon"].check != "spelling"
+
+
 def test_a_word_for_no_value_in_few_rows_is_marked_and_a_new_name_is_not(shops):
     batch = shops[2000:2200].reset_index(drop=True)
 

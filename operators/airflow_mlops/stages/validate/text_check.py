@@ -22,6 +22,7 @@ SPELLING_SHARE = 0.01
 COMMON = 0.1
 # The way of writing: what hardly any row had, many have now; or what nearly all had, few have.
 HARDLY, MANY_ROWS = 0.01, 0.15
+NO_NAMES = frozenset({"with space around", "in quotes"})
 # Of a column with many texts: share of them that is known when the column holds something else now, where new texts
 # are no more than so many of the rows.
 KNOWN_TEXTS, MOST_NOVELTY, LEAST_TEXTS = 0.1, 0.3, 10
@@ -76,7 +77,7 @@ def _spelling(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding |
     }
     share = sum(respelled.values()) / rows
     if share <= SPELLING_SHARE:
-        return _writing(name, now, then) if now["distinct"] > len(now["values"]) else None
+        return _writing(name, now, then, is_few=now["distinct"] == len(now["values"]))
     text = f"{share:.0%} of {name!r} are known values in another spelling, such as {next(iter(respelled))!r}"
     return failed("spelling", name, "critical", text, observed=round(share, 4))
 
@@ -143,13 +144,16 @@ def _known_share(now: dict[str, Any], then: dict[str, Any]) -> float | None:
     return float(np.isin(judged, of).mean()) if len(judged) >= LEAST_TEXTS else None
 
 
-def _writing(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:
+def _writing(name: str, now: dict[str, Any], then: dict[str, Any], *, is_few: bool = False) -> Finding | None:
+    """Find another way of writing; of few texts only one that no new name has by itself."""
     for habit, share in now.get("writing", {}).items():
+        if is_few and habit not in NO_NAMES:
+            continue
         before = then.get("writing", {}).get(habit)
         if before is not None and before <= HARDLY and share >= MANY_ROWS:
             text = f"{share:.0%} of {name!r} are written {habit}, {before:.0%} at training: another spelling?"
             return failed("spelling", name, "critical", text, observed=share)
-    return _shortened(name, now, then)
+    return None if is_few else _shortened(name, now, then)
 
 
 def _shortened(name: str, now: dict[str, Any], then: dict[str, Any]) -> Finding | None:

@@ -5,9 +5,10 @@
 A ledger and Airflow's database (both SQLite) are written in bulk: events with their chain of hashes, the overviews by
 the fold, eight DAGs a model with their tags. Then an API server of Airflow is started with the plugin in a process of
 its own, and asked over HTTP by an admin: the list in every order and with filters, and every GET route of a model's
-page that the application has, for a model with 1,000 events and one with 20,000. Each is asked once, then ``--calls``
-times; the first answer, the median and the 95th percentile are told. The promise is 300 ms for the list and 500 ms
-for a call of the page, by the median.
+page that the application has, for a model with 1,000 events and one with 100,000; the model of a DAG, the health; and
+the list again by four at once. Each is asked once, then ``--calls`` times; the first answer, the median, the 95th
+percentile and the server's CPU time a call are told. The promise is 300 ms for the list and 500 ms for a call of the
+page, by the 95th percentile of somebody who asks alone. ``others`` are two of Airflow's own routes, to compare with.
 """
 
 from __future__ import annotations
@@ -17,15 +18,21 @@ import json
 import os
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from benchmarks.ui import world
-from benchmarks.ui.server import ApiServer
+from benchmarks.ui.server import API, ApiServer
 
 LIST_MS, PAGE_MS = 300, 500
 SORTS = ("name", "state", "since", "quality", "drift", "budget", "decision")
-FILTERS = ("q=model_01", "owner=team-07", "tag=area-3", "state=healthy&state=watching", "offset=950", "limit=200")
+FILTERS = ("q=model_01", "owner=team-07", "tag=area-3", "state=healthy&state=watching", "offset=50", "limit=200")
+# Pages of the trail beyond its first, and what the page of a DAG and the head of every page ask.
+TRAIL = ("/audit?limit=200", "/audit?before=500&limit=200", "/audit?people=true")
+BESIDE = (f"{API}/dags/{world.SMALL}_monitor/model", f"{API}/health")
+OTHERS = ("/api/v2/version", "/api/v2/dags?limit=50")
+TOGETHER = 4
 
 
 def main() -> int:
@@ -51,22 +58,20 @@ def measure(folder: Path, models: int, events: int, calls: int) -> dict[str, Any
     (folder / "dags").mkdir()
     world.set_airflow_up(folder)
     dags = world.write_dags(models)
-    written = world.write_ledger(f"sqlite:///{folder}/artifacts/ledger.db", models, events)
+    written = world.write_ledger(folder / "artifacts", models, events)
     figures: dict[str, Any] = {"models": models, "events": written, "dags": dags}
     figures["build_s"] = round(time.perf_counter() - begun, 1)
+    queries = (*(f"sort={sort}" for sort in SORTS), f"sort={SORTS[-1]}&descending=true", *FILTERS)
     with ApiServer(folder) as server:
-        figures["list"] = {
-            query: _timed(server, f"/models?{query}", calls)
-            for query in (*(f"sort={sort}" for sort in SORTS), f"sort={SORTS[-1]}&descending=true", *FILTERS)
-        }
-        figures["page"] = {
-            f"{name}{part}": _timed(server, f"/models/{name}{part}", calls)
-            for name in (world.SMALL, world.LARGE)
-            for part in server.parts()
-        }
-    # Where there is no report or spec to read, a part answers 404, and says so.
+        parts = (*server.parts(), *TRAIL)
+        pages = [f"{API}/models/{name}{part}" for name in (world.SMALL, world.LARGE) for part in parts]
+        lists = [f"{API}/models?{query}" for query in queries]
+        for group, addresses in (("list", lists), ("page", [*pages, *BESIDE]), ("others", OTHERS)):
+            figures[group] = {address.removeprefix(API): _timed(server, address, calls) for address in addresses}
+        figures["together"] = {f"{TOGETHER} at once": _together(server, lists[0], calls)}
+    # Where there is no report to read, a part answers 404, and says so.
     figures["is_kept"] = all(
-        found["median_ms"] < limit and found["status"] < 500
+        found["p95_ms"] < limit and found["status"] < 500
         for group, limit in (("list", LIST_MS), ("page", PAGE_MS))
         for found in figures[group].values()
     )
@@ -74,14 +79,30 @@ def measure(folder: Path, models: int, events: int, calls: int) -> dict[str, Any
 
 
 def _timed(server: ApiServer, address: str, calls: int) -> dict[str, Any]:
-    first, status, size = server.ask(address)
-    seconds = sorted(server.ask(address)[0] for _ in range(calls))
+    first = server.ask(address)
+    before = server.cpu_s()
+    seconds = [server.ask(address)[0] for _ in range(calls)]
+    return _told(first, seconds, (server.cpu_s() - before) / calls)
+
+
+def _together(server: ApiServer, address: str, calls: int) -> dict[str, Any]:
+    """Have some people ask at once, each so many times."""
+    first = server.ask(address)
+    before = server.cpu_s()
+    with ThreadPoolExecutor(TOGETHER) as people:
+        seconds = list(people.map(lambda _: server.ask(address)[0], range(TOGETHER * calls)))
+    return _told(first, seconds, (server.cpu_s() - before) / len(seconds))
+
+
+def _told(first: tuple[float, int, int], seconds: list[float], cpu: float) -> dict[str, Any]:
+    seconds = sorted(seconds)
     return {
-        "first_ms": _ms(first),
+        "first_ms": _ms(first[0]),
         "median_ms": _ms(seconds[len(seconds) // 2]),
         "p95_ms": _ms(seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))]),
-        "status": status,
-        "bytes": size,
+        "cpu_ms": _ms(cpu),
+        "status": first[1],
+        "bytes": first[2],
     }
 
 
@@ -90,12 +111,13 @@ def _ms(seconds: float) -> float:
 
 
 def _show(figures: dict[str, Any]) -> None:
-    for group in ("list", "page"):
-        print(f"{group:40} {'first':>9} {'median':>9} {'p95':>9}  status    bytes")
+    groups = ("list", "page", "others", "together")
+    for group in groups:
+        print(f"{group:46} {'first':>9} {'median':>9} {'p95':>9} {'cpu':>9}  status    bytes")
         for name, found in figures[group].items():
-            times = " ".join(f"{found[key]:9.1f}" for key in ("first_ms", "median_ms", "p95_ms"))
-            print(f"{name:40} {times}  {found['status']:6} {found['bytes']:8}")
-    print({name: value for name, value in figures.items() if name not in ("list", "page")})
+            times = " ".join(f"{found[key]:9.1f}" for key in ("first_ms", "median_ms", "p95_ms", "cpu_ms"))
+            print(f"{name:46} {times}  {found['status']:6} {found['bytes']:8}")
+    print({name: value for name, value in figures.items() if name not in groups})
 
 
 if __name__ == "__main__":

@@ -21,24 +21,28 @@ COLUMNS = ("carrier", "origin", "dest", "distance", "temp", "dewp", "humid", "wi
 Fact = tuple[str, str, dict[str, Any], datetime, str]
 
 
-def facts(model: str, seed: int) -> Iterator[Fact]:
-    """Yield kind, key, payload, event time and run, without end; an event has the fields and the size of a real one."""
+def facts(model: str, seed: int, store: str) -> Iterator[Fact]:
+    """Yield kind, key, payload, event time and run, without end; an event has the fields and the size of a real one.
+
+    ``store`` is the address of the artifact store.
+    """
+    place = f"{store}/{model}"
     rng, served, days = random.Random(seed), [], 0
     while True:
         if days % LOOKS_PER_TRAINING == 0:
             version = str(days // LOOKS_PER_TRAINING + 1)
-            yield from _training(model, version, served, START + days * DAY, rng)
+            yield from _training(model, place, version, served, START + days * DAY, rng)
         days += 1
-        yield from _look(model, served, START + days * DAY, rng)
+        yield from _look(model, place, served, START + days * DAY, rng)
         if days % (LOOKS_PER_TRAINING * TRAININGS_PER_ROLLBACK) == LOOKS_PER_TRAINING // 2 and len(served) > 1:
             yield from _rollback(served, START + days * DAY)
 
 
-def _snapshot(model: str, at: datetime) -> dict[str, Any]:
+def _snapshot(model: str, place: str, at: datetime) -> dict[str, Any]:
     name = f"{model}-{at:%Y%m%d}"
     return {
         "id": name,
-        "uri": f"file:///artifacts/{model}/snapshots/{name}",
+        "uri": f"{place}/snapshots/{name}",
         "digest": name.rjust(64, "0"),
         "rows": 8117,
         "columns": len(COLUMNS),
@@ -51,15 +55,17 @@ def _snapshot(model: str, at: datetime) -> dict[str, Any]:
     }
 
 
-def _training(model: str, version: str, served: list[str], at: datetime, rng: random.Random) -> Iterator[Fact]:
+def _training(
+    model: str, place: str, version: str, served: list[str], at: datetime, rng: random.Random
+) -> Iterator[Fact]:
     run, identity = f"retrain__{version}", f"model-{version}"
     made = {
         "id": identity,
         "digest": identity.rjust(64, "0"),
         "estimator": "sklearn.ensemble.HistGradientBoostingClassifier",
-        "features": {"id": f"f{version}", "feature_names": list(COLUMNS), "snapshots": [_snapshot(model, at)]},
+        "features": {"id": f"f{version}", "feature_names": list(COLUMNS), "snapshots": [_snapshot(model, place, at)]},
         "rows": 164_184,
-        "uri": f"file:///artifacts/{model}/models/{identity}",
+        "uri": f"{place}/models/{identity}",
         "members": {},
         "seconds": 4.8,
         "serialization": "skops",
@@ -81,8 +87,8 @@ def _training(model: str, version: str, served: list[str], at: datetime, rng: ra
         "metrics": {"log_loss": loss, "accuracy": 0.74, "roc_auc": 0.76, "brier": 0.17},
         "reasons": ["the challenger is better by 0.06 (log_loss)"],
         "risks": ["every_training"],
-        "uri": f"file:///artifacts/{model}/reports/evaluate/e{version}",
-        "html_uri": f"file:///artifacts/{model}/reports/evaluate/e{version}/report.html",
+        "uri": f"{place}/reports/evaluate/e{version}",
+        "html_uri": f"{place}/reports/evaluate/e{version}/report.html",
     }
     asked = {"action": "retrain", "cause": "decision", "reason": "version 1 has lost 0.452 more than a fresh one would"}
     yield "request", run, {**asked, "epoch": len(served), "now": utc_text(at), "window": "all", "weights": {}}, at, run
@@ -101,10 +107,10 @@ def _training(model: str, version: str, served: list[str], at: datetime, rng: ra
     yield "deploy", f"{version}@{len(served) - 1}:done", done, at, run
 
 
-def _look(model: str, served: list[str], at: datetime, rng: random.Random) -> Iterator[Fact]:
+def _look(model: str, place: str, served: list[str], at: datetime, rng: random.Random) -> Iterator[Fact]:
     run, key, version = f"monitor__{at:%Y%m%d}", utc_text(at), served[-1] if served else None
     loss, share = 0.55 + rng.gauss(0, 0.05), max(0.0, rng.gauss(0.2, 0.1))
-    snapshot = _snapshot(model, at)
+    snapshot = _snapshot(model, place, at)
     signals = {
         "quality": (loss, 0.79),
         "data_drift": (share, 0.5),
@@ -159,7 +165,7 @@ def _look(model: str, served: list[str], at: datetime, rng: random.Random) -> It
         "weights": {},
         "window": None,
     }
-    report = {"id": f"r{key}", "uri": f"file:///artifacts/{model}/reports/validate/{key}", "verdict": "passed"}
+    report = {"id": f"r{key}", "uri": f"{place}/reports/validate/{key}", "verdict": "passed"}
     report |= {"summary": {"rows": 8117, "critical": 0, "warning": 0, "worst": []}, "stage": "validate"}
     yield "ingest", snapshot["id"], snapshot, at, run
     yield "validate", f"{snapshot['id']}:1", {"ref": report, "content": snapshot["digest"], "reference": []}, at, run
@@ -184,11 +190,13 @@ def _rollback(served: list[str], at: datetime) -> Iterator[Fact]:
     served.append(back)
 
 
-def rows_of(model: str, count: int, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+def rows_of(
+    model: str, count: int, seed: int, store: str
+) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
     """Return the rows of so many events in their chain, the state row at its end, and the overview by the fold."""
     state: dict[str, Any] = {"model": model, "seq": 0, "epoch": 0, "champion": None, "hash": GENESIS}
     rows, overview = [], begun()
-    for (kind, key, payload, at, run), seq in zip(facts(model, seed), range(1, count + 1), strict=False):
+    for (kind, key, payload, at, run), seq in zip(facts(model, seed, store), range(1, count + 1), strict=False):
         if kind == "promotion":
             state |= {"epoch": state["epoch"] + 1, "champion": payload["version"]}
         epoch = state["epoch"] if kind == "promotion" else None

@@ -65,10 +65,15 @@ class ApiServer:
         self._log.close()
 
     def ask(self, address: str) -> tuple[float, int, int]:
-        """Ask the API for an address; return seconds, status and bytes of the answer."""
+        """Ask for an address; return seconds, status and bytes of the answer."""
         started = time.perf_counter()
-        status, body = self._send("GET", API + address)
+        status, body = self._send("GET", address)
         return time.perf_counter() - started, status, len(body)
+
+    def cpu_s(self) -> float:
+        """Return the CPU time that the server has used so far, which does not count what else the machine does."""
+        spent = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
 
     def parts(self) -> list[str]:
         """List what a model's page asks for, as the application describes itself, each with the query it needs."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.ledger.database import Database
 from airflow_mlops.ledger.overviews import row_of
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 # DAGs of a model, those that need a section of the spec among them.
 KINDS = ("retrain", "monitor", "score", "actions", "bake", "drill", "backtest")
-SMALL, LARGE = "with_1000", "with_20000"
+SMALL, LARGE = "with_1000", "with_100000"
+_EVENTS = {SMALL: 1000, LARGE: 100_000}
 
 
 def names_of(models: int) -> list[str]:
@@ -24,19 +26,31 @@ def names_of(models: int) -> list[str]:
     return [SMALL, LARGE, *(f"model_{number:04d}" for number in range(models - 2))]
 
 
-def write_ledger(url: str, models: int, events: int) -> int:
-    """Write so many events of so many models into an empty ledger; return how many there are then."""
-    each = max(1, (events - 21_000) // (models - 2))
-    written = 0
-    with Database(url).write() as connection:
+def write_ledger(artifacts: Path, models: int, events: int) -> int:
+    """Write so many events of so many models into an empty store and its ledger; return how many there are then."""
+    each = max(1, (events - sum(_EVENTS.values())) // (models - 2))
+    written, store = 0, f"file://{artifacts}"
+    with Database(f"sqlite:///{artifacts}/ledger.db").write() as connection:
         for seed, name in enumerate(names_of(models)):
-            count = {SMALL: 1000, LARGE: 20_000}.get(name, each)
-            rows, state, overview = rows_of(name, count, seed)
+            count = _EVENTS.get(name, each)
+            rows, state, overview = rows_of(name, count, seed, store)
             connection.execute(events_table.insert(), rows)
             connection.execute(state_table.insert().values(**state))
             connection.execute(overview_table.insert().values(**row_of(name, overview)))
             written += count
+            if name in _EVENTS:
+                _write_models(artifacts, name, rows)
     return written
+
+
+def _write_models(artifacts: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    """Put what marks a trained model as whole into the store, so that a rollback has something to choose from."""
+    for row in rows:
+        if row["kind"] == "train":
+            folder = artifacts / name / "models" / row["key"]
+            folder.mkdir(parents=True)
+            spec = json.dumps({"name": name, "description": "A model that nobody trained."})
+            (folder / "manifest.json").write_text(json.dumps({"spec": spec}))
 
 
 def set_airflow_up(folder: Path) -> None:

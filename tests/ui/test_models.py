@@ -218,3 +218,53 @@ def test_the_api_names_every_state():
     from airflow_mlops.ui.rows import State
 
     assert get_args(State) == STATES
+
+
+class Listening(Airflow):
+    """Hears which DAGs somebody's permission is asked for, and of which team."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def filter_authorized_dag_ids(self, *, dag_ids, team_name, **_):
+        self.asked.append((team_name, dag_ids))
+        return dag_ids
+
+
+def test_a_models_page_asks_for_permission_to_its_own_dags_alone(airflow, monkeypatch):
+    from airflow.utils.session import create_session
+
+    from airflow_mlops.ui import access
+
+    listening = Listening()
+    monkeypatch.setattr(access, "get_auth_manager", lambda: listening)
+    with create_session() as session:
+        seen = access.seen_model("alpha", None, session)
+        of_dag = access.model_of_dag("alpha_score", None, session)
+
+    own = {f"alpha_{kind}" for kind in KINDS}
+    assert listening.asked == [(None, own), (None, own)]
+    assert seen == of_dag
+    assert {dag.dag_id for dag in seen.dags} == own
+
+
+def test_permission_is_asked_by_team(airflow, monkeypatch):
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    from airflow_mlops.ui import access, dag_models
+
+    listening = Listening()
+    monkeypatch.setattr(access, "get_auth_manager", lambda: listening)
+    monkeypatch.setattr(access, "_ALL", dag_models.DagModels())
+    with create_session() as session:
+        session.add(Team(name="payments"))
+        session.flush()
+        session.execute(text("INSERT INTO dag_bundle_team VALUES ('list', 'payments')"))
+        session.flush()
+        access.readable_dags(None, session)
+        session.rollback()
+
+    assert [team for team, _ in listening.asked] == ["payments"]

@@ -124,3 +124,13 @@ def test_node_reads_the_modules():
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_icons_of_the_navigation_are_found_by_the_address_that_airflow_gives_them():
+    from plugins.airflow_mlops_plugin import MLOpsPlugin
+
+    [begins] = re.findall(r"img\[src\*=\"([^\"]+)\"\]", (ROOT / "kit" / "icon.js").read_text())
+
+    icons = [app[key] for app in MLOpsPlugin.react_apps for key in ("icon", "icon_dark_mode")]
+    assert all(begins in icon for icon in icons)
+    assert all((ROOT / icon.removeprefix("mlops/static/")).is_file() for icon in icons)

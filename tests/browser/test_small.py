@@ -78,8 +78,8 @@ FOCUSED = """() => {
   return { isOurs: Boolean(node.closest("[data-mlops]")), isShown: isSeen && isInSight,
     words: `${node.tagName} ${(node.getAttribute("aria-label") ?? node.textContent).slice(0, 60)}` };
 }"""
-# Of a group of radios one takes the focus, and of what is disabled nothing.
-REACHABLE = "[data-mlops] :is(a[href], button:not(:disabled), select, summary, [tabindex='0'])"
+# What is disabled takes no focus, and of a group that arrows walk through one does.
+REACHABLE = "[data-mlops] :is(a[href], button:not(:disabled), select, summary, [tabindex='0']):not([tabindex='-1'])"
 
 
 def test_a_models_page_is_walked_through_by_keyboard_and_shows_where_one_is(visitor):

@@ -59,7 +59,9 @@ def drawn(curves: Mapping[str, Any]) -> Curves:
 
 
 def _named(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return curve and {**curve, "points": [{"at": at, "value": value} for at, value in curve["points"]]}
+    if curve is None:
+        return None
+    return {**curve, "points": [{"at": at, "value": value} for at, value in curve["points"]]}
 
 
 def last(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:

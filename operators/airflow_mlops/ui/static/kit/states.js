@@ -10,7 +10,7 @@ export function Loading({ label = "Loading" }) {
 export function Empty({ title, children }) {
   return h(
     UI.Box,
-    { py: 10, textAlign: "center", color: "fg.muted" },
+    { py: 4, textAlign: "center", color: "fg.muted", fontSize: "sm" },
     h(UI.Text, { fontWeight: "semibold" }, title),
     children,
   );

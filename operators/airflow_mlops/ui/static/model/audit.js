@@ -57,7 +57,7 @@ function Trail({ trail, url }) {
       setState({ busy: false, error });
     }
   };
-  if (!entries.length) return h(Empty, { title: "Nothing of this kind is on record." });
+  if (!entries.length) return h(Empty, { title: url.includes("people=") || url.includes("kind=") ? "Nothing of this kind is on record." : "Nothing is on record yet." });
   return h(
     UI.Stack,
     { gap: 3 },

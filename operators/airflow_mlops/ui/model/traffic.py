@@ -177,9 +177,9 @@ def _versions(windows: Sequence[Window], batches: Sequence[Batch], deploys: Sequ
         if batch.version:
             of(batch.version).batch_rows += batch.rows
     for event in deploys:
-        version, trial = text(event.payload, "version"), number(facts(event.payload, "report"), "latency_ms")
-        if version and trial is not None:
-            of(version).trial_ms, of(version).tried = trial, event.at
+        served, trial = text(event.payload, "version"), number(facts(event.payload, "report"), "latency_ms")
+        if served and trial is not None:
+            of(served).trial_ms, of(served).tried = trial, event.at
     return sorted(found.values(), key=lambda each: each.version.zfill(20), reverse=True)
 
 

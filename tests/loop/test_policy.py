@@ -192,7 +192,9 @@ def test_drift_alone_warns():
         signals(4, 0.5, drift=Drift("drifted", 0.5625, ("temp", "dewp", "hour", "x"))),
     )
     assert found.action == "warn"
-    assert found.reasons[0] == "56% of the columns drifted (temp, dewp, hour), which alone asks for no training"
+    assert found.reasons[0] == (
+        "56% of the columns are beyond the spec's drift thresholds (temp, dewp, hour), which alone asks for no training"
+    )
     assert found.counterfactual.startswith("Without that it would be 'nothing'.")
 
 

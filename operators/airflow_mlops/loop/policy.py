@@ -243,7 +243,8 @@ def _warned(signals: Signals, calm: str, what_asks: str) -> Decision:
     moved = list(signals.problems)
     if signals.drift is not None and signals.drift.verdict == "drifted":
         named = ", ".join(signals.drift.columns[:NAMED_COLUMNS])
-        moved.append(f"{signals.drift.share:.0%} of the columns drifted ({named}), which alone asks for no training")
+        beyond = f"{signals.drift.share:.0%} of the columns are beyond the spec's drift thresholds ({named})"
+        moved.append(f"{beyond}, which alone asks for no training")
     if signals.prediction_drift is not None and signals.prediction_drift.verdict == "drifted":
         found = signals.prediction_drift
         score = f"{found.method} {found.score:.3g}, threshold {found.threshold:.3g}" if found.score else found.method

@@ -65,12 +65,13 @@ export function Quality({ model }) {
   return h(CurveCell, { model, curve: model.quality, format: number, width: "92px" });
 }
 
+// Not the share of columns beyond the thresholds of the spec, of which a decision's sentence may speak beside it.
 export function Drift({ model }) {
-  const label = "Columns that moved, by importance,";
-  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label });
+  const label = "Importance in columns that moved beyond chance,";
+  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label, unit: "moved" });
 }
 
-function CurveCell({ model, curve, format, width, label }) {
+function CurveCell({ model, curve, format, width, label, unit }) {
   if (!curve?.points.length) return h(Quiet, null, "Not measured");
   const last = curve.points.at(-1).value;
   const isOver = curve.limit !== null && last > curve.limit;
@@ -83,10 +84,10 @@ function CurveCell({ model, curve, format, width, label }) {
     h(Sparkline, { label: name, points: curve.points, limit: curve.limit, marks, format, w: width, flexShrink: 0 }),
     h(
       UI.Box,
-      { minW: 0 },
+      { minW: 0, title: measure },
       h(UI.Text, { fontWeight: isOver ? "bold" : "normal", whiteSpace: "nowrap" }, format(last)),
       // Names of metrics may be long ("mean absolute error"): they wrap rather than run into the next column.
-      !label && h(Quiet, null, measure.toLowerCase()),
+      h(Quiet, null, unit ?? measure.toLowerCase()),
       isOver && h(Quiet, { whiteSpace: "nowrap" }, `over ${format(curve.limit)}`),
     ),
   );
@@ -108,7 +109,7 @@ export function Budget({ model }) {
 }
 
 export function Fresh({ model }) {
-  if (!model.freshness) return h(Quiet, null, "Not measured");
+  if (!model.freshness) return h(Quiet, null, "None yet");
   const { days, limit } = model.freshness;
   const isOver = limit !== null && days > limit;
   return h(

@@ -68,7 +68,7 @@ export function Quality({ model }) {
 // Not the share of columns beyond the thresholds of the spec, of which a decision's sentence may speak beside it.
 export function Drift({ model }) {
   const label = "Importance in columns that moved beyond chance,";
-  return h(CurveCell, { model, curve: model.drift, format: share, width: "60px", label, unit: "moved" });
+  return h(CurveCell, { model, curve: model.drift, format: share, width: "48px", label, unit: "moved" });
 }
 
 function CurveCell({ model, curve, format, width, label, unit }) {

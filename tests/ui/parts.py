@@ -31,7 +31,7 @@ def asker(part: Any, *, ledger: Ledger, store: ArtifactStore, kinds: tuple[str, 
 
     app = FastAPI()
     app.include_router(part.router, prefix="/models/{name}")
-    dags = tuple(DagFacts(f"{MODEL}_{kind}", kind, (), (), False, None) for kind in kinds)
+    dags = tuple(DagFacts(f"{MODEL}_{kind}", kind, (), ()) for kind in kinds)
     app.dependency_overrides[seen_model] = lambda: SeenModel(MODEL, dags)
     app.dependency_overrides[open_ledger] = lambda: ledger
     app.dependency_overrides[open_store] = lambda: store

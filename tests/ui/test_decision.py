@@ -66,7 +66,7 @@ def ask(looks):
     app = FastAPI()
     answer_failures(app)
     app.include_router(decision.router, prefix="/models/{name}")
-    dags = (DagFacts("m_monitor", "monitor", (), (), False, None),)
+    dags = (DagFacts("m_monitor", "monitor", (), ()),)
     known = SimpleNamespace(
         find=lambda run, *kinds: RunLink(dag_id=f"m_{kinds[0]}", run_id=run) if run == "monitor__1" else None
     )

@@ -62,7 +62,7 @@ def ask(written):
     from airflow_mlops.ui.sources import open_ledger, open_store
 
     dags = tuple(
-        DagFacts(dag_id, kind, ("ann",), ("mlops", kind, "demo"), kind == "retrain", None)
+        DagFacts(dag_id, kind, ("ann",), ("mlops", kind, "demo"), is_paused=kind == "retrain")
         for kind, dag_id in DAGS.items()
     )
     app = FastAPI()
@@ -232,9 +232,8 @@ def test_a_model_that_never_served_has_a_head(ask):
 
 def test_the_head_says_what_serves_since_when_why_and_by_whose_word(ask, written):
     written.append(1, "request", {"cause": "decision", "reason": "it lost too much"}, run="r")
-    written.append(
-        1, "approval", {"version": "1", "evaluation": "e", "answer": "approved", "by": ["bob"], "reason": "seen"}
-    )
+    answer = {"version": "1", "evaluation": "e", "answer": "approved", "by": ["bob"], "reason": "seen"}
+    written.append(1, "approval", answer, key="1:e")
     written.promote(1, "1", run="r", evaluation={"id": "e"})
     found = ask().json()
 

@@ -102,7 +102,7 @@ def ask(made):
     app = FastAPI()
     answer_failures(app)
     app.include_router(versions.router, prefix="/models/{name}")
-    dags = tuple(DagFacts(f"m_{kind}", kind, (), (), False, None) for kind in ("monitor", "retrain"))
+    dags = tuple(DagFacts(f"m_{kind}", kind, (), ()) for kind in ("monitor", "retrain"))
     runs = SimpleNamespace(find=lambda run, *kinds: run and RunLink(dag_id=f"m_{kinds[0]}", run_id=run))
     get = SimpleNamespace(mlflow=None)
     app.dependency_overrides = {
@@ -362,7 +362,7 @@ def test_a_run_is_found_among_the_dags_that_the_user_may_read(airflow_db):
     from airflow_mlops.ui.access import DagFacts, SeenModel
     from airflow_mlops.ui.links import Runs
 
-    dags = tuple(DagFacts(f"shoes_{kind}", kind, (), (), False, None) for kind in ("monitor", "retrain"))
+    dags = tuple(DagFacts(f"shoes_{kind}", kind, (), ()) for kind in ("monitor", "retrain"))
     with create_session() as session:
         for dag_id in ("shoes_retrain", "shoes_monitor", "shoes_secret"):
             session.add(DagRun(dag_id=dag_id, run_id="scheduled__2013", run_type=DagRunType.SCHEDULED))

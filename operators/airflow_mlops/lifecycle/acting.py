@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+# The API reads these types while it runs.
+from datetime import datetime  # noqa: TC003
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,8 +16,6 @@ from airflow_mlops.loop.back import choose_back, choose_named, version_in
 from airflow_mlops.loop.history import DECISION, SHADOW
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.events import Event, Freeze, ModelState
     from airflow_mlops.ledger.reader import LedgerReader

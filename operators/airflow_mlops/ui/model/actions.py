@@ -48,7 +48,7 @@ class Actions(BaseModel):
 @router.get("/actions")
 def read_actions(model: ModelDep, ledger: LedgerDep, store: StoreDep) -> Actions:
     """Return what may be done now, and the names and numbers to confirm it with."""
-    dag, retrain = model.dag("actions"), model.dag("retrain")
+    dags = {kind: dag.dag_id if (dag := model.dag(kind)) else None for kind in ("actions", "retrain")}
     acting = what_may_be_done(ledger, store, model.name)
     facts: dict[str, Any] = {field.name: getattr(acting, field.name) for field in fields(acting)}
-    return Actions(dag=dag and dag.dag_id, retrain_dag=retrain and retrain.dag_id, **facts)
+    return Actions(dag=dags["actions"], retrain_dag=dags["retrain"], **facts)

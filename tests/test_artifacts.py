@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
@@ -67,6 +70,53 @@ def test_what_was_never_written_is_said_to_be_missing(store):
 def test_a_place_outside_the_store_is_refused(store, uri):
     with pytest.raises(ArtifactMissing, match="is not in the artifact store"):
         store.read_bytes(uri.format(root=store.uri()))
+
+
+@pytest.mark.parametrize("place", ["link.json", "folder/secret.json"])
+def test_a_link_that_leads_out_of_the_store_is_not_followed(store, tmp_path, place):
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (outside / "secret.json").write_text("{}")
+    root = store.path(store.uri())
+    store.write_json(store.uri("own.json"), {})
+    for name, target in (("link.json", outside / "secret.json"), ("folder", outside)):
+        store.fs.mkdirs(root, exist_ok=True)
+        (tmp_path / name).symlink_to(target)
+        (tmp_path / name).rename(f"{root}/{name}")
+
+    assert not store.exists(store.uri(place))
+    for act in (store.read_json, store.size, store.digest_of, lambda uri: store.write_json(uri, {"a": 1})):
+        with pytest.raises(ArtifactMissing, match=r"leads out of the artifact store .* by a symbolic link"):
+            act(store.uri(place))
+    store.delete(store.uri(place))
+    assert (outside / "secret.json").read_text() == "{}"
+
+
+def test_a_store_behind_a_link_and_links_within_it_are_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "disk")
+    store = ArtifactStore.local(tmp_path / "store")
+    store.write_json(store.uri("a.json"), {"x": 1})
+    (tmp_path / "disk" / "b.json").symlink_to(tmp_path / "disk" / "a.json")
+
+    assert store.read_json(store.uri("b.json")) == {"x": 1}
+
+
+def test_json_beyond_a_bound_is_refused_before_it_is_read(store):
+    uri = store.uri("report.json")
+    store.write_json(uri, {"rows": list(range(100))})
+
+    with pytest.raises(ArtifactCorrupt, match=r"report\.json has [\d,]+ bytes, and of JSON at most 100 are read here"):
+        replace(store, most_json=100).read_json(uri)
+    assert replace(store, most_json=10_000).read_json(uri) == store.read_json(uri)
+
+
+@pytest.mark.parametrize("text", [json.dumps([1]), "null", "[" * 100_000, "{", ""])
+def test_json_that_is_no_object_is_refused(store, text):
+    store.write_bytes(store.uri("manifest.json"), text.encode())
+
+    with pytest.raises(ArtifactCorrupt, match=r"is not JSON|no object"):
+        store.manifest(store.uri())
 
 
 def test_key_order_does_not_change_a_digest():

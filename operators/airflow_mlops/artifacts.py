@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import posixpath
 import tempfile
 import uuid
@@ -58,18 +59,19 @@ class ArtifactStore:
     credentials : callable, optional
         From the kind of a lake and the name of a connection to what opens it, for snapshots that are a version of a
         Delta Lake or Iceberg table. Default: what the machine itself has, such as its environment.
+    most_json : int, optional
+        Bytes of the largest JSON file that is read, for those who answer many people at once. Default: any.
     """
 
     fs: AbstractFileSystem = field(repr=False)
     root: str
     protocol: str = "file"
     credentials: Callable[[str, str], Mapping[str, str]] | None = field(default=None, repr=False, compare=False)
+    most_json: int | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def local(cls, folder: Any) -> ArtifactStore:
         """Open a folder of this machine."""
-        import os
-
         from fsspec.implementations.local import LocalFileSystem
 
         return cls(LocalFileSystem(auto_mkdir=True), os.path.abspath(str(folder)))
@@ -85,12 +87,24 @@ class ArtifactStore:
         Raises
         ------
         ArtifactMissing
-            The URI lies outside the store.
+            The URI lies outside the store, or a symbolic link in the store leads out of it.
         """
+        path = self._named(uri)
+        if not self._stays_inside(path):
+            raise ArtifactMissing(
+                f"{uri} leads out of the artifact store {self.uri()} by a symbolic link; put the files there."
+            )
+        return path
+
+    def _named(self, uri: str) -> str:
         path = posixpath.normpath(uri.removeprefix(f"{self.protocol}://"))
-        if path != self.root and not path.startswith(self.root.rstrip("/") + "/"):
+        if not _is_below(path, self.root):
             raise ArtifactMissing(f"{uri} is not in the artifact store {self.uri()}; check [mlops] artifacts_uri.")
         return path
+
+    def _stays_inside(self, path: str) -> bool:
+        """Tell whether a place of a local store is really in it; the store's own folder may be behind a link."""
+        return self.protocol != "file" or _is_below(os.path.realpath(path), os.path.realpath(self.root))
 
     # Bytes
 
@@ -185,8 +199,9 @@ class ArtifactStore:
             self.fs.put_file(whole.name, path)
 
     def exists(self, uri: str) -> bool:
-        """Tell whether a file or folder is there."""
-        return bool(self.fs.exists(self.path(uri)))
+        """Tell whether a file or folder is there; nothing is where a symbolic link leads out of the store."""
+        path = self._named(uri)
+        return self._stays_inside(path) and bool(self.fs.exists(path))
 
     def delete(self, uri: str) -> None:
         """Remove a file or folder; nothing happens where nothing is."""
@@ -204,14 +219,24 @@ class ArtifactStore:
 
         Raises
         ------
+        ArtifactMissing
+            Nothing is stored there.
         ArtifactCorrupt
-            The file is not JSON.
+            The file is no JSON object, or larger than ``most_json``.
         """
+        if self.most_json is not None and (size := self.size(uri)) > self.most_json:
+            raise ArtifactCorrupt(
+                f"{uri} has {size:,} bytes, and of JSON at most {self.most_json:,} are read here: no stage writes as "
+                "much. Delete it and run the stage again."
+            )
         payload = self.read_bytes(uri)
         try:
-            return json.loads(payload)
-        except ValueError as error:
+            value = json.loads(payload)
+        except (ValueError, RecursionError) as error:
             raise ArtifactCorrupt(f"{uri} is not JSON ({error}); delete it and run the stage again.") from error
+        if not isinstance(value, dict):
+            raise ArtifactCorrupt(f"{uri} is JSON, but no object; delete it and run the stage again.")
+        return value
 
     # Folders that are complete when their manifest is there
 
@@ -259,6 +284,10 @@ class ArtifactStore:
     def read_frame(self, uri: str, *, digest: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """Read a Parquet file into a pandas frame."""
         return self.read_table(uri, digest=digest, columns=columns).to_pandas()
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def encode_table(table: pa.Table) -> bytes:

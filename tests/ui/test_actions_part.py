@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -30,10 +31,10 @@ def ask(ledger, store):
 def promote(ledger, store):
     """Return what lets versions serve, a day after each other; their bytes are in the store."""
 
-    def promoted(*versions, lost=()):
+    def promoted(*versions, lost=(), moved=()):
         for version in versions:
-            uri = store.uri(MODEL, "models", version)
-            if version not in lost:
+            uri = f"file:///another/store/{version}" if version in moved else store.uri(MODEL, "models", version)
+            if version not in (*lost, *moved):
                 store.complete(uri, {"id": version})
             epoch = ledger.state(MODEL).epoch
             payload = {"model": {"version": version, "uri": uri}}
@@ -75,6 +76,23 @@ def test_what_a_rollback_would_choose_and_all_that_may_be_named_are_told_with_wh
     assert [each["version"] for each in found["earlier"]] == ["1"]
     assert [(each["version"], each["by"], each["reason"]) for each in found["frozen"]] == [("3", "ada", "a test")]
     assert found["free"] == ["4", "2", "1"]
+
+
+@pytest.mark.parametrize("damage", ["moved", "cut", "no object", "link"])
+def test_a_version_whose_bytes_cannot_be_read_is_passed_over(ask, promote, store, tmp_path, damage):
+    promote("1", "2", "3", moved=["2"] if damage == "moved" else ())
+    manifest = f"{store.uri(MODEL, 'models', '2')}/manifest.json"
+    if damage in ("cut", "no object"):
+        store.write_bytes(manifest, {"cut": b'{"id": ', "no object": b"[]"}[damage])
+    if damage == "link":
+        place = Path(store.path(manifest))
+        place.rename(tmp_path / "beside.json")
+        place.symlink_to(tmp_path / "beside.json")
+
+    found = ask("actions")
+
+    assert found["back"]["version"] == "1"
+    assert [each["version"] for each in found["earlier"]] == ["1"]
 
 
 def test_what_is_held_is_told_with_who_and_why(ask, promote, ledger):

@@ -146,6 +146,18 @@ def test_a_report_that_retention_deleted_leaves_what_the_ledger_knows(ask, look)
     assert "retention deleted them" in ask("drift/distributions?columns=temp")["trouble"]
 
 
+def test_a_damaged_report_is_said_to_be_one(ask, look, store):
+    key = look()
+    [place] = [place for place in store.fs.find(store.root) if place.endswith("/report.json")]
+    store.write_bytes(place, b"{")
+
+    answer = ask(f"drift?look={key}")
+
+    assert answer["columns"] == []
+    assert "report.json is not JSON" in answer["trouble"]
+    assert store.root not in answer["trouble"]
+
+
 def test_evidentlys_page_is_linked_for_readers_of_a_dag_that_made_it(ask, look, store):
     key = look()
     assert ask("drift")["report"] is None

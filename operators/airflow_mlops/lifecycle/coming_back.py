@@ -6,7 +6,7 @@ import logging
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.errors import TrackingRefused, TrackingUnavailable
+from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing, TrackingRefused, TrackingUnavailable
 from airflow_mlops.lifecycle.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ def returning(action: str, reason: str) -> dict[str, Any]:
 
 
 def has_bytes(store: ArtifactStore, model: Mapping[str, Any]) -> bool:
-    """Tell whether a model's folder is whole in the artifact store."""
-    return bool(model.get("uri")) and store.manifest(model["uri"]) is not None
+    """Tell whether a model's folder is whole in the artifact store; one of another store, or damaged, is not."""
+    try:
+        return bool(model.get("uri")) and store.manifest(model["uri"]) is not None
+    except (ArtifactMissing, ArtifactCorrupt):
+        return False
 
 
 def seconds_of(asked: Event | None, attempt: Attempt, promotion: Event) -> dict[str, float]:

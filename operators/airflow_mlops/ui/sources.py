@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from airflow.models.dag import DagTag
@@ -19,6 +20,8 @@ from airflow_mlops.ledger.reader import LedgerReader
 
 # Of a database that is stuck: whoever waits longer keeps a thread of the API server from everybody else.
 _PATIENCE_S = 5.0
+# Bytes of JSON that a page may ask for: one that is read whole takes ten times as much memory.
+_MOST_JSON = 64 << 20
 
 
 def open_ledger() -> LedgerReader:
@@ -48,8 +51,8 @@ def _was_trained() -> bool:
 
 
 def open_store() -> ArtifactStore:
-    """Open the artifact store."""
-    return ArtifactsHook().store
+    """Open the artifact store, for JSON of a bounded size."""
+    return replace(ArtifactsHook().store, most_json=_MOST_JSON)
 
 
 LedgerDep = Annotated[LedgerReader, Depends(open_ledger)]

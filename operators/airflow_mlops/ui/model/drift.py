@@ -12,6 +12,7 @@ from airflow_mlops.errors import ArtifactCorrupt, ArtifactMissing
 from airflow_mlops.loop.drift_words import domain_words, effect_words
 from airflow_mlops.loop.payloads import facts, number, text, texts, whole
 from airflow_mlops.ui.access import ModelDep
+from airflow_mlops.ui.failures import without_places
 from airflow_mlops.ui.links import ReportsDep
 from airflow_mlops.ui.sources import LedgerDep, StoreDep
 
@@ -207,7 +208,9 @@ def _stored(store: ArtifactStore, event: Event | None, file: str, trouble: str) 
         return {}, None
     try:
         return store.read_json(f"{folder}/{file}"), None
-    except (ArtifactMissing, ArtifactCorrupt):
+    except ArtifactCorrupt as error:
+        return {}, f"{trouble}: {without_places(str(error))}"
+    except ArtifactMissing:
         return {}, f"{trouble}: retention deleted them, or they were kept in another store, or by an earlier release."
 
 

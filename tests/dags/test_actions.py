@@ -38,7 +38,7 @@ def test_there_is_one_task_for_each_action_of_the_form(write):
     assert dag.max_active_runs == 1
 
 
-@pytest.mark.parametrize(("field", "value"), [("reason", ""), ("reason", None), ("action", "drop"), ("scope", "loop")])
+@pytest.mark.parametrize(("field", "value"), [("reason", ""), ("reason", "  "), ("reason", None), ("action", "drop"), ("scope", "loop")])
 def test_the_form_refuses_what_is_no_answer(write, field, value):
     with pytest.raises(ParamValidationError):
         actions_dag(write()).params.get_param(field).resolve(value)
@@ -50,7 +50,7 @@ def test_what_the_form_says_reaches_the_task_with_who_asked(write):
 
     dag = actions_dag(write())
     said = {
-        "params": {"version": "3", "to": "2", "reason": 'it is "wrong"', "scope": "promotions", "now": None},
+        "params": {"version": " v3", "to": "2", "reason": 'it is "wrong"', "scope": "promotions", "now": None},
         "dag_run": Run,
     }
     for task_id in ("roll_back", "freeze", "retrain"):

@@ -101,6 +101,21 @@ def write(tmp_path):
             id="our own asset by its name",
         ),
         pytest.param(
+            {"monitor": {"asset": "other/champion"}},
+            r"monitor\.asset: this asset goes by its URI; write 'x-mlops://other/champion'",
+            id="an asset of another model by its name",
+        ),
+        pytest.param(
+            {"monitor": {"asset": "x-mlops://flights/rollback"}},
+            r"monitor\.asset: the monitor itself rings this asset",
+            id="a monitor that starts itself by a broken bake",
+        ),
+        pytest.param(
+            {"monitor": {"asset": "flights/landed", "marker": "/data/ready"}},
+            r"monitor\.asset: the marker and the files ring this asset already",
+            id="landed rows told twice",
+        ),
+        pytest.param(
             {"retrain": {"policy": {"kind": "excess_loss", "max_age": "7d"}}},
             r"retrain\.policy\.max_age: 7d ends before the cooldown \(14d\)",
             id="an age below the cooldown",
@@ -123,6 +138,7 @@ def test_loading_refuses(write, sections, expected):
         pytest.param({"data": {"key": None}, "deploy": {"server": None}}, id="no key where rows are scored again"),
         pytest.param({"data": {"key": None}, "monitor": {"predictions": "score"}}, id="no key where told to score"),
         pytest.param({"monitor": {"asset": "x-mlops://flights/champion"}}, id="our own asset by its URI"),
+        pytest.param({"monitor": {"asset": "x-mlops://other/champion"}}, id="an asset of another model by its URI"),
         pytest.param({"retrain": {"policy": {"kind": "schedule"}}}, id="no policy"),
     ],
 )

@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, Param
 
 from airflow_mlops.dag_factory.pages import actions_page
-from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, task_settings
+from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, task_settings, version_template
 from airflow_mlops.operators.act import ChooseActionOperator, FreezeOperator, OverrideOperator
 from airflow_mlops.operators.drill import DrillOperator
 from airflow_mlops.operators.reproduce import ReproduceOperator
@@ -26,8 +26,7 @@ ACTIONS = ("roll back", "retrain", "freeze", "unfreeze", "pause", "resume", "dri
 # Only where the spec has a policy in shadow.
 POLICIES = ("use shadow policy", "use own policy")
 _REASON = "{{ params.reason }}"
-_VERSION = "{{ params.version or '' }}"
-_TO = "{{ params.to or '' }}"
+_VERSION, _TO = version_template("version"), version_template("to")
 
 
 def actions_dag(spec: ModelSpec | str | Path) -> DAG:
@@ -72,14 +71,15 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
             enum=[*ACTIONS, *(POLICIES if spec.retrain.shadow else ())],
             title="Action",
             **_policies(spec),
-            description="'roll back' brings the last version that served well back and freezes the present one.",
+            description="'roll back' brings the last version that served well back and freezes the present one; Dag Docs "
+            "says what the others do.",
         ),
         "version": Param(
             None,
             type=["string", "null"],
             title="Version",
             description="roll back: the version that has to go, which protects from a second click; empty: what "
-            "serves. freeze, unfreeze, reproduce: which one.",
+            "serves. freeze, unfreeze: which one. reproduce: which one; empty: the champion.",
         ),
         "to": Param(
             None,
@@ -99,6 +99,8 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
             type="string",
             minLength=1,
             maxLength=400,
+            # Spaces alone would be refused by the task, a minute later.
+            pattern=r"\S",
             title="Reason",
             description="Why; kept on record with your name.",
         ),

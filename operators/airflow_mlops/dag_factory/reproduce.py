@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from airflow_mlops.dag_factory.pages import reproduce_page
-from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, task_settings
+from airflow_mlops.dag_factory.settings import dag_settings, loaded, now_param, task_settings, version_template
 from airflow_mlops.operators.reproduce import ReproduceOperator
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def reproduce_dag(spec: ModelSpec | str | Path) -> DAG:
         schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
         description=f"Can the training of {spec.name} be repeated?",
         params={
-            "version": Param(None, type=["string", "null"], title="Version", description="Empty: the champion."),
+            "version": Param(None, type=["string", "null"], title="Version", description="Which one. Empty: the champion."),
             "now": now_param(spec),
         },
     ) as dag:
         # As it is a training, it runs where trainings run.
-        ReproduceOperator(version="{{ params.version or '' }}", **task_settings(spec, "train", "reproduce"))
+        ReproduceOperator(version=version_template("version"), **task_settings(spec, "train", "reproduce"))
     return dag

@@ -61,6 +61,11 @@ def reason_param() -> Param:
     )
 
 
+def version_template(name: str) -> str:
+    """Return the template of a version that a form names, with or without the "v" of the pages."""
+    return f"{{{{ (params.{name} or '').strip().removeprefix('v') }}}}"
+
+
 def task_settings(spec: ModelSpec, stage: str, task_id: str | None = None) -> dict[str, Any]:
     """Return the task arguments of a stage: its name, its page, and where and how long it may run."""
     resources = spec.resources.of(stage)

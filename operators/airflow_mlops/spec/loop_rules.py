@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _LOOKS = 60
 
 
+# The assets of this model or another one, by their names.
+_OURS = re.compile(r"[a-z][a-z0-9_]{1,62}/(snapshot|champion|retrain|rollback)")
+_SCHEME = "x-mlops://"
+
 # What Airflow lets a connection be called.
 _CONNECTION_ID = re.compile(r"[\w.()-]{1,200}")
 
@@ -123,11 +127,19 @@ def looks(spec: ModelSpec) -> Iterator[Broken]:
         )
     if monitor.files is not None:
         yield from _landing(monitor.files)
-    own = monitor.asset.removeprefix("x-mlops://") if monitor.asset else None
-    if own == f"{spec.name}/retrain":
-        yield ("monitor", "asset"), "the monitor itself rings this asset, and would start itself for ever; name another"
-    elif own in (f"{spec.name}/snapshot", f"{spec.name}/champion") and monitor.asset == own:
-        yield ("monitor", "asset"), f"this asset goes by its URI; write 'x-mlops://{own}'"
+    yield from _waited_for(spec)
+
+
+def _waited_for(spec: ModelSpec) -> Iterator[Broken]:
+    """Check the asset that starts the monitor: of two with one name and two URIs Airflow drops either."""
+    asset, at = spec.monitor.asset or "", ("monitor", "asset")
+    own = asset.removeprefix(_SCHEME)
+    if own in (f"{spec.name}/retrain", f"{spec.name}/rollback"):
+        yield at, "the monitor itself rings this asset, and would start itself for ever; name another"
+    elif _OURS.fullmatch(asset):
+        yield at, f"this asset goes by its URI; write '{_SCHEME}{asset}', or the URI of your own one by that name"
+    elif own == f"{spec.name}/landed" and (spec.monitor.marker or spec.monitor.files):
+        yield at, "the marker and the files ring this asset already; leave monitor.asset out, or name another"
 
 
 def _landing(files: LandingSpec) -> Iterator[Broken]:

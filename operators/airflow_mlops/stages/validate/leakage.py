@@ -33,7 +33,8 @@ MANY_ROWS = 200
 HEAPS, HEAPS_NEW, HEAPS_BEYOND, FEW_ROWS = 8.0, 4.0, 1.5, 100
 # So few rows of a class, among all, any column could put at one end by chance.
 CHANCE = 1e-4
-# Fewer labels show no leak; a number against so few numbers must be as near as a class.
+# Fewer labels, or rows beside those with the commonest value, show no leak; a number against so few numbers must be as
+# near as a class.
 FEWEST, SO_FEW = 20, 40
 
 
@@ -58,7 +59,7 @@ def leakage(table: pa.Table, current: Facts, spec: ModelSpec, reference: Facts |
             continue
         if is_new and _has_rival(table, name, strength, current, spec, reference or {}):
             continue
-        if not is_new and _is_calm(name, strength, current, reference):
+        if not is_new and (_is_told_by_few(table, name, spec) or _is_calm(name, strength, current, reference)):
             continue
         # What the model does not see cannot leak, and may be what the target was made from; a new column may be used.
         severity: Severity = "critical" if is_new or name in spec.features.columns else "info"
@@ -122,6 +123,17 @@ def _is_chance(current: Facts, name: str) -> bool:
     return len(counts) == 2 and min(counts) < FEWEST and comb(sum(counts), min(counts)) < 1 / CHANCE
 
 
+def _is_told_by_few(table: pa.Table, name: str, spec: ModelSpec) -> bool:
+    """Tell whether a column hardly ever left its commonest value: one hour of rain alone correlates by 1."""
+    import pyarrow.compute as pc
+
+    if spec.task != "regression":
+        return False
+    both = table.select([name, spec.data.target])
+    counts = pc.value_counts(both.filter(pc.is_valid(both[1])).column(0).drop_null()).field("counts").to_pylist()
+    return sum(counts) - max(counts, default=0) < min(FEWEST, sum(counts) / 2)
+
+
 def _is_calm(name: str, strength: float, current: Facts, reference: Facts | None) -> bool:
     """Tell whether a known column told the answer about as well in some window: a calm day orders itself.
 
@@ -131,7 +143,7 @@ def _is_calm(name: str, strength: float, current: Facts, reference: Facts | None
         return _is_chance(current, name)
     apart, usual = current.get("separations", {}).get(name), reference.get("separations", {})
     windows = reference.get("by_window", {})
-    known, heaps, scatter = (windows.get(part, {}) for part in ("associations", "separations", "scatter"))
+    heaps = windows.get("separations", {})
     counts = current["classes"].values()
     if apart is not None:
         farthest = max(heaps[name] if name in heaps else max(heaps.values(), default=0.0), usual.get(name, 0.0))
@@ -139,10 +151,27 @@ def _is_calm(name: str, strength: float, current: Facts, reference: Facts | None
             return False
     if len(counts) == 2 and (_is_chance(current, name) or (apart is not None and min(counts) < FEW_ROWS)):
         return True
+    if _is_usual(name, strength, current["rows"], windows):
+        return True
+    # A calm week is one in other columns too. Of two classes only, for there the heaps would have told a leak.
+    told, before = current["associations"], reference["associations"]
+    calm = [
+        abs(value)
+        for other, value in told.items()
+        if abs(before.get(other, 1.0)) < LEAK_USUAL
+        and abs(value) >= LEAK
+        and _is_usual(other, abs(value), current["rows"], windows)
+    ]
+    return apart is not None and bool(calm) and _z(strength) < _z(max(calm)) + FARTHER
+
+
+def _is_usual(name: str, strength: float, rows: int, windows: Facts) -> bool:
+    """Tell whether a column told the answer about as well in some window of the reference."""
+    known, scatter = (windows.get(part, {}) for part in ("associations", "scatter"))
     # A column that had one value shows nothing of itself: it is held against the others.
     most = known[name] if name in known else max(known.values(), default=0.0)
     spread = scatter[name] if name in scatter else max(scatter.values(), default=0.0)
-    if most < LEAK_USUAL and strength >= LEAK and current["rows"] >= MANY_ROWS:
+    if most < LEAK_USUAL and strength >= LEAK and rows >= MANY_ROWS:
         return False
     number = max(1, windows.get("number", 0))
     beyond = BEYOND * (1 + FEW_WINDOWS / number) - _largest(number)

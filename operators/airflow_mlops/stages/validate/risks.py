@@ -9,6 +9,7 @@ characteristic (ROC) curve: its standard error.
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.kinds import kind_of
@@ -156,6 +157,12 @@ def _area(scores: np.ndarray, is_second: np.ndarray) -> tuple[float, float]:
     first, second = np.sort(scores[~is_second]), scores[is_second]
     below = np.searchsorted(first, second, "left") + np.searchsorted(first, second, "right")
     area = float(below.mean() / 2 / len(first))
-    # At no rank at all (an area of one half) the error is largest.
-    error = float(np.sqrt((len(first) + len(second) + 1) / (12 * len(first) * len(second))))
-    return round(area, 4), round(error, 4)
+    return round(area, 4), round(area_error(len(first), len(second)), 4)
+
+
+def area_error(first: int, second: int) -> float:
+    """Return the standard error of the area under the curve of so many rows of each class.
+
+    At no rank at all (an area of one half) it is largest.
+    """
+    return sqrt((first + second + 1) / (12 * first * second))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.stages.validate.findings import Finding, failed
 from airflow_mlops.stages.validate.leakage import leakage
-from airflow_mlops.stages.validate.risks import looks_like, rank
+from airflow_mlops.stages.validate.risks import area_error, looks_like, rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,9 @@ def _is_flipped(table: pa.Table, target: str, current: dict[str, Any], reference
     # Turning a coding round turns the shares round too, which says much where a class is rare.
     if abs(then - 0.5) > MIDDLING and abs(now - then) < abs(now - (1 - then)):
         return False
-    return 0.5 - area > max(FLIP_ERRORS * error, FLIP_AREA * (known["area"] - 0.5))
+    # What was learned of a class with few rows is as uncertain as what is seen in few.
+    both = hypot(error, area_error(*reference["classes"].values()))
+    return 0.5 - area > max(FLIP_ERRORS * both, FLIP_AREA * (known["area"] - 0.5))
 
 
 def _shares(classes: dict[str, int]) -> str:

@@ -101,6 +101,13 @@ def test_a_run_that_finds_nothing_to_do_opens_no_request():
     assert told(FIRST, ("request", {"cause": None, "reason": "nothing to do"}))["request"] is None
 
 
+def test_nobody_is_waited_for_once_another_version_came_back():
+    back = ("promotion", {"version": "1", "cause": "rollback"})
+    overview = told(FIRST, TRAINED, PASSED, REGISTERED, ASKED, back)
+
+    assert (overview["challenger"]["stage"], overview["approval"]) == ("passed", None)
+
+
 def test_a_shadow_is_the_challenger_until_its_role_is_another():
     given_role = ("role", {"version": "3", "role": "shadow"})
 

@@ -19,6 +19,7 @@ Overview = dict[str, Any]
 FORM = 3
 
 _PASSED = ("pass", "passed")
+_WAITS = "awaiting approval"
 
 
 def begun() -> Overview:
@@ -73,7 +74,7 @@ def _promoted(overview: Mapping[str, Any], event: Event) -> Overview:
     goes_on = cause in BACK
     return {
         "serving": _serving(overview["serving"], event, version, cause),
-        "challenger": None if _is_challenger(overview, version) else overview["challenger"],
+        "challenger": None if _is_challenger(overview, version) else _asked_no_more(overview["challenger"]),
         # What was judged against the champion before does not serve any more, whatever somebody answers.
         "approval": None,
         # A training is not ended by a version that comes back meanwhile.
@@ -82,6 +83,11 @@ def _promoted(overview: Mapping[str, Any], event: Event) -> Overview:
         if evaluation
         else overview["curves"],
     }
+
+
+def _asked_no_more(challenger: Overview | None) -> Overview | None:
+    is_waiting = challenger is not None and challenger["stage"] == _WAITS
+    return {**challenger, "stage": "passed"} if challenger and is_waiting else challenger
 
 
 def _serving(before: Overview | None, event: Event, version: str, cause: str | None) -> Overview:
@@ -164,7 +170,7 @@ def _answered(overview: Mapping[str, Any], event: Event) -> Overview:
     since = waiting.get("since") if waiting.get("version") == version else event.at.isoformat()
     changed: Overview = {"approval": {"version": version, "since": since} if is_open else None}
     if _is_challenger(overview, version):
-        stage = "awaiting approval" if is_open else "passed"
+        stage = _WAITS if is_open else "passed"
         changed["challenger"] = {**overview["challenger"], "stage": stage, "since": event.at.isoformat()}
     return changed
 

@@ -112,9 +112,27 @@ def test_an_excess_loss_begins_where_the_version_began_to_lose_and_ends_with_a_p
 
     assert (found.kind, found.start, found.end) == ("excess loss", START + WEEK, START + 4 * WEEK)
     assert found.done == (
-        "retrain was asked for by the decision",
+        "the decision asked to retrain",
         "the challenger was refused: it is no better",
         "version 2 was promoted",
+    )
+
+
+def test_what_people_did_meanwhile_is_told_in_the_words_of_their_buttons():
+    [found] = told(
+        look(1),
+        decision(1, action="retrain", excess=0.5, limit=0.4),
+        event(0, "freeze", {"scope": "loop", "frozen": True, "by": "ada", "reason": "a holiday"}, week=1),
+        event(
+            0, "freeze", {"scope": "version", "version": "2", "frozen": False, "by": "ada", "reason": "whole"}, week=1
+        ),
+        event(0, "request", {"cause": "person", "action": "retrain", "reason": "ada: new rows"}, week=1),
+    )
+
+    assert found.done == (
+        "the loop was paused by ada: a holiday",
+        "version 2 was unfrozen by ada: whole",
+        "a person asked to retrain (ada: new rows)",
     )
 
 

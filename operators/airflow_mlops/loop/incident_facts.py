@@ -183,8 +183,11 @@ def deed_of(event: Event) -> str | None:
     """Say what an event did about what is wrong; None where it did nothing."""
     payload = event.payload
     if event.kind == REQUEST and payload.get("cause"):
-        by = "the decision" if payload["cause"] == "decision" else f"{payload['cause']} ({payload.get('reason')})"
-        return f"{payload.get('action') or 'retrain'} was asked for by {by}"
+        action = str(payload.get("action") or "retrain").replace("_", " ")
+        if payload["cause"] == "decision":
+            return f"the decision asked to {action}"
+        who = "a person" if payload["cause"] == "person" else payload["cause"]
+        return f"{who} asked to {action} ({payload.get('reason')})"
     if event.kind == EVALUATE and payload.get("verdict") not in (*PASSED, None):
         return _sentence(
             [f"the challenger was refused: {each}" for each in payload.get("reasons") or ()][:1], "refused"
@@ -215,10 +218,13 @@ def _promoted(payload: Mapping[str, Any]) -> str:
 
 
 def _held(payload: Mapping[str, Any]) -> str:
-    subject = {"loop": "the loop was", "promotions": "promotions were"}.get(
-        str(payload.get("scope")), f"version {payload.get('version')} was"
-    )
-    return f"{subject} {'held' if payload.get('frozen') else 'let go'} by {payload.get('by')}: {payload.get('reason')}"
+    scope, is_frozen = str(payload.get("scope")), payload.get("frozen")
+    words = {
+        "loop": "the loop was paused" if is_frozen else "the loop was resumed",
+        "promotions": f"promotions were {'frozen' if is_frozen else 'unfrozen'}",
+    }
+    said = words.get(scope, f"version {payload.get('version')} was {'frozen' if is_frozen else 'unfrozen'}")
+    return f"{said} by {payload.get('by')}: {payload.get('reason')}"
 
 
 def _named(version: object) -> str:

@@ -37,6 +37,10 @@ CASES = {
     'capital("dep_hour drifted")': "dep_hour drifted",
     'capital("ledger.db is cut")': "ledger.db is cut",
     'version("7")': "v7",
+    'member({ version: "7", model_id: "ab", weight: 0.36, trained_at: "2013-05-24T05:00:00Z" })': (
+        "v7, trained 24 May 2013 05:00: 36 %"
+    ),
+    'member({ version: null, model_id: "ab", weight: 0.64, trained_at: null })': "model ab: 64 %",
     'plural(1, "retrain")': "1 retrain",
     'plural(1200, "retrain")': "1,200 retrains",
 }

@@ -224,8 +224,8 @@ def test_a_committee_tells_its_members_by_weight(ask, made):
 
     assert found["row"]["made"] == "committee"
     assert found["members"] == [
-        {"model_id": "never", "version": None, "weight": 0.7},
-        {"model_id": "id1", "version": "1", "weight": 0.3},
+        {"model_id": "never", "version": None, "weight": 0.7, "trained_at": None},
+        {"model_id": "id1", "version": "1", "weight": 0.3, "trained_at": "2013-03-02T05:00:00Z"},
     ]
 
 

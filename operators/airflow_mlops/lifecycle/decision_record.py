@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003
 from typing import TYPE_CHECKING, Any
 
+from airflow_mlops.lifecycle.version_record import MemberRecord, member_records
 from airflow_mlops.loop.history import DECISION, SHADOW, SIGNALS
 from airflow_mlops.loop.rule_tree import TreeNode, read_tree
 from airflow_mlops.loop.signal_words import Reading, readings_of
@@ -32,15 +33,6 @@ class Tree:
     title: str
     root: TreeNode
     is_written: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What a trained version counts in what is to serve; ``version`` is None where it never served by itself."""
-
-    model_id: str
-    version: str | None
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ class DecisionRecord:
     champion_version: str | None
     epoch: int | None
     window: str | None
-    weights: tuple[Weight, ...]
+    weights: tuple[MemberRecord, ...]
     correction: float | list[float] | None
     trees: tuple[Tree, ...]
     readings: tuple[Reading, ...]
@@ -137,7 +129,7 @@ def _event(ledger: LedgerReader, name: str, key: str | None) -> Event | None:
 def _told(
     event: Event,
     signals: Mapping[str, Any],
-    weights: tuple[Weight, ...],
+    weights: tuple[MemberRecord, ...],
     shadow: ShadowRecord | None,
     before: list[Event],
     after: Event | None,
@@ -180,17 +172,9 @@ def _trees(said: Mapping[str, Any], signals: Mapping[str, Any]) -> tuple[Tree, .
     return tuple(Tree(name, _TITLES[name], node, False) for name, node in drawn.items())
 
 
-def _weights(ledger: LedgerReader, name: str, said: Mapping[str, Any]) -> tuple[Weight, ...]:
+def _weights(ledger: LedgerReader, name: str, said: Mapping[str, Any]) -> tuple[MemberRecord, ...]:
     weights = said.get("weights") or {}
-    if not weights:
-        return ()
-    versions = {
-        str(each.payload.get("id")): number
-        for number, each in ledger.state(name).versions.items()
-        if not each.payload.get("members")
-    }
-    ordered = sorted(weights.items(), key=lambda item: -item[1])
-    return tuple(Weight(model_id, versions.get(model_id), weight) for model_id, weight in ordered)
+    return member_records(ledger, name, ledger.state(name), weights) if weights else ()
 
 
 def _shadow(ledger: LedgerReader, event: Event, signals: Mapping[str, Any]) -> ShadowRecord | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_mlops.artifacts import ArtifactStore
-    from airflow_mlops.events import Event
+    from airflow_mlops.events import Event, ModelState
     from airflow_mlops.ledger.reader import LedgerReader
 
 _VALIDATE = "validate"
@@ -50,11 +50,15 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class MemberRecord:
-    """A trained version that answers as part of another; ``version`` is None where it never was one by itself."""
+    """A trained version that answers as part of another; ``version`` is None where it never was one by itself.
+
+    ``trained_at`` is the moment of event time at which its training stood.
+    """
 
     model_id: str
     version: str | None
     weight: float
+    trained_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ def version_record(
         row=row,
         recorded_at=registered.recorded_at if registered else judged.recorded_at if judged else None,
         **_training(model),
-        members=_members(versions, model),
+        members=member_records(ledger, name, versions.state, model.get("members") or {}),
         training_s=_training_s(ledger, name, judged, model),
         frozen_by=frozen.by if frozen else None,
         frozen_reason=frozen.reason if frozen else None,
@@ -194,14 +198,37 @@ def _training(model: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _members(versions: Versions, model: Mapping[str, Any]) -> tuple[MemberRecord, ...]:
+def member_records(
+    ledger: LedgerReader, name: str, state: ModelState, weights: Mapping[str, float]
+) -> tuple[MemberRecord, ...]:
+    """Say which versions answer together, by falling weight.
+
+    Parameters
+    ----------
+    ledger : LedgerReader
+        Has their trainings.
+    name : str
+        Of the model.
+    state : ModelState
+        Its versions, those that were registered by themselves among them.
+    weights : mapping
+        What each counts, by model id.
+
+    Raises
+    ------
+    LedgerCorrupt
+        A training that is read was changed.
+    """
     alone = {
         payload_of(each.payload).get("id"): number
-        for number, each in versions.state.versions.items()
+        for number, each in state.versions.items()
         if not payload_of(each.payload).get("members")
     }
-    ordered = sorted((model.get("members") or {}).items(), key=lambda each: -each[1])
-    return tuple(MemberRecord(model_id, alone.get(model_id), weight) for model_id, weight in ordered)
+    return tuple(
+        MemberRecord(model_id, alone.get(model_id), weight, trained.at if trained else None)
+        for model_id, weight in sorted(weights.items(), key=lambda each: -each[1])
+        for trained in [ledger.find(name, TRAIN, model_id)]
+    )
 
 
 def _training_s(ledger: LedgerReader, name: str, judged: Event | None, model: Mapping[str, Any]) -> float | None:

@@ -111,6 +111,13 @@ export function sentence(text) {
   return capital(String(text).replaceAll("_", " "));
 }
 
+// A version that answers together with others. One that never served by itself has no number: when it was trained tells
+// it apart better than its id.
+export function member({ version: own, model_id: id, weight, trained_at: at }) {
+  const name = own ? version(own) : `model ${id}`;
+  return `${name}${at ? `, trained ${moment(at, { year: true })}` : ""}: ${share(weight)}`;
+}
+
 // Not "v7 ...", "dep_hour ..." nor "ledger.db ...": names are written as they are.
 export const capital = (text) => (/^[a-z]+(?!\w|\.\w)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
 

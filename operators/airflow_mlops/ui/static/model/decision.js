@@ -1,7 +1,7 @@
 // Why the policy decided as it did: sentences, the rules with the value of every node, what was read, and the shadow.
 import { useAnswer } from "../kit/api.js";
 import { Card } from "../kit/card.js";
-import { capital, moment, number, plural, sentence, share, span, version } from "../kit/format.js";
+import { capital, member, moment, number, plural, sentence, span, version } from "../kit/format.js";
 import { h, RouterLink, UI } from "../kit/host.js";
 import { Answered, Empty } from "../kit/states.js";
 import { useChosen } from "./place.js";
@@ -122,7 +122,7 @@ function Members({ decision }) {
         h(
           UI.List.Item,
           { key: each.model_id },
-          `${each.version ? version(each.version) : `model ${each.model_id}`} at ${share(each.weight)}`,
+          member(each),
         ),
       ),
     ),

@@ -1,5 +1,5 @@
 // One version: what it is made of, how the gate judged it, who let it through, when it served, and where more of it is.
-import { duration, moment, number, plural, sentence, share, span, version } from "../../kit/format.js";
+import { duration, member, moment, number, plural, sentence, span, version } from "../../kit/format.js";
 import { h, RouterLink, UI } from "../../kit/host.js";
 import { GateEvidence } from "./evidence.js";
 
@@ -134,7 +134,7 @@ function Members({ record }) {
         h(
           UI.Box,
           { as: "li", key: each.model_id },
-          `${each.version ? version(each.version) : `model ${each.model_id}`} at ${share(each.weight)}`,
+          member(each),
         ),
       ),
     ),

@@ -69,7 +69,7 @@ function None({ at }) {
     Empty,
     { title: at ? "Nothing is promised of this model." : "No objective is on record." },
     h(UI.Text, { fontSize: "sm", mb: 2 }, `${at ? `So says the spec of the training of ${moment(at, { year: true })}. ` : ""}A section slo in the spec promises something, and the next look of the monitor measures it:`),
-    h(UI.Code, { as: "pre", display: "inline-block", textAlign: "left", p: 2, fontSize: "xs" }, EXAMPLE),
+    h(UI.Code, { as: "pre", display: "inline-block", textAlign: "left", maxW: "full", whiteSpace: "pre-wrap", p: 2, fontSize: "xs" }, EXAMPLE),
   );
 }
 

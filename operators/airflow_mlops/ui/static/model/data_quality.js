@@ -43,7 +43,7 @@ function History({ checks, incoming }) {
 
 function counted(checks) {
   const words = checks.map((check) => look(check).words);
-  const kinds = [...new Set(words)].map((kind) => `${number(words.filter((each) => each === kind).length)} ${kind}`);
+  const kinds = [...new Set(words)].sort().map((kind) => `${number(words.filter((each) => each === kind).length)} ${kind}`);
   return `The last ${plural(checks.length, "check")}: ${kinds.join(", ")}.`;
 }
 

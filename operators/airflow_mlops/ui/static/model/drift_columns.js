@@ -34,9 +34,9 @@ export function Columns({ drift, base }) {
     UI.Stack,
     { gap: 3 },
     h(Legend),
-    beside.length > 0 && h(Page, { columns: beside, base, look: drift.look.id }),
+    beside.length > 0 && h(Page, { columns: beside, base, look: drift.look.id, isFirst: true }),
     drift.total > FIRST && h(Controls, { wanted, setWanted, total: drift.total, matching: found.length }),
-    pages.map((columns, page) => h(Page, { key: page, columns, base, look: drift.look.id })),
+    pages.map((columns, page) => h(Page, { key: page, columns, base, look: drift.look.id, isFirst: beside.length === 0 && page === 0 })),
     !found.length && h(UI.Text, { color: "fg.muted" }, "No column matches."),
     h(More, { count, setCount, matching: found.length }),
   );
@@ -90,12 +90,12 @@ function Controls({ wanted, setWanted, total, matching }) {
   );
 }
 
-// Up to twelve columns, whose distributions are one question.
-function Page({ columns, base, look }) {
+// Up to twelve columns, whose distributions are one question. Why there are none is the same for all, and said once.
+function Page({ columns, base, look, isFirst }) {
   const names = columns.filter((each) => each.is !== "prediction").map((each) => `&columns=${encodeURIComponent(each.column)}`);
   const answer = useAnswer(`${base}/drift/distributions?look=${look}${names.join("")}`, { every: 3_600_000 });
   const drawn = new Map((answer.data?.columns ?? []).map((each) => [each.column, each]));
-  const trouble = answer.error ?? (answer.data?.trouble ? { message: answer.data.trouble, status: 404 } : null);
+  const trouble = answer.error ?? (isFirst && answer.data?.trouble ? { message: answer.data.trouble, status: 404 } : null);
   return h(
     UI.Box,
     null,

@@ -71,7 +71,7 @@ function word({ cause, by, approval }) {
 // What holds the loop, each in a sentence with who and why.
 function Held({ head }) {
   const { serving, paused, promotions_frozen: frozen, approval, switched_off: off } = head;
-  const since = ({ by, reason, since: at }) => `by ${by} since ${moment(at, { year: true })}: ${reason}`;
+  const since = ({ by, reason, since: at }) => `by ${by} since ${moment(at, { year: true })}: ${reason.replace(/[.\s]+$/, "")}`;
   const lines = [
     !["healthy", "no champion", "paused", "frozen"].includes(head.state) && head.why,
     paused && `The loop is paused ${since(paused)}`,
@@ -100,7 +100,7 @@ function Facts({ head }) {
   ].filter(Boolean);
   return h(
     UI.HStack,
-    { as: "dl", gap: 6, align: "start", flexWrap: "wrap", fontSize: "sm" },
+    { as: "dl", columnGap: 6, rowGap: 2, align: "start", flexWrap: "wrap", fontSize: "sm" },
     facts.map(([name, value]) =>
       h(UI.Box, { key: name, minW: 0 }, h(UI.Text, { as: "dt", color: "fg.muted", fontSize: "xs" }, name), h(UI.Box, { as: "dd" }, value)),
     ),

@@ -137,21 +137,21 @@ function Bands({ bands, plot, domain }) {
   const tall = { y: plot.top, height: plot.bottom - plot.top };
   // Where the words of each line end: those of bands that overlap stand below each other.
   const ends = [];
-  return bands.map((band, each) => {
+  const words = bands.map((band, each) => {
+    const [start, end] = cut(band, domain, plot);
+    const length = (band.label?.length ?? 0) * LETTER + 8;
+    if (!band.label || length >= end - start) return null;
+    const line = [...ends, 0].findIndex((taken) => taken <= start);
+    ends[line] = start + length;
+    return h(Words, { key: each, x: start + 4, y: plot.top + 12 + line * 14, color: "fg" }, band.label);
+  });
+  // Shaded as a whole: of bands that overlap each would darken the others until no curve or word is read on them.
+  const shades = bands.map((band, each) => {
     const [start, end] = cut(band, domain, plot);
     if (end < start) return null;
-    const color = token(band.color ?? "orange.solid");
-    const length = (band.label?.length ?? 0) * LETTER + 8;
-    const fits = band.label && length < end - start;
-    const line = [...ends, 0].findIndex((taken) => taken <= start);
-    if (fits) ends[line] = start + length;
-    return h(
-      Fragment,
-      { key: each },
-      h("rect", { x: start, width: Math.max(end - start, 2), ...tall, fill: color, fillOpacity: 0.18 }),
-      fits && h(Words, { x: start + 4, y: plot.top + 12 + line * 14, color: "fg" }, band.label),
-    );
+    return h("rect", { key: each, x: start, width: Math.max(end - start, 2), ...tall, fill: token(band.color ?? "orange.solid") });
   });
+  return h(Fragment, null, h("g", { opacity: 0.18 }, shades), words);
 }
 
 // What still lasts (no `to`) reaches to the end of the chart.

@@ -1,5 +1,5 @@
 // What went wrong, in words: since when, why, what was done, and what explains it.
-import { plural, sentence, when } from "../../kit/format.js";
+import { capital, plural, when } from "../../kit/format.js";
 import { h, UI, useState } from "../../kit/host.js";
 import { incidentColour, incidentName, lasted } from "./words.js";
 
@@ -33,7 +33,7 @@ function rangeOf({ start, end }, last) {
 
 function Incident({ incident, show }) {
   const colour = incidentColour(incident).replace(".solid", "");
-  const more = [...incident.done.map(sentence), incident.known && `Known: ${incident.known}`].filter(Boolean);
+  const more = [...incident.done.map(capital), incident.known && `Known: ${incident.known}`].filter(Boolean);
   return h(
     UI.Box,
     { as: "li", borderLeftWidth: "3px", borderColor: `${colour}.solid`, pl: 3, fontSize: "sm" },
@@ -45,7 +45,7 @@ function Incident({ incident, show }) {
       h(UI.Text, { color: "fg.muted" }, lasted(incident)),
       h(UI.Button, { size: "2xs", variant: "ghost", onClick: show, "aria-label": `Show the weeks around ${incidentName(incident)}, ${lasted(incident)}` }, "Show these weeks"),
     ),
-    h(UI.Text, { overflowWrap: "anywhere" }, sentence(incident.cause)),
+    h(UI.Text, { overflowWrap: "anywhere" }, capital(incident.cause)),
     more.map((words) => h(UI.Text, { key: words, color: "fg.muted", overflowWrap: "anywhere" }, words)),
   );
 }

@@ -1,5 +1,5 @@
 // The same as tables: for screen readers, for copying, and for whoever wants the numbers.
-import { moment, number, sentence, share, span, version } from "../../kit/format.js";
+import { capital, moment, number, sentence, share, span, version } from "../../kit/format.js";
 import { h, UI } from "../../kit/host.js";
 import { interval, markName, metricName } from "./words.js";
 
@@ -34,7 +34,7 @@ export function Tables({ course }) {
     h(Rows, {
       title: "What was done",
       heads: ["Model's time", "What", "In words"],
-      rows: course.marks.toReversed().map((mark) => [moment(mark.at, { year: true }), markName(mark), sentence(mark.sentence)]),
+      rows: course.marks.toReversed().map((mark) => [moment(mark.at, { year: true }), markName(mark), capital(mark.sentence)]),
     }),
   );
 }

@@ -19,7 +19,7 @@ export function GateEvidence({ evidence }) {
       h(UI.Text, { color: "fg.muted", fontSize: "sm" }, `What a person may want to see: ${evidence.risks.map(spelled).join(", ")}.`),
     evidence.metrics.length > 0 && h(Metrics, { evidence }),
     evidence.checks.length > 0 && h(Checks, { evidence }),
-    h(Sentences, { texts: evidence.notes }),
+    h(Sentences, { texts: evidence.notes.filter((each) => !evidence.reasons.includes(each)) }),
     !evidence.is_whole &&
       h(UI.Text, { color: "fg.muted", fontSize: "sm" }, "Its report is not in the store any more; this is what the ledger has."),
   );

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from airflow_mlops.lifecycle.check import Terms, check
+from airflow_mlops.stages.validate.leakage import leakage
 from benchmarks.data_faults import is_met, remembering
 from tests.faults import FAULTS, Setting, as_table, plain
 
@@ -221,6 +223,37 @@ def test_a_day_that_a_known_column_orders_by_itself_is_no_leak():
     verdicts = [judged(rows[start : start + 24], rows[: 60 * 24])[0] for start in range(60 * 24, 120 * 24, 24)]
 
     assert "block" not in verdicts
+
+
+def test_one_hour_of_rain_that_darkens_a_clear_day_is_no_leak(readings):
+    random = np.random.default_rng(9)
+    rain = np.where(random.random(len(readings)) < 0.05, random.gamma(1, 0.1, len(readings)), 0)
+    rows = readings.assign(rain=rain, y=10 - np.where(rain > 0, random.uniform(0, 8, len(rain)), 0))
+    clear = rows[2000:2072].assign(rain=0.0, y=10.0)
+    clear.loc[2030, ["rain", "y"]] = [0.02, 6.0]
+    wet = rows[2200:2272]
+
+    assert judged(clear, rows[:2000])[0] != "block"
+    assert (
+        judged(wet.assign(heat=10 + wet.y + random.normal(0, 0.05, 72)), rows[:2000])[1]["heat"].check == "no leakage"
+    )
+
+
+def test_a_column_that_orders_a_calm_week_beside_another_is_no_leak(flights_spec):
+    """Figures of a week of an electricity market: two regions' prices tell 'up or down', of which one did so before."""
+    told = {"temp": 0.9925, "dewp": 0.9903}
+    windows = {"number": 8, "scatter": {"temp": 0.3, "dewp": 0.68}, "associations": {"temp": 0.9258, "dewp": 0.9296}}
+    reference = {"associations": {"temp": 0.79, "dewp": 0.43}, "by_window": windows, "columns": dict.fromkeys(told)}
+    target = {flights_spec.data.target: {"nulls": 0}, "temp": {"nulls": 0}, "dewp": {"nulls": 0}}
+    current = {"rows": 335, "columns": target, "classes": {"0": 222, "1": 113}, "associations": told}
+
+    def found(apart: float, **more: float) -> list[str | None]:
+        seen = current | {"separations": {"temp": apart, "dewp": 2.4}, "associations": told | more}
+        return [finding.column for finding in leakage(pa.table({}), seen, flights_spec, reference)]
+
+    assert found(2.2) == []
+    assert found(12.0) == ["temp"]
+    assert found(2.2, dewp=0.5) == ["temp"]
 
 
 def test_one_row_of_a_class_is_put_at_an_end_by_chance(readings):

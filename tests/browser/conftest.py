@@ -72,15 +72,28 @@ class Site:
 def site(tmp_path_factory) -> Iterator[Site]:
     """The demonstration's Airflow; it is told first where none is named."""
     named = os.environ.get("MLOPS_UI_FOLDER")
-    folder = Path(named) if named else tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "airflow_mlops.demo", "up", "--folder", folder, "--dags", ROOT / "dags"]
-    if not named:
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "CI": "true"}, text=True, capture_output=True)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    if named:
+        yield _site(Path(named))
+        return
+    folder = tmp_path_factory.mktemp("demo")
+    try:
+        told = _demo("up", "--folder", folder, "--dags", ROOT / "dags")
+        assert told.returncode == 0, told.stdout[-3000:] + told.stderr[-3000:]
+        yield _site(folder)
+    finally:
+        # A story that broke off leaves its servers running, for a person to look at.
+        _demo("down", "--folder", folder).check_returncode()
+
+
+def _demo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "airflow_mlops.demo", *arguments]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "CI": "true"}, text=True, capture_output=True)
+
+
+def _site(folder: Path) -> Site:
     settings = Settings.read(folder)
-    yield Site(os.environ.get("MLOPS_UI_URL", settings.airflow_url), settings)
-    if not named:
-        subprocess.run([*command[:3], "down", *command[4:]], cwd=ROOT, check=True, capture_output=True)
+    assert settings, f"In {folder} is no demonstration; make demo leaves one in .demo."
+    return Site(os.environ.get("MLOPS_UI_URL", settings.airflow_url), settings)
 
 
 @pytest.fixture(scope="session")

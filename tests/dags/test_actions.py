@@ -38,7 +38,10 @@ def test_there_is_one_task_for_each_action_of_the_form(write):
     assert dag.max_active_runs == 1
 
 
-@pytest.mark.parametrize(("field", "value"), [("reason", ""), ("reason", "  "), ("reason", None), ("action", "drop"), ("scope", "loop")])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("reason", ""), ("reason", "  "), ("reason", None), ("action", "drop"), ("scope", "loop")],
+)
 def test_the_form_refuses_what_is_no_answer(write, field, value):
     with pytest.raises(ParamValidationError):
         actions_dag(write()).params.get_param(field).resolve(value)

@@ -12,8 +12,10 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from mlflow import MlflowClient
 
 from airflow_mlops.errors import ApprovalMissing
+from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.operators.approve import ApproveOperator
 from airflow_mlops.operators.deploy import DeployOperator
+from airflow_mlops.operators.links import MlflowRunLink
 from airflow_mlops.operators.register import RegisterOperator
 from airflow_mlops.spec.control_sections import ApprovalSpec
 from airflow_mlops.spec.notify_section import NotifySpec
@@ -98,6 +100,19 @@ def test_the_same_is_not_asked_twice_and_deploys(ask, asked, run, model, evaluat
     assert again == approved
     assert len(asked) == 1
     assert run(DeployOperator, model=model, evaluation=evaluation)[0]["promoted"]
+
+
+def test_its_buttons_are_there_where_nobody_is_asked_again(ask, run, model, evaluation, monkeypatch):
+    monkeypatch.setattr(MlflowHook, "pages", "https://mlflow.example")
+    reported = {**evaluation, "html_uri": "file:///reports/evaluate/1/report.html"}
+    ask()("Approve", "seen")
+
+    _, made = run(ApproveOperator, run_id="manual__2", model=model, evaluation=reported)
+
+    address = MlflowRunLink().get_link(made, ti_key=None)
+    assert address.startswith("https://mlflow.example/#/experiments/")
+    assert address.endswith(f"/runs/{model['mlflow_run_id']}")
+    assert made.report_uri == reported["html_uri"]
 
 
 def test_a_rejection_is_found_again_and_skips(ask, run, model, evaluation, ledger):

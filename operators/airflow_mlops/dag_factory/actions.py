@@ -71,8 +71,8 @@ def _form(spec: ModelSpec) -> dict[str, Param]:
             enum=[*ACTIONS, *(POLICIES if spec.retrain.shadow else ())],
             title="Action",
             **_policies(spec),
-            description="'roll back' brings the last version that served well back and freezes the present one; Dag Docs "
-            "says what the others do.",
+            description="'roll back' brings the last version that served well back and freezes the present one; Dag "
+            "Docs says what the others do.",
         ),
         "version": Param(
             None,

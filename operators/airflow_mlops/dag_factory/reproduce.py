@@ -36,7 +36,9 @@ def reproduce_dag(spec: ModelSpec | str | Path) -> DAG:
         schedule=CronTriggerTimetable(cron, timezone="UTC") if cron else None,
         description=f"Can the training of {spec.name} be repeated?",
         params={
-            "version": Param(None, type=["string", "null"], title="Version", description="Which one. Empty: the champion."),
+            "version": Param(
+                None, type=["string", "null"], title="Version", description="Which one. Empty: the champion."
+            ),
             "now": now_param(spec),
         },
     ) as dag:

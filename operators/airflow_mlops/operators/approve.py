@@ -10,6 +10,7 @@ from airflow.sdk import Param, ParamsDict  # type: ignore[attr-defined]  # its s
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mlops.errors import MLOpsError
+from airflow_mlops.events import REGISTER
 from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.operators.base import StageOperator
 from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink, report_link
@@ -88,7 +89,6 @@ class ApproveOperator(StageOperator, ApprovalOperator):
             Nobody is left who may answer.
         """
         approval = self._approval(context)
-        self.report_uri = approval.evaluation.html_uri
         answer = approval.settled(ask=bool(self.ask))
         if answer is None:
             self._put_question(approval)
@@ -135,16 +135,27 @@ class ApproveOperator(StageOperator, ApprovalOperator):
     def _approval(self, context: Context) -> Approval:
         from airflow_mlops.lifecycle.approval import Approval
 
+        model, evaluation = ModelRef.from_dict(self.model), EvaluationRef.from_dict(self.evaluation)
+        # Here, so that the buttons are there whether somebody is asked, has answered, or nobody had to be.
+        self.report_uri, self.mlflow_run_url = evaluation.html_uri, self._run_url(model)
         return Approval(
             spec=self.model_spec,
             ledger=self.ledger,
-            model=ModelRef.from_dict(self.model),
-            evaluation=EvaluationRef.from_dict(self.evaluation),
+            model=model,
+            evaluation=evaluation,
             moment=self.moment,
             run=context["run_id"],
             starter=getattr(context.get("dag_run"), "triggering_user_name", None),
             first=ApprovalRef.from_dict(self.first) if self.first else None,
         )
+
+    def _run_url(self, model: ModelRef) -> str | None:
+        """Return the page of the version's run by what *register* recorded; None where that was an earlier release."""
+        registered = self.ledger.find(self.model_spec.name, REGISTER, model.digest)
+        experiment = registered.payload.get("mlflow_experiment_id") if registered else None
+        if not (experiment and model.mlflow_run_id):
+            return None
+        return MlflowHook(self.mlflow_conn_id).run_url(model.mlflow_run_id, str(experiment))
 
     def _put_question(self, approval: Approval) -> None:
         """Fill in what Airflow shows: the question, who may answer, and until when."""
@@ -180,8 +191,6 @@ class ApproveOperator(StageOperator, ApprovalOperator):
         from airflow_mlops.lifecycle.card import refresh_card
 
         name, model = self.model_spec.name, approval.model
-        run = client.get_run(str(model.mlflow_run_id))
-        self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(run.info.run_id, run.info.experiment_id)
         card = refresh_card(self.store, self.ledger, name, model, approval.evaluation, client=client)
         return {
             "Model card": report_link(self, card.html_uri),

@@ -11,7 +11,8 @@ const NAMES = { call: "a person is called", drift: "drift that lasts" };
 
 export const incidentName = ({ kind, subject }) => {
   const name = sentence(NAMES[kind] ?? kind);
-  return subject ? `${name}: ${subject.replaceAll("_", " ")}` : name;
+  // A run is of a DAG, whose id is written as it is.
+  return subject ? `${name}: ${kind === "late run" ? subject : subject.replaceAll("_", " ")}` : name;
 };
 
 // Short, for the place is small; the sentence is in the table.

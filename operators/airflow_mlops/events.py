@@ -30,6 +30,7 @@ OVERRIDE = "override"
 NOTICE = "notice"
 # Causes of a promotion that goes back, and kinds: a freeze of promotions does not hold them.
 ROLLBACK, DRILL = "rollback", "drill"
+REPLACED = ":replaced@"  # in the key of a freeze beside the promotion that took the version's place
 BACK = (ROLLBACK, DRILL)
 
 # What the first event of a model names as the hash before it.

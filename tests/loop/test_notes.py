@@ -11,8 +11,8 @@ from tests.conftest import utc
 AT = utc("2013-03-01T05:00:00")
 
 
-def event(kind: str, run: str | None = "manual__1", **payload) -> Event:
-    return Event("flights", 1, kind, "key", AT, AT, run, None, payload, "", "")
+def event(kind: str, run: str | None = "manual__1", key: str = "key", **payload) -> Event:
+    return Event("flights", 1, kind, key, AT, AT, run, None, payload, "", "")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,31 @@ def event(kind: str, run: str | None = "manual__1", **payload) -> Event:
             "actions",
             "Rolled back: v1 serves again. It drifts.",
         ),
+        (
+            event("freeze", scope="version", version="3", frozen=True, reason="it is too slow"),
+            "actions",
+            "Frozen: v3 is not promoted. It is too slow.",
+        ),
+        (
+            event("freeze", scope="promotions", version=None, frozen=False, reason="the holiday is over"),
+            "actions",
+            "Unfrozen: versions may be promoted again. The holiday is over.",
+        ),
+        (
+            event("freeze", scope="loop", version=None, frozen=True, reason="a holiday"),
+            "actions",
+            "Paused: the loop asks for nothing by itself. A holiday.",
+        ),
+        (
+            event("override", policy="shadow", reason="a trial"),
+            "actions",
+            "From now on the policy in shadow decides. A trial.",
+        ),
+        (
+            event("reproduction", version="1", sentence="version 1 of flights, trained again, is the same."),
+            "reproduce",
+            "Version 1 of flights, trained again, is the same.",
+        ),
         (event("drill", verdict="held", seconds={"total": 1.62}), "drill", "Rollback rehearsed: held. It took 1.6 s."),
     ],
 )
@@ -77,6 +102,7 @@ def test_a_run_that_came_to_something_is_told_in_sentences(told, kind, text):
     "told",
     [
         event("decision", run=None, action="retrain"),
+        event("freeze", key="version 3:replaced@4", scope="version", version="3", frozen=True, reason="it lost"),
         event("evaluate", verdict="pass"),
         event("deploy", outcome="done", version="2"),
         event("approval", answer="asked", version="2"),

@@ -32,7 +32,8 @@ of date, ends there: the run is green and everything in it is skipped.
 **Whatever turns red here, the champion goes on serving.** Each task has a page that says what to do.
 Clearing a task, or the whole run, is always safe: what is done already is found again and not done twice.
 
-Green run, *register* and *deploy* skipped: the challenger was refused. The report of *evaluate* says why.
+Green run, *Register the version* and *Deploy the version* skipped: the challenger was refused. The report of *Judge it
+against the champion* says why.
 {_cheap_runs(spec)}"""
 
 
@@ -50,7 +51,7 @@ stored and reads only what is new. Owner: **{spec.owner}**.
 Fill in history with `airflow backfill create --dag-id {spec.name}_ingest --from-date A --to-date B`; read days again
 whose source was corrected with `--reprocess-behavior completed`. Order does not matter, and clearing is always safe.
 
-*Ingest* skipped: the part has no rows. Nothing is trained here, and what serves is not touched.
+*Ingest rows* skipped: the part has no rows. Nothing is trained here, and what serves is not touched.
 """
 
 
@@ -77,8 +78,9 @@ def _cheap_runs(spec: ModelSpec) -> str:
     if not spec.retrain.weighs_versions:
         return ""
     return """
-Green run, everything from *ingest* to *train* skipped: nothing had to be trained. The monitor asked for other weights,
-or another correction, of versions already trained; *weigh* made one model of them, and a lighter gate judged it.
+Green run, everything from *Ingest rows* to *Train the challenger* skipped: nothing had to be trained. The monitor asked
+for other weights, or another correction, of versions already trained; *Weigh the versions* made one model of them,
+and a lighter gate judged it.
 """
 
 
@@ -103,8 +105,8 @@ Each look takes the last {window} of rows whose labels are due ({delay} after th
 Every decision has its reasons and its counterfactual: what would have had to be different. While the reason lasts, each
 look rings again, so a ring that gets lost does no harm; `{spec.name}_retrain` serves each decision once.
 
-**Nothing here changes what serves.** A red *validate* means that the data is broken: the decision is then held back by
-the data check, and the run is red so that somebody looks. Policy: `{spec.retrain.policy.kind}`.
+**Nothing here changes what serves.** A red *Check the data* means that the data is broken: the decision is then held
+back by the data check, and the run is red so that somebody looks. Policy: `{spec.retrain.policy.kind}`.
 """
 
 

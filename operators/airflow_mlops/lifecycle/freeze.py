@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_mlops.errors import LedgerMisuse
-from airflow_mlops.events import FREEZE
+from airflow_mlops.events import FREEZE, REPLACED
 from airflow_mlops.ledger import Fact
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def freeze_beside(state: ModelState, version: str, *, reason: str, by: str) -> l
     if held(state, "version", version) is not None:
         return []
     payload = {"scope": "version", "version": version, "frozen": True, "reason": reason, "by": by}
-    return [Fact(FREEZE, f"version {version}:replaced@{state.epoch}", payload)]
+    return [Fact(FREEZE, f"version {version}{REPLACED}{state.epoch}", payload)]
 
 
 def not_before_champion(state: ModelState, at: datetime) -> datetime:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_mlops.events import APPROVAL, BACK, DRILL, PROMOTION, REQUEST, ROLLBACK
+from airflow_mlops.events import APPROVAL, BACK, DRILL, FREEZE, OVERRIDE, PROMOTION, REPLACED, REQUEST, ROLLBACK
 from airflow_mlops.loop.markdown import inert
 from airflow_mlops.overview.plain import items, mapping, name, number
 
 if TYPE_CHECKING:
     from airflow_mlops.events import Event
 
-NOTED = ("decision", "evaluate", "deploy", APPROVAL, REQUEST, PROMOTION, DRILL)
+NOTED = ("decision", "evaluate", "deploy", APPROVAL, REQUEST, PROMOTION, DRILL, FREEZE, OVERRIDE, "reproduction")
 """Kinds of events that may end a run."""
 
 # Airflow keeps no more of a note.
 _LONGEST = 1000
 _REASONS = 3
+_OWN_AGAIN = "From now on the spec's own policy decides again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,35 @@ def _rehearsed(event: Event) -> _Told:
     return ("drill", "actions"), f"Rollback rehearsed: {name(event.payload.get('verdict'))}.{took}"
 
 
+def _held(event: Event) -> _Told:
+    payload = event.payload
+    if REPLACED in event.key:
+        # Beside a rollback, which is what the run came to.
+        return None
+    version, is_frozen = name(payload.get("version")), bool(payload.get("frozen"))
+    scope = payload.get("scope")
+    if scope == "loop":
+        head = "Paused: the loop asks for nothing by itself." if is_frozen else "Resumed: the loop goes on."
+    elif scope == "promotions":
+        head = "Frozen: nothing is promoted." if is_frozen else "Unfrozen: versions may be promoted again."
+    elif version is None:
+        return None
+    else:
+        head = f"Frozen: v{version} is not promoted." if is_frozen else f"Unfrozen: v{version} may be promoted again."
+    return ("actions",), _joined(head, payload.get("reason"))
+
+
+def _overridden(event: Event) -> _Told:
+    payload = event.payload
+    head = "From now on the policy in shadow decides." if payload.get("policy") == "shadow" else _OWN_AGAIN
+    return ("actions",), _joined(head, payload.get("reason"))
+
+
+def _repeated(event: Event) -> _Told:
+    told = event.payload.get("sentence")
+    return (("reproduce", "actions"), _joined(told)) if isinstance(told, str) and told.strip() else None
+
+
 _TELLING = {
     "decision": _decided,
     "evaluate": _judged,
@@ -111,6 +141,9 @@ _TELLING = {
     REQUEST: _asked,
     PROMOTION: _promoted,
     DRILL: _rehearsed,
+    FREEZE: _held,
+    OVERRIDE: _overridden,
+    "reproduction": _repeated,
 }
 
 

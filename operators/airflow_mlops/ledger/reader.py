@@ -12,6 +12,7 @@ from airflow_mlops.events import Event, ModelState, fold
 from airflow_mlops.ledger import overviews, verification
 from airflow_mlops.ledger.faults import faults
 from airflow_mlops.ledger.history import ModelHistory, Stretch, history_of
+from airflow_mlops.ledger.outline import Outline, abridged, outline
 from airflow_mlops.ledger.overviews import Overviews
 from airflow_mlops.ledger.reading import (
     FOLDED,
@@ -194,6 +195,24 @@ class LedgerReader:
             if as_of is None:
                 expect_every_epoch(folded, model)
             return fold([*folded, *last_of_each_kind(connection, model, as_of)], model=model)
+
+    def outline(self, model: str) -> Outline:
+        """Give where a model stands, for those who show it: as `state`, with little of each version but what serves.
+
+        Raises
+        ------
+        LedgerCorrupt
+            A promotion is missing, the end of the chain is not where the state row says, or a freeze, a role or the
+            last event of a kind was changed.
+        """
+        with self._database.read() as connection:
+            verification.expect_whole_end(connection, model)
+            return outline(connection, model)
+
+    def abridged(self, model: str, kind: str, places: Sequence[tuple[str, ...]]) -> list[Event]:
+        """List a model's events of a kind, of whose payloads only some places are read; see `ledger.outline`."""
+        with self._database.read() as connection:
+            return abridged(connection, model, kind, places)
 
     def serving(self, model: str, *, at: datetime | None = None, recorded: bool = False) -> Event | None:
         """Return the promotion whose version serves, or served at a moment; None before the first.

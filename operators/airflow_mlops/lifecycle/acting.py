@@ -9,7 +9,7 @@ from datetime import datetime  # noqa: TC003
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_mlops.events import DRILL, OVERRIDE, PROMOTION
+from airflow_mlops.events import DRILL, OVERRIDE
 from airflow_mlops.lifecycle.coming_back import has_bytes
 from airflow_mlops.lifecycle.override import Override, overridden_by
 from airflow_mlops.loop.back import choose_back, choose_named, version_in
@@ -107,9 +107,10 @@ def what_may_be_done(ledger: LedgerReader, store: ArtifactStore, model: str) -> 
     Raises
     ------
     LedgerCorrupt
-        An event that is read was changed.
+        A promotion is missing, or an event that is read whole was changed.
     """
-    state, promotions = ledger.state(model), ledger.events(model, kind=PROMOTION)
+    outline = ledger.outline(model)
+    state, promotions = outline.state, outline.promotions
     choice = choose_back(state, promotions, has_bytes=partial(has_bytes, store))
     back = _earlier(version_in(choice.promotion), promotions) if choice.promotion else None
     versions = list(reversed(state.versions.values()))

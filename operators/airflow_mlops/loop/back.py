@@ -53,7 +53,7 @@ def choose_back(state: ModelState, promotions: Sequence[Event], *, has_bytes: Ha
     has_bytes : callable
         Whether the model of a promotion is whole in the artifact store.
     """
-    present = standing(promotions)
+    present, rolled_back = standing(promotions), _rolled_back(promotions)
     passed_over: dict[str, str] = {}
     lost = []
     for event in reversed(promotions):
@@ -61,7 +61,7 @@ def choose_back(state: ModelState, promotions: Sequence[Event], *, has_bytes: Ha
         if event.payload.get("cause") == DRILL or version in passed_over:
             continue
         reason = "serves now" if present and version == version_in(present) else _held(state, version)
-        reason = reason or _rolled_back(event, promotions)
+        reason = reason or next((why for seq, why in rolled_back.get(version, ()) if seq > event.seq), None)
         if reason is None and not has_bytes(event.payload.get("model") or {}):
             reason = "is not whole in the artifact store"
             lost.append(version)
@@ -96,10 +96,11 @@ def _held(state: ModelState, version: str) -> str | None:
     return f"is frozen by {known.frozen.by} ({known.frozen.reason})" if known and known.frozen else None
 
 
-def _rolled_back(promotion: Event, promotions: Sequence[Event]) -> str | None:
-    """Say that a version was rolled back after its last promotion."""
+def _rolled_back(promotions: Sequence[Event]) -> dict[str, list[tuple[int, str]]]:
+    """Say of each version that was rolled back by which events, in their order."""
+    found: dict[str, list[tuple[int, str]]] = {}
     for event in promotions:
-        told = event.payload.get("rollback") or {}
-        if event.seq > promotion.seq and str(told.get("replaced")) == version_in(promotion):
-            return f"was itself rolled back ({told.get('reason')})"
-    return None
+        if told := event.payload.get("rollback"):
+            why = f"was itself rolled back ({told.get('reason')})"
+            found.setdefault(str(told.get("replaced")), []).append((event.seq, why))
+    return found

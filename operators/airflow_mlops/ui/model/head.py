@@ -103,7 +103,7 @@ class Head(BaseModel):
 @router.get("")
 def read_head(model: ModelDep, ledger: LedgerDep, store: StoreDep) -> Head:
     """Return what serves, what is held, and what comes next."""
-    state = ledger.state(model.name)
+    state = ledger.outline(model.name).state
     payload = state.champion.payload.get("model") or {} if state.champion else {}
     row = listed(model.name, model.dags, ledger.overviews([model.name])).row(none_yet())
     return Head(

@@ -97,6 +97,12 @@ def test_a_rollback_meanwhile_does_not_end_a_training():
     assert overview["serving"]["cause"] == "rollback"
 
 
+def test_a_model_that_was_trained_again_is_no_challenger_once_it_serves():
+    overview = told(FIRST, TRAINED, PASSED, REGISTERED, PROMOTED, TRAINED, PASSED, PROMOTED)
+
+    assert (overview["serving"]["version"], overview["challenger"]) == ("2", None)
+
+
 def test_a_run_that_finds_nothing_to_do_opens_no_request():
     assert told(FIRST, ("request", {"cause": None, "reason": "nothing to do"}))["request"] is None
 

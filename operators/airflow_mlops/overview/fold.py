@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Overview = dict[str, Any]
 
 # To be raised with every change of what the fold gives: an overview of another form is made anew from the events.
-FORM = 3
+FORM = 4
 
 _PASSED = ("pass", "passed")
 _WAITS = "awaiting approval"
@@ -72,9 +72,12 @@ def _promoted(overview: Mapping[str, Any], event: Event) -> Overview:
         return {}
     evaluation = name(mapping(payload.get("evaluation")).get("id"))
     goes_on = cause in BACK
+    challenger, model = overview["challenger"], name(mapping(payload.get("model")).get("id"))
+    # A training on the same rows gives a model that has its version already, and is not registered again.
+    is_again = model is not None and model == (challenger or {}).get("model")
     return {
         "serving": _serving(overview["serving"], event, version, cause),
-        "challenger": None if _is_challenger(overview, version) else _asked_no_more(overview["challenger"]),
+        "challenger": None if is_again or _is_challenger(overview, version) else _asked_no_more(challenger),
         # What was judged against the champion before does not serve any more, whatever somebody answers.
         "approval": None,
         # A training is not ended by a version that comes back meanwhile.

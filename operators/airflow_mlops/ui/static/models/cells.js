@@ -62,7 +62,11 @@ const retrained = ({ at, outcome, version: made }) => ({
 });
 
 export function Quality({ model }) {
-  return h(CurveCell, { model, curve: model.quality, format: number, width: "92px" });
+  const { quality, serving } = model;
+  // A window that ended before what serves now came was answered by another version.
+  const isBefore = serving && quality?.points.length && when(quality.points.at(-1).at) <= when(serving.since);
+  const unit = isBefore ? `${sentence(quality.metric).toLowerCase()}, before ${version(serving.version)}` : undefined;
+  return h(CurveCell, { model, curve: quality, format: number, width: "92px", unit });
 }
 
 // Not the share of columns beyond the thresholds of the spec, of which a decision's sentence may speak beside it.

@@ -7,7 +7,7 @@ const FIRST = 4;
 
 export function Incidents({ incidents, last, choose }) {
   const [all, setAll] = useState(false);
-  const ordered = [...incidents].sort((one, other) => isOpen(other) - isOpen(one) || when(other.noticed) - when(one.noticed));
+  const ordered = [...incidents].sort(newestFirst);
   if (!ordered.length) return h(UI.Text, { color: "fg.muted", fontSize: "sm" }, "No incident in this range.");
   const open = ordered.filter(isOpen).length;
   return h(
@@ -21,6 +21,10 @@ export function Incidents({ incidents, last, choose }) {
 }
 
 const isOpen = ({ end }) => end === null;
+
+// Where the model's time stands still, the clock's tells which came last.
+const newestFirst = (one, other) =>
+  isOpen(other) - isOpen(one) || when(other.noticed) - when(one.noticed) || when(other.recorded_at) - when(one.recorded_at);
 
 // What was before an incident says as much as the incident itself.
 const BESIDE = 14 * 86_400_000;

@@ -25,9 +25,19 @@ with DAG(
     "flights_by_hand",
     schedule=None,
     max_active_runs=1,
-    tags=["demo", "flights"],
+    dag_display_name="flights: by hand",
+    default_args={"owner": flights.owner},
+    tags=["demo", "model:flights"],  # so that the pages count it among the model's DAGs
     doc_md=__doc__,
-    params={"now": Param(datetime(2013, 3, 1, 5, tzinfo=UTC).isoformat(), type="string", format="date-time")},
+    params={
+        "now": Param(
+            datetime(2013, 3, 1, 5, tzinfo=UTC).isoformat(),
+            type="string",
+            format="date-time",
+            title="Now",
+            description="The run sees only rows before this moment.",
+        )
+    },
 ):
     ingest = IngestOperator(task_id="ingest", spec=flights)
     validate = ValidateOperator(task_id="validate", spec=flights, snapshot=ingest.output)

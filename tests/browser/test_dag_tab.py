@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
+NO_MODEL = {"kind": None, "model": None}
 
 
 def open_tab(visitor, dag_id):
@@ -36,7 +37,15 @@ def test_each_dag_of_a_model_shows_it(visitor, kind):
     expect(page.get_by_role("heading", name="flights", exact=True)).to_be_visible()
 
 
+def test_a_dag_written_by_hand_shows_the_model_of_its_tag(visitor):
+    page = open_tab(visitor, "flights_by_hand")
+
+    expect(page.get_by_role("heading", name="flights", exact=True)).to_be_visible()
+
+
 def test_a_dag_without_a_model_says_so(visitor):
+    # Every DAG of the demonstration has one.
+    visitor.page.route("**/api/v1/dags/flights_by_hand/model", lambda route: route.fulfill(json=NO_MODEL))
     page = open_tab(visitor, "flights_by_hand")
 
     expect(page.get_by_text("This DAG belongs to no model.")).to_be_visible()

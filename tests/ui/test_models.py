@@ -202,7 +202,11 @@ def test_a_new_dag_counts_at_once(ask, airflow):
         session.flush()
         session.add(DagTag(dag_id="by_hand", name="model:epsilon"))
 
-    assert names(ask(permitted={"by_hand"})) == ["epsilon"]
+    found = ask(permitted={"by_hand"})
+
+    assert names(found) == ["epsilon"]
+    # What says whose DAG it is, is no tag of the model.
+    assert (found["models"][0]["tags"], found["tags"]) == ([], [])
 
 
 def test_a_ledger_out_of_order_is_said_in_its_row_and_the_others_stay(ask, ledger):

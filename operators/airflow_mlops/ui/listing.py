@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_mlops.overview import STATES, begun, state_of
 from airflow_mlops.overview.state import State
+from airflow_mlops.ui.dag_models import MODEL_TAG, TAG
 from airflow_mlops.ui.rows import ModelRow
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def listed(name: str, dags: Sequence[DagFacts], found: Overviews) -> Listed:
     return Listed(
         name,
         tuple(sorted({owner for dag in dags for owner in dag.owners})),
-        tuple(sorted({tag for dag in dags for tag in dag.tags if tag not in ("mlops", dag.kind)})),
+        tuple(sorted({tag for dag in dags for tag in dag.tags if tag not in (TAG, dag.kind, f"{MODEL_TAG}{name}")})),
         state,  # type: ignore[arg-type]
         why,
         told,

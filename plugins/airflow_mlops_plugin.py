@@ -20,7 +20,7 @@ _CALM_S = 10.0
 
 
 class LazyApp:
-    """ASGI application that is built by its first request, which only an API server ever gets."""
+    """ASGI application that is built once an API server is up, or by its first request; elsewhere it never is."""
 
     @cached_property
     def app(self) -> FastAPI:
@@ -65,19 +65,23 @@ class RunNotesMiddleware:
             await self._app(scope, receive, send)
             return
         stop = Event()
-        Thread(target=_write_notes, args=(stop,), name="mlops-run-notes", daemon=True).start()
+        Thread(target=_work_beside, args=(stop,), name="mlops-run-notes", daemon=True).start()
         try:
             await self._app(scope, receive, send)
         finally:
             stop.set()
 
 
-def _write_notes(stop: Event) -> None:
-    # The server's start is not held up by an import.
+_app = LazyApp()
+
+
+def _work_beside(stop: Event) -> None:
+    # The server's start is not held up by an import, and the first page is not either.
     if stop.wait(_CALM_S):
         return
     from airflow_mlops.ui.run_notes import write_until
 
+    _ = _app.app
     write_until(stop)
 
 
@@ -105,5 +109,5 @@ class MLOpsPlugin(AirflowPlugin):
             "icon_dark_mode": "mlops/static/icon_dark.svg",
         },
     ]
-    fastapi_apps = [{"app": LazyApp(), "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012
+    fastapi_apps = [{"app": _app, "url_prefix": "/mlops", "name": "mlops"}]  # noqa: RUF012
     fastapi_root_middlewares = [{"middleware": RunNotesMiddleware, "name": "mlops run notes"}]  # noqa: RUF012

@@ -213,7 +213,7 @@ def test_notes_are_written_from_the_servers_start_to_its_stop(monkeypatch):
             assert await asyncio.to_thread(started.wait, 30)
             assert not stops[0].is_set()
 
-    monkeypatch.setattr(plugin, "_write_notes", writes)
+    monkeypatch.setattr(plugin, "_work_beside", writes)
     app = plugin.RunNotesMiddleware(server)
     for kind in ("http", "lifespan", "websocket"):
         asyncio.run(app({"type": kind}, None, None))

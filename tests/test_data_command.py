@@ -94,7 +94,7 @@ def test_the_list_is_a_table_of_the_newest(data, life, capsys):
     assert data("list", "--limit", "1") == 0
     out = capsys.readouterr().out
 
-    assert f"{life[3].id}  2013-07-01" in out
+    assert f"{life[3].id} 2013-07-01" in out
     assert "look 2013-07-06 04:00" in out
     assert "1 earlier ones are left out (--limit)" in out
 

@@ -81,15 +81,22 @@ def _show(found: list[Entry], options: Namespace) -> None:
     }
     # A window has room for what some snapshot has; an id that is cut cannot be copied.
     filled = {heading: cells for heading, cells in columns.items() if any(cells)}
-    table = Table(title=options.model, box=None, title_justify="left")
+    console = Console()
+    if _width(filled) > console.width:
+        filled.pop("source", None)
+    table = Table(title=options.model, box=None, title_justify="left", padding=(0, 1, 0, 0))
     for heading in filled:
         is_number = heading in ("rows", "size", "parts")
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "used by")
     for row in zip(*filled.values(), strict=True):
         table.add_row(*row)
-    Console().print(table)
+    console.print(table)
     if (left_out := len(found) - options.limit) > 0:
         print(f"{left_out} earlier ones are left out (--limit)")
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    return sum(max(map(len, (heading, *cells))) + 1 for heading, cells in columns.items())
 
 
 def size_of(entry: Entry) -> str:

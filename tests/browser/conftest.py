@@ -39,7 +39,7 @@ SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MS = 20_000
+PATIENCE_MS = 40_000
 # Two models of the small Airflow: a person is asked before any version of theirs serves.
 ASKED = ("january_flights", "january_nights")
 
@@ -133,7 +133,7 @@ def browser() -> Iterator[Browser]:
 
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     assert program, "No Chromium was found on the PATH; install the Debian package chromium, or name it in CHROMIUM."
-    # The first page of a server that has just started takes longer than Playwright's own five seconds.
+    # A page takes longer than Playwright's own five seconds where its server has just started, or others use the cores.
     expect.set_options(timeout=PATIENCE_MS)
     # A container's root has no sandbox for its browser.
     switches = [*SWITCHES, *(["--no-sandbox"] if os.geteuid() == 0 else [])]

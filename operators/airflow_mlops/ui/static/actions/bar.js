@@ -96,6 +96,7 @@ function ActionDialog({ kind, facts: latest, name, isPaused, progress, act, onCl
       title: kind.title(name),
       says: kind.says(facts, chosen),
       what: kind.label,
+      isReady: chosen !== "",
       warning: isPaused ? h(Paused, { dagId: facts.dag }) : null,
       answers: [{ label: kind.confirm, color: kind.grave ? "red" : "brand", act: (reason) => act(conf(reason)) }],
       progress: inWords(progress, facts.dag),

@@ -7,7 +7,8 @@ const LONGEST = 400;
 const GOING = ["asking", "running"];
 
 // `answers` are the buttons: [{ label, color, act(reason) }]; `children` stands between the sentences and the reason.
-export function Confirm({ title, says, children, answers, progress, onClose, what, warning }) {
+// Not `isReady`: something is still to be chosen.
+export function Confirm({ title, says, children, answers, progress, onClose, what, warning, isReady = true }) {
   const [reason, setReason] = useState("");
   const isOver = ["success", "failed"].includes(progress.state);
   const isGoing = GOING.includes(progress.state);
@@ -54,7 +55,7 @@ export function Confirm({ title, says, children, answers, progress, onClose, wha
               : answers.map(({ label, color, act }) =>
                   h(
                     UI.Button,
-                    { key: label, colorPalette: color, disabled: !given || isGoing, onClick: () => act(given) },
+                    { key: label, colorPalette: color, disabled: !given || !isReady || isGoing, onClick: () => act(given) },
                     label,
                   ),
                 ),

@@ -33,15 +33,16 @@ const rollBack = {
   refused: (facts) => (facts.earlier.length ? null : `nothing to go back to: ${facts.no_back}`),
   choices: (facts) => ({
     label: "Version that shall serve",
-    first: facts.back?.version,
-    options: facts.earlier.map((each) => [each.version, `${version(each.version)}, served ${served(each)}`]),
+    // Where the loop itself would go back to none, a person chooses knowingly.
+    first: facts.back?.version ?? "",
+    options: [
+      ...(facts.back ? [] : [["", "Choose a version"]]),
+      ...facts.earlier.map((each) => [each.version, `${version(each.version)}, served ${served(each)}`]),
+    ],
   }),
   says: (facts, chosen) => [
-    `${version(chosen)} will serve again, and ${version(facts.serving)} is frozen: it may not be promoted until ` +
-      "somebody unfreezes it.",
-    `${version(chosen)} is tried out and loaded first; until the swap ${version(facts.serving)} goes on serving.` +
-      (facts.restore_seconds ? ` The last drill took ${duration(facts.restore_seconds)}.` : ""),
-    ON,
+    !facts.back && `By itself the loop would go back to none of them: ${facts.no_back}.`,
+    ...(chosen ? goingBack(facts, chosen) : []),
   ],
   conf: (facts, chosen) => ({
     action: "roll back",
@@ -49,6 +50,16 @@ const rollBack = {
     ...(chosen === facts.back?.version ? {} : { to: chosen }),
   }),
 };
+
+function goingBack(facts, chosen) {
+  return [
+    `${version(chosen)} will serve again, and ${version(facts.serving)} is frozen: it may not be promoted until ` +
+      "somebody unfreezes it.",
+    `${version(chosen)} is tried out and loaded first; until the swap ${version(facts.serving)} goes on serving.` +
+      (facts.restore_seconds ? ` The last drill took ${duration(facts.restore_seconds)}.` : ""),
+    ON,
+  ];
+}
 
 const served = (each) => (each.until ? span(each.since, each.until) : `since ${day(each.since)}`);
 

@@ -20,7 +20,7 @@ from airflow_mlops.ledger.tables import events_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection
 
     # Names on the way to a value in a payload.
     Place = tuple[str, ...]
@@ -89,7 +89,7 @@ def abridged(connection: Connection, model: str, kind: str, places: Sequence[Pla
     """
     picked = _picked(connection.dialect.name, places).label("picked")
     query = select(*_FACTS, picked).where(_EVENTS.model == model, _EVENTS.kind == kind).order_by(_EVENTS.seq)
-    return [_event(row, places) for row in connection.execute(query)]
+    return [_event(tuple(row), places) for row in connection.execute(query)]
 
 
 def _picked(dialect: str, places: Sequence[Place]) -> ColumnElement[str]:
@@ -101,8 +101,8 @@ def _picked(dialect: str, places: Sequence[Place]) -> ColumnElement[str]:
     return cast(func.json_build_array(*(func.json_extract_path(payload, *place) for place in places)), Text)
 
 
-def _event(row: Row[Any], places: Sequence[Place]) -> Event:
-    *facts, picked = row
+def _event(row: Sequence[Any], places: Sequence[Place]) -> Event:
+    facts, picked = row[:-1], row[-1]
     payload: dict[str, Any] = {}
     for place, value in zip(places, json.loads(picked), strict=True):
         if value is not None:

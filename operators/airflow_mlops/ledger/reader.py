@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -36,7 +37,6 @@ from airflow_mlops.ledger.tables import events_table, state_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from airflow_mlops.ledger.database import Database
 
@@ -278,11 +278,14 @@ class LedgerReader:
             seq = connection.execute(select(state_table.c.seq).where(state_table.c.model == model)).scalar()
         return seq or 0
 
-    def positions(self) -> dict[str, int]:
-        """Return the number of each model's last event, by model, in one question."""
+    def ends(self) -> dict[str, tuple[int, datetime]]:
+        """Return number and time of writing of each model's last event, by model, in one question."""
+        events, states = events_table.c, state_table.c
+        # Not a join: SQLite would walk over all events for it.
+        written = select(events.recorded_at).where(events.model == states.model, events.seq == states.seq)
+        last = select(states.model, states.seq, written.scalar_subquery()).where(states.seq > 0)
         with self._database.read() as connection:
-            rows = connection.execute(select(state_table.c.model, state_table.c.seq).where(state_table.c.seq > 0))
-            return {row.model: row.seq for row in rows}
+            return {model: (seq, datetime.fromisoformat(at)) for model, seq, at in connection.execute(last) if at}
 
     def overviews(self, names: Sequence[str]) -> Overviews:
         """Tell where these models stand, so quickly that a thousand of them fit in a page.

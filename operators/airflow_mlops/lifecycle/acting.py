@@ -16,12 +16,16 @@ from airflow_mlops.loop.back import choose_back, choose_named, version_in
 from airflow_mlops.loop.history import DECISION, SHADOW
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.events import Event, Freeze, ModelState
     from airflow_mlops.ledger.reader import LedgerReader
 
 # A list that a person chooses from; whoever means an older version has the form of the actions DAG.
 _MOST = 20
+# Versions of which a sentence says why a rollback passes them over.
+_TOLD = 5
 # Looks over which the policy in shadow is compared with the one that decides.
 _LOOKS = 50
 
@@ -118,7 +122,7 @@ def what_may_be_done(ledger: LedgerReader, store: ArtifactStore, model: str) -> 
     return Acting(
         serving=state.champion.version if state.champion else None,
         back=back,
-        no_back=None if back else _no_back(state, choice.describe()),
+        no_back=None if back else _no_back(state, choice.passed_over),
         earlier=_all_earlier(state, promotions, store),
         free=tuple(each.version for each in versions if each.frozen is None)[:_MOST],
         frozen=tuple(
@@ -135,11 +139,13 @@ def what_may_be_done(ledger: LedgerReader, store: ArtifactStore, model: str) -> 
     )
 
 
-def _no_back(state: ModelState, passed_over: str) -> str:
+def _no_back(state: ModelState, passed_over: Sequence[tuple[str, str]]) -> str:
     if state.champion is None:
         return "nothing serves yet"
-    others = "; ".join(part for part in passed_over.split("; ") if not part.endswith("serves now"))
-    return others or f"no version but version {state.champion.version} ever served"
+    others = [f"version {version} {reason}" for version, reason in passed_over if reason != "serves now"]
+    if len(others) > _TOLD:
+        others[_TOLD:] = [f"and so on, {len(others)} versions in all"]
+    return "; ".join(others) or f"no version but version {state.champion.version} ever served"
 
 
 def _all_earlier(state: ModelState, promotions: list[Event], store: ArtifactStore) -> tuple[Earlier, ...]:

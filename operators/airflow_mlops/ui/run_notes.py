@@ -35,7 +35,7 @@ INTERVAL_S = 15.0
 # What a server that starts looks back on: another one may have been down as long.
 _LOOK_BACK = timedelta(days=1)
 # Of one look, so that a server with a thousand models starts up quietly.
-_MODELS, _EVENTS = 100, 20
+_MODELS, _EVENTS = 20, 20
 
 
 def write_until(stop: Stop) -> None:
@@ -68,14 +68,27 @@ class RunNotes:
         ledger = LedgerHook().ledger
         if ledger.is_missing:
             return 0
-        moved = [(name, seq) for name, seq in ledger.positions().items() if self._read.get(name) != seq]
-        # Models known already come first, so that news do not wait for what is long past.
-        moved.sort(key=lambda each: (each[0] not in self._read, each[0]))
+        moved = self._moved(ledger)
         written = 0
         for model, seq in moved[:_MODELS]:
             written += sum(self._write(model, notes) for notes in self._news(ledger, model))
             self._read[model] = seq
         return written
+
+    def _moved(self, ledger: LedgerReader) -> list[tuple[str, int]]:
+        """List the models in which something was recorded since the last look, with the number of the last event.
+
+        Models known already come first, and of the others the newest, so that news do not wait for what is past.
+        """
+        earliest = datetime.now(UTC) - _LOOK_BACK
+        moved = []
+        for name, (seq, recorded_at) in ledger.ends().items():
+            if name not in self._read and recorded_at < earliest:
+                # Nothing there is news, and nothing of it need be read.
+                self._read[name] = seq
+            elif self._read.get(name) != seq:
+                moved.append((name not in self._read, earliest - recorded_at, name, seq))
+        return [(name, seq) for *_, name, seq in sorted(moved)]
 
     def _news(self, ledger: LedgerReader, model: str) -> list[list[Note]]:
         """List the notes of each run that has come to something since the last look, the last one first."""

@@ -95,6 +95,16 @@ def test_a_version_whose_bytes_cannot_be_read_is_passed_over(ask, promote, store
     assert [each["version"] for each in found["earlier"]] == ["1"]
 
 
+def test_of_many_versions_that_are_lost_a_few_are_named(ask, promote):
+    versions = [str(number) for number in range(1, 10)]
+    promote(*versions, lost=versions)
+
+    told = ask("actions")["no_back"]
+
+    assert told.startswith("version 8 is not whole in the artifact store; version 7")
+    assert told.endswith("version 4 is not whole in the artifact store; and so on, 8 versions in all")
+
+
 def test_what_is_held_is_told_with_who_and_why(ask, promote, ledger):
     promote("1")
     for scope in ("loop", "promotions"):

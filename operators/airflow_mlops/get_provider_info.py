@@ -10,12 +10,14 @@ _STAGES = ("ingest", "validate", "features", "train", "evaluate", "register", "a
 _LOOP = ("request", "decide", "score", "reproduce", "reconcile", "bake", "rollback", "act", "drill", "notify")
 _HOOKS = ("artifacts", "ledger", "mlflow", "model_server", "source")
 _LINKS = (
+    "BacktestReportLink",
     "DataDocsLink",
     "DecisionReportLink",
     "DriftReportLink",
     "EvaluationReportLink",
     "MlflowRunLink",
     "ModelCardLink",
+    "ModelPageLink",
 )
 _INTEGRATION = "MLOps"
 

@@ -32,6 +32,11 @@ def report_url(base_url: str, dag_id: str, path: str) -> str:
     return f"{base_url.rstrip('/')}{ROUTE}/{quote(dag_id)}/{path}"
 
 
+def model_page_url(base_url: str, model: str) -> str:
+    """Return the address of a model's page in Airflow."""
+    return f"{base_url.rstrip('/')}/plugin/models/{quote(model)}"
+
+
 def admit(store: ArtifactStore, model: str, dag_id: str) -> None:
     """Let the readers of a DAG read the reports of a model; a second time changes nothing."""
     uri = _admission_uri(store, model, dag_id)

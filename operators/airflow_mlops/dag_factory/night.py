@@ -7,6 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from airflow.configuration import conf
 
+from airflow_mlops.report_access import model_page_url
+
 if TYPE_CHECKING:
     from airflow_mlops.spec import ModelSpec
 
@@ -36,7 +38,7 @@ def _links(spec: ModelSpec) -> tuple[str, str, str, str]:
     root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
     kinds = ("retrain", "monitor", "actions")
     retrain, monitor, actions = (f"[{spec.name}: {kind}]({root}/dags/{quote(spec.name)}_{kind})" for kind in kinds)
-    return f"[the page of {spec.name}]({root}/plugin/models/{quote(spec.name)})", retrain, monitor, actions
+    return f"[the page of {spec.name}]({model_page_url(root, spec.name)})", retrain, monitor, actions
 
 
 def _origin(spec: ModelSpec) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow_mlops.errors import NoticeFailed, SpecError
 from airflow_mlops.events import FREEZE, NOTICE, PROMOTION
@@ -14,6 +13,7 @@ from airflow_mlops.loop.history import SIGNALS
 from airflow_mlops.loop.incidents import TOLD_OF, incidents_of
 from airflow_mlops.loop.notice_words import words_of
 from airflow_mlops.loop.notices import Asked, Before, Message, before_of, messages, passed_by
+from airflow_mlops.report_access import model_page_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +72,7 @@ class Notices:
     @property
     def url(self) -> str:
         """Address of the model's page."""
-        return f"{self.base_url.rstrip('/')}/plugin/models/{quote(self.spec.name)}"
+        return model_page_url(self.base_url, self.spec.name)
 
     def tell(self, *, only_questions: bool = False) -> dict[str, list[str]]:
         """Send and record what has not been told; return what was told, by target.

@@ -13,7 +13,7 @@ from airflow_mlops.errors import MLOpsError
 from airflow_mlops.events import REGISTER
 from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink, report_link
+from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink, ModelPageLink, report_link
 from airflow_mlops.operators.notify import notices_of
 from airflow_mlops.refs import ApprovalRef, EvaluationRef, ModelRef
 
@@ -51,7 +51,7 @@ class ApproveOperator(StageOperator, ApprovalOperator):
 
     stage = "approve"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "model", "evaluation", "first", "ask")
-    operator_extra_links = (EvaluationReportLink(), MlflowRunLink())
+    operator_extra_links = (EvaluationReportLink(), MlflowRunLink(), ModelPageLink())
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mlops.artifacts import digest_json
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import BacktestReportLink
+from airflow_mlops.operators.links import BacktestReportLink, ModelPageLink
 from airflow_mlops.refs import ReportRef
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class BacktestOperator(StageOperator):
 
     stage = "backtest"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "start", "policy", "cache")
-    operator_extra_links = (BacktestReportLink(),)
+    operator_extra_links = (BacktestReportLink(), ModelPageLink())
 
     def __init__(
         self,

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from airflow_mlops.errors import MLOpsError, SpecError
+from airflow_mlops.operators.links import ModelPageLink
 from airflow_mlops.operators.stats import tell_run
 from airflow_mlops.report_access import admit
 from airflow_mlops.spec import ModelSpec, load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import BaseOperatorLink, Context, XComArg
 
     from airflow_mlops.artifacts import ArtifactStore
     from airflow_mlops.ledger import Ledger
@@ -65,6 +66,7 @@ class StageOperator(BaseOperator):
 
     stage: ClassVar[str]
     template_fields: Sequence[str] = ("now", "artifacts_uri")
+    operator_extra_links: Collection[BaseOperatorLink] = (ModelPageLink(),)
     ui_color = "#e8f0fe"
 
     def __init__(

@@ -12,7 +12,7 @@ from airflow_mlops.hooks.model_server import ModelServerHook
 from airflow_mlops.loop.actions import CHEAP
 from airflow_mlops.loop.control import BROKEN_BAKE
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import DecisionReportLink
+from airflow_mlops.operators.links import DecisionReportLink, ModelPageLink
 from airflow_mlops.refs import DecisionRef, SnapshotRef
 from airflow_mlops.spec import ModelSpec
 
@@ -56,7 +56,7 @@ class DecideOperator(StageOperator):
 
     stage = "decide"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "snapshot", "judgement", "label_snapshot")
-    operator_extra_links = (DecisionReportLink(),)
+    operator_extra_links = (DecisionReportLink(), ModelPageLink())
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import NothingToCompare
 from airflow_mlops.lifecycle.comparison import Comparison
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import DriftReportLink
+from airflow_mlops.operators.links import DriftReportLink, ModelPageLink
 from airflow_mlops.refs import ReportRef, SnapshotRef
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class DriftOperator(StageOperator):
 
     stage = "drift"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "current", "reference", "model")
-    operator_extra_links = (DriftReportLink(),)
+    operator_extra_links = (DriftReportLink(), ModelPageLink())
 
     def __init__(
         self,

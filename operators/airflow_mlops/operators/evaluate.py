@@ -10,7 +10,7 @@ from airflow_mlops.lifecycle.budgets import held_to_better
 from airflow_mlops.lifecycle.matchup import Matchup, Report, check_tags, in_short
 from airflow_mlops.loop.gate import Check
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink
+from airflow_mlops.operators.links import EvaluationReportLink, MlflowRunLink, ModelPageLink
 from airflow_mlops.refs import EvaluationRef, ModelRef
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class EvaluateOperator(StageOperator):
 
     stage = "evaluate"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "model", "trained", "action")
-    operator_extra_links = (EvaluationReportLink(), MlflowRunLink())
+    operator_extra_links = (EvaluationReportLink(), MlflowRunLink(), ModelPageLink())
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Buttons on the page of a task: its report, and its MLflow run.
+"""Buttons on the page of a task: its report, its MLflow run, and its model's page.
 
 Airflow calls `get_link` in the task's process when the task has ended, in any state, and keeps the address as an XCom.
 So a link reads what ``run_stage`` left on the operator, and an empty address means that there is nothing to open.
@@ -11,7 +11,7 @@ from typing import Any
 from airflow.sdk import BaseOperatorLink, conf
 
 from airflow_mlops.hooks.artifacts import configured_uri
-from airflow_mlops.report_access import report_url
+from airflow_mlops.report_access import model_page_url, report_url
 
 
 class _ReportLink(BaseOperatorLink):
@@ -72,6 +72,17 @@ class BacktestReportLink(_ReportLink):
 
     name = "Backtest"
     xcom_key = "_link_mlops_backtest"
+
+
+class ModelPageLink(BaseOperatorLink):
+    """The page of the model: what serves, what was decided, and what may be done."""
+
+    name = "Model"
+    xcom_key = "_link_mlops_model"
+
+    def get_link(self, operator: Any, *, ti_key: object) -> str:
+        """Return the page's address in Airflow."""
+        return model_page_url(conf.get("api", "base_url", fallback="") or "", operator.model_spec.name)
 
 
 class MlflowRunLink(BaseOperatorLink):

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_mlops import __version__
 from airflow_mlops.hooks.mlflow import MlflowHook
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import MlflowRunLink, ModelCardLink
+from airflow_mlops.operators.links import MlflowRunLink, ModelCardLink, ModelPageLink
 from airflow_mlops.refs import EvaluationRef, ModelRef
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class RegisterOperator(StageOperator):
 
     stage = "register"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "model", "evaluation")
-    operator_extra_links = (ModelCardLink(), MlflowRunLink())
+    operator_extra_links = (ModelCardLink(), MlflowRunLink(), ModelPageLink())
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from airflow_mlops.artifacts import digest_json
 from airflow_mlops.errors import DataCheckFailed, SpecError
 from airflow_mlops.lifecycle.suite_rows import chosen_engine, snapshot_in_duckdb, with_quarantine
 from airflow_mlops.operators.base import StageOperator
-from airflow_mlops.operators.links import DataDocsLink
+from airflow_mlops.operators.links import DataDocsLink, ModelPageLink
 from airflow_mlops.refs import ReportRef, SnapshotRef
 from airflow_mlops.snapshots import is_stored, read_rows
 from airflow_mlops.spec.data_sections import SqlSource
@@ -56,7 +56,7 @@ class ValidateOperator(StageOperator):
 
     stage = "validate"
     template_fields: Sequence[str] = (*StageOperator.template_fields, "snapshot", "reference")
-    operator_extra_links = (DataDocsLink(),)
+    operator_extra_links = (DataDocsLink(), ModelPageLink())
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Three DAGs for every file in ``specs/``: one retrains the model, one watches it, one scores batches of rows."""
+"""The DAGs of every file in ``specs/``: to retrain the model, watch it, score batches of rows, and act on it."""
 
 from pathlib import Path
 

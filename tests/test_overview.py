@@ -124,17 +124,17 @@ def test_a_shadow_is_the_challenger_until_its_role_is_another():
 def test_of_many_windows_the_last_forty_are_kept_in_the_order_of_time():
     ends = [START + day * DAY for day in range(60)]
     overview = told(*(looked(loss=0.001 * day, end=end) for day, end in enumerate(reversed(ends))))
-    points = overview["curves"]["quality"]["points"]
+    quality = overview["curves"]["quality"]
 
-    assert [at for at, _ in points] == [end.isoformat() for end in ends[-40:]]
-    assert len(overview["curves"]["drift"]["points"]) == 40
+    assert quality["at"] == [end.isoformat() for end in ends[-40:]]
+    assert len(overview["curves"]["drift"]["values"]) == 40
 
 
 def test_a_window_measured_again_replaces_what_was_measured_first():
     again = {"end": START.isoformat(), "loss": 0.7, "metric": "log_loss"}
     overview = told(looked(0.5), looked(0.6, end=START + 7 * DAY, reopened=[again]))
 
-    assert [value for _, value in overview["curves"]["quality"]["points"]] == [0.7, 0.6]
+    assert overview["curves"]["quality"]["values"] == [0.7, 0.6]
 
 
 def test_another_metric_begins_another_curve():
@@ -143,7 +143,7 @@ def test_another_metric_begins_another_curve():
     overview = told(looked(0.5), (kind, payload))
 
     assert overview["curves"]["quality"]["metric"] == "brier"
-    assert len(overview["curves"]["quality"]["points"]) == 1
+    assert len(overview["curves"]["quality"]["values"]) == 1
 
 
 def test_the_worst_budget_is_told_and_a_late_run_changes_nothing():

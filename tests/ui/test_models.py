@@ -131,9 +131,9 @@ def test_a_row_says_what_serves_and_what_was_seen_last(ask):
 
     assert row["serving"] == {"version": "1", "since": "2013-03-01T00:00:00Z", "cause": "retrain"}
     assert row["quality"] == {
-        "metric": "log_loss", "limit": 0.8, "points": [{"at": "2013-03-01T00:00:00+00:00", "value": 0.3}],
+        "metric": "log_loss", "limit": 0.8, "at": ["2013-03-01T00:00:00+00:00"], "values": [0.3],
     }  # fmt: skip
-    assert row["drift"]["points"][0]["value"] == 0.15
+    assert row["drift"]["values"] == [0.15]
     assert (row["decision"]["sentence"], row["why"]) == ("alpha holds", "alpha holds")
     assert (row["owners"], row["tags"], row["maturity"]["share"]) == (["ann"], ["area a"], 0.9)
     assert row["next_run"] == {"at": "2030-01-01T06:00:00Z", "kind": "monitor", "dag_id": "alpha_monitor"}

@@ -11,7 +11,6 @@ from sqlalchemy import func, or_, select
 
 from airflow_mlops.ledger.tables import events_table, good_event, overview_table, state_table, to_event
 from airflow_mlops.overview import FORM, advance, begun
-from airflow_mlops.overview.curves import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -129,7 +128,7 @@ def heads(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, A
 def curves(connection: Connection, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Read the curves of these models, as a page draws them."""
     query = select(_KEPT.model, _KEPT.curves).where(_KEPT.form == FORM)
-    return {row.model: drawn(json.loads(row.curves)) for row in in_parts(connection, query, _KEPT.model, names)}
+    return {row.model: json.loads(row.curves) for row in in_parts(connection, query, _KEPT.model, names)}
 
 
 def in_parts(connection: Connection, query: Select[Any], column: Any, names: Sequence[str]) -> Iterator[Row[Any]]:

@@ -44,29 +44,21 @@ def measured(curves: Curves, event: Event) -> Curves:
 def _with(curve: Mapping[str, Any] | None, metric: str, at: str, value: float, limit: float | None) -> dict[str, Any]:
     """Add a point; a curve of another metric begins anew, and a look without a limit leaves the one before."""
     if curve is None or curve["metric"] != metric:
-        curve = {"metric": metric, "limit": None, "points": []}
-    points = sorted({**dict(curve["points"]), at: value}.items())[-MOST:]
+        curve = {"metric": metric, "limit": None, "at": [], "values": []}
+    known = dict(zip(curve["at"], curve["values"], strict=True))
+    points = sorted({**known, at: value}.items())[-MOST:]
+    # Two lists rather than a pair a point: whoever reads a page of models would make thousands of small objects.
     return {
         "metric": metric,
         "limit": curve["limit"] if limit is None else limit,
-        "points": [list(point) for point in points],
+        "at": [at for at, _ in points],
+        "values": [value for _, value in points],
     }
-
-
-def drawn(curves: Mapping[str, Any]) -> Curves:
-    """Return curves with their points by name, as a page draws them."""
-    return {**curves, **{name: _named(curves[name]) for name in ("quality", "drift")}}
-
-
-def _named(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if curve is None:
-        return None
-    return {**curve, "points": [{"at": at, "value": value} for at, value in curve["points"]]}
 
 
 def last(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the last value of a curve and its limit; None before the first."""
-    return None if curve is None else {"value": curve["points"][-1][1], "limit": curve["limit"]}
+    return None if curve is None else {"value": curve["values"][-1], "limit": curve["limit"]}
 
 
 def trained(

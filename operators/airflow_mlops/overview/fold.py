@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Overview = dict[str, Any]
 
 # To be raised with every change of what the fold gives: an overview of another form is made anew from the events.
-FORM = 4
+FORM = 5
 
 _PASSED = ("pass", "passed")
 _WAITS = "awaiting approval"

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SkipValidation
-from typing_extensions import TypedDict
 
 from airflow_mlops.overview.state import State
 
@@ -14,23 +13,18 @@ from airflow_mlops.overview.state import State
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-class Point(TypedDict):
-    """A value at a moment of event time; a quality's moment is the end of its window."""
-
-    at: Moment
-    value: float
-
-
 class Curve(BaseModel):
     """The last windows of one measure, oldest first; above ``limit`` it is too much.
 
+    ``values`` are those at the moments ``at`` of event time; a quality's moment is the end of its window.
     A quality is a mean loss by the name of ``metric``, a drift the share of the columns that moved.
     """
 
     metric: str
-    # A page has thousands of points, and as checked models each would be three objects. Who makes many objects has
-    # Python look through all that the API server holds for garbage, which takes longer than the page itself.
-    points: SkipValidation[list[Point]]
+    # A page has thousands of points. Who makes many objects has Python look through all that the API server holds for
+    # garbage, which takes longer than the page itself.
+    at: SkipValidation[list[Moment]]
+    values: SkipValidation[list[float]]
     limit: float | None
 
 

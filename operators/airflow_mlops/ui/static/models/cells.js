@@ -64,7 +64,7 @@ const retrained = ({ at, outcome, version: made }) => ({
 export function Quality({ model }) {
   const { quality, serving } = model;
   // A window that ended before what serves now came was answered by another version.
-  const isBefore = serving && quality?.points.length && when(quality.points.at(-1).at) <= when(serving.since);
+  const isBefore = serving && quality && when(quality.at.at(-1)) <= when(serving.since);
   const unit = isBefore ? `${sentence(quality.metric).toLowerCase()}, before ${version(serving.version)}` : undefined;
   return h(CurveCell, { model, curve: quality, format: number, width: "92px", unit });
 }
@@ -76,8 +76,9 @@ export function Drift({ model }) {
 }
 
 function CurveCell({ model, curve, format, width, label, unit }) {
-  if (!curve?.points.length) return h(Quiet, null, "Not measured");
-  const last = curve.points.at(-1).value;
+  if (!curve) return h(Quiet, null, "Not measured");
+  const points = curve.at.map((at, index) => ({ at, value: curve.values[index] }));
+  const last = curve.values.at(-1);
   const isOver = curve.limit !== null && last > curve.limit;
   const measure = label ?? sentence(curve.metric);
   const marks = model.retrains.map(retrained);
@@ -85,7 +86,7 @@ function CurveCell({ model, curve, format, width, label, unit }) {
   return h(
     UI.HStack,
     { gap: 2, align: "center", flexWrap: { base: "wrap", md: "nowrap" } },
-    h(Sparkline, { label: name, points: curve.points, limit: curve.limit, marks, format, w: width, flexShrink: 0 }),
+    h(Sparkline, { label: name, points, limit: curve.limit, marks, format, w: width, flexShrink: 0 }),
     h(
       UI.Box,
       { minW: 0, title: measure },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -117,12 +118,43 @@ def test_an_error_that_nobody_foresaw_is_not_told_to_the_page():
 def test_a_ledger_whose_file_is_gone_is_not_made_anew_where_trainings_were_recorded(tmp_path, monkeypatch):
     ledger = tmp_path / "ledger.db"
     monkeypatch.setenv("AIRFLOW_CONN_MLOPS_LEDGER", f'{{"conn_type": "mlops_ledger", "host": "{ledger}"}}')
-    monkeypatch.setattr(sources, "_was_trained", lambda: True)
+    monkeypatch.setattr(sources, "_has_recorded", lambda: True)
 
     with pytest.raises(LedgerUnavailable, match="is gone: there is no file"):
         sources.open_ledger()
 
     assert not ledger.exists()
+
+
+@pytest.mark.parametrize(
+    ("tags", "state", "expected"),
+    [
+        (("mlops", "retrain"), "success", True),
+        (("mlops", "retrain"), "failed", False),
+        (("mlops", "monitor"), "success", False),
+        (("retrain",), "success", False),
+    ],
+)
+def test_only_a_models_training_that_ended_well_tells_that_there_was_a_ledger(airflow_db, tags, state, expected):
+    from airflow.models.dag import DagModel, DagTag
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(DagRun))
+        session.merge(DagBundleModel(name="gone"))
+        session.flush()
+        session.add(DagModel(dag_id="gone_dag", bundle_name="gone"))
+        session.add_all(DagTag(dag_id="gone_dag", name=tag) for tag in tags)
+        now = datetime.now(UTC)
+        session.add(DagRun(dag_id="gone_dag", run_id="one", run_type="manual", run_after=now, state=state))
+        session.flush()
+        found = sources.was_trained(session)
+        session.rollback()
+
+    assert found is expected
 
 
 def test_it_is_remembered_since_when_a_part_is_missed():

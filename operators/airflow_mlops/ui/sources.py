@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from airflow.models.dag import DagTag
 from airflow.models.dagrun import DagRun
@@ -17,6 +17,10 @@ from airflow_mlops.errors import LedgerUnavailable
 from airflow_mlops.hooks.artifacts import ArtifactsHook
 from airflow_mlops.hooks.ledger import LedgerHook
 from airflow_mlops.ledger.reader import LedgerReader
+from airflow_mlops.ui.dag_models import TAG
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 # Of a database that is stuck: whoever waits longer keeps a thread of the API server from everybody else.
 _PATIENCE_S = 5.0
@@ -34,7 +38,7 @@ def open_ledger() -> LedgerReader:
         nothing was ever recorded.
     """
     ledger = LedgerHook(patience_s=_PATIENCE_S).ledger
-    if ledger.is_missing and _was_trained():
+    if ledger.is_missing and _has_recorded():
         raise LedgerUnavailable(
             f"the ledger is gone: there is no file {ledger.place}, though trainings were recorded in it. See whether "
             "its disk is mounted, and put the file back, or restore a backup."
@@ -42,12 +46,17 @@ def open_ledger() -> LedgerReader:
     return ledger
 
 
-def _was_trained() -> bool:
-    """Tell whether Airflow knows of a training that ended well: before that, a ledger may be missing."""
-    trainings = select(DagTag.dag_id).where(DagTag.name == "retrain")
-    ended_well = select(DagRun.id).where(DagRun.state == DagRunState.SUCCESS, DagRun.dag_id.in_(trainings)).limit(1)
+def _has_recorded() -> bool:
     with create_session(scoped=False) as session:
-        return session.scalar(ended_well) is not None
+        return was_trained(session)
+
+
+def was_trained(session: Session) -> bool:
+    """Tell whether Airflow knows of a model's training that ended well: before that, a ledger may be missing."""
+    ours = select(DagTag.dag_id).where(DagTag.name == TAG)
+    trainings = select(DagTag.dag_id).where(DagTag.name == "retrain", DagTag.dag_id.in_(ours))
+    ended_well = select(DagRun.id).where(DagRun.state == DagRunState.SUCCESS, DagRun.dag_id.in_(trainings)).limit(1)
+    return session.scalar(ended_well) is not None
 
 
 def open_store() -> ArtifactStore:
